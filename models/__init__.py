@@ -1,0 +1,1 @@
+"""Latent models: networks, training, latent-space mathematics, metrics. No user interface, no plotting."""

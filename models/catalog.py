@@ -1,0 +1,243 @@
+"""The catalog: checkpoints as cards, read without torch, so that listing them and the first page are instant."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from models import paths
+from models.config import GeneratorConfig, ModelConfig, Value, parse
+from models.datasets import DATASETS
+from models.errors import UserError
+from models.families import FAMILIES
+from models.tables import nearest
+
+CONFIG, WEIGHTS, CARD, SHEET = "config.json", "model.safetensors", "card.json", "sheet.png"
+PICKLES = {".pt", ".pth", ".pkl", ".pickle", ".bin", ".ckpt"}
+FORMAT = 1
+
+
+class CheckpointConfig(Value):
+    """`config.json`: what is needed to build the model and to train it again."""
+
+    format: int = FORMAT
+    id: str = Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    model: dict[str, Any]
+    training: dict[str, Any] = {}
+    dataset: str
+    preset: str = ""
+    budget: str = ""
+    seed: int = 0
+    versions: dict[str, str] = {}
+    weights_sha256: str = ""
+
+
+class Metric(Value):
+    """A measured figure with its protocol."""
+
+    value: float
+    n: int | None = None
+    protocol: str = ""
+
+
+class Card(Value):
+    """`card.json`: what people should know of a model. Nothing here changes what it computes."""
+
+    title: str = ""
+    description: str = ""
+    licence: str = "MIT"
+    origin: str = "Trained with Latent Explorer"
+    capabilities: tuple[str, ...] = ()
+    parameters: dict[str, int] = Field({}, description="Trained numbers of each network, by its role")
+    steps: int = 0
+    images: int = Field(0, description="Images seen in training, repeats counted")
+    seconds: float = 0.0
+    device: str = ""
+    command: str = Field("", description="The command that trains it again")
+    metrics: dict[str, Metric] = {}
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """A checkpoint as the catalog knows it.
+
+    Args:
+        path: Its folder.
+        config: The validated config.json.
+        model: The validated config of its networks.
+        card: card.json, or an empty one.
+        shipped: Whether it comes with the project.
+    """
+
+    path: Path
+    config: CheckpointConfig
+    model: ModelConfig
+    card: Card
+    shipped: bool = False
+
+    @property
+    def id(self) -> str:
+        """Its name."""
+        return self.config.id
+
+    @property
+    def digest(self) -> str:
+        """sha256 of its weights: the key of everything that is computed with it."""
+        return self.config.weights_sha256
+
+    @property
+    def title(self) -> str:
+        """Its name for people."""
+        return self.card.title or self.id
+
+    @property
+    def family(self) -> str:
+        """Its family, a name in `models.families.FAMILIES`."""
+        return self.model.family
+
+    @property
+    def dataset(self) -> str:
+        """The data set that it was trained on."""
+        return self.config.dataset
+
+    @property
+    def sample_shape(self) -> tuple[int, int, int]:
+        """Channels, height, width of its images."""
+        return self.model.sample_shape
+
+    @property
+    def latent_dim(self) -> int | None:
+        """Dimensions of its latent space; None if it has none."""
+        return self.model.latent_dim if isinstance(self.model, GeneratorConfig) else None
+
+    @cached_property
+    def labels(self) -> tuple[str, ...]:
+        """Names of the labels that it is conditioned on; empty if it is not."""
+        count = self.model.classes if isinstance(self.model, GeneratorConfig) else 0
+        known = DATASETS[self.dataset].classes if self.dataset in DATASETS else ()
+        return known if len(known) == count else tuple(str(i) for i in range(count))
+
+    @property
+    def sheet(self) -> Path | None:
+        """A picture of 8x8 samples that needs no torch (seeds 0 to 63); None if there is none."""
+        path = self.path / SHEET
+        return path if path.is_file() else None
+
+    @property
+    def parameters(self) -> int:
+        """Trained numbers of all its networks."""
+        return sum(self.card.parameters.values())
+
+    def can(self, capability: str) -> bool:
+        """Tell whether it has a capability: decode, encode, score, label, features, classify."""
+        return capability in FAMILIES[self.family].capabilities
+
+    def summary(self) -> dict[str, Any]:
+        """Return it as `latent-explorer models --json` prints it."""
+        return {
+            "id": self.id,
+            "title": self.title,
+            "family": self.family,
+            "dataset": self.dataset,
+            "latent_dim": self.latent_dim,
+            "sample_shape": list(self.sample_shape),
+            "parameters": self.parameters,
+            "parameters_by_network": dict(self.card.parameters),
+            "metrics": {name: metric.value for name, metric in self.card.metrics.items()},
+            "capabilities": sorted(FAMILIES[self.family].capabilities),
+            "shipped": self.shipped,
+            "path": str(self.path),
+        }
+
+
+def model_config(data: dict[str, Any], what: str) -> ModelConfig:
+    """Validate the config of a model's networks by its family; raises UserError."""
+    family = FAMILIES[str(data.get("family"))]
+    return parse(family.config, data, what=what)
+
+
+def _json(path: Path, what: str) -> Any:
+    try:
+        return json.loads(path.read_text())
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise UserError("bad-config", f"{what} cannot be read ({error}).", "Copy the checkpoint again.") from error
+
+
+def read(folder: Path, *, shipped: bool = False) -> ModelInfo:
+    """Read a checkpoint's config and card.
+
+    Raises:
+        UserError: The folder is none, or its config does not validate.
+    """
+    if not (folder / CONFIG).is_file():
+        pickle = folder if folder.suffix in PICKLES else None
+        if pickle:
+            raise UserError(
+                "pickle-refused",
+                f"{folder.name} is a pickle: such a file can run any program when it is opened.",
+                "Give a checkpoint folder with config.json and model.safetensors.",
+            )
+        remedy = "Give a folder with config.json and model.safetensors, or an id from 'latent-explorer models'."
+        raise UserError("no-checkpoint", f"There is no checkpoint in {folder}.", remedy)
+    what = f"The config of '{folder.name}'"
+    config = parse(CheckpointConfig, _json(folder / CONFIG, what), what=what)
+    if config.format > FORMAT:
+        raise UserError("newer-format", f"'{config.id}' was saved by a newer version.", "Update Latent Explorer.")
+    card = Card()
+    if (folder / CARD).is_file():
+        card = parse(Card, _json(folder / CARD, f"The card of '{folder.name}'"), what=f"The card of '{folder.name}'")
+    return ModelInfo(folder, config, model_config(config.model, what), card, shipped)
+
+
+def _folders() -> Iterator[tuple[Path, bool]]:
+    for root, shipped in ((paths.shipped_checkpoints(), True), (paths.user_models(), False)):
+        if root.is_dir():
+            yield from ((path, shipped) for path in sorted(root.iterdir()) if (path / CONFIG).is_file())
+
+
+def scan() -> tuple[list[ModelInfo], list[UserError]]:
+    """Return all checkpoints that are readable, shipped ones first, and why the others are not."""
+    found: list[ModelInfo] = []
+    errors: list[UserError] = []
+    for path, shipped in _folders():
+        if path.name.startswith("."):
+            continue  # one that is being written
+        try:
+            found.append(read(path, shipped=shipped))
+        except UserError as error:
+            errors.append(error)
+    return found, errors
+
+
+def models() -> list[ModelInfo]:
+    """Return all readable checkpoints, shipped ones first."""
+    return scan()[0]
+
+
+def find(name: str) -> ModelInfo:
+    """Return a checkpoint by id, digest or folder.
+
+    Raises:
+        UserError: There is none; the message suggests the nearest id.
+    """
+    for root, shipped in ((paths.shipped_checkpoints(), True), (paths.user_models(), False)):
+        if (root / name / CONFIG).is_file() and Path(name).name == name:
+            return read(root / name, shipped=shipped)
+    if any(sep in name for sep in "/\\") or Path(name).exists():
+        return read(Path(name).expanduser())
+    known = models()
+    for info in known:
+        if name in (info.id, info.digest):
+            return info
+    raise UserError("unknown-model", f"There is no model '{name}'.", nearest(name, [m.id for m in known]))
+
+
+def classifier_for(dataset: str) -> ModelInfo | None:
+    """Return the shipped classifier of a data set, the judge of its generators; None if there is none."""
+    return next((m for m in models() if m.can("classify") and m.dataset == dataset), None)
+
+

@@ -1,0 +1,188 @@
+"""Checkpoints: a folder of config.json, model.safetensors, card.json and a sheet of samples.
+
+Weights are stored in half precision and load from safetensors only. A folder is written under a temporary name
+and renamed, so a reader never sees half of one. The digest (sha256 of the weights file) proves integrity, not
+origin.
+"""
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import torch
+from PIL import Image
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from models.catalog import CARD, CONFIG, PICKLES, SHEET, WEIGHTS, Card, CheckpointConfig, ModelInfo, read
+from models.config import ModelConfig
+from models.core import ImageModel, to_pixels
+from models.errors import UserError, write_error
+from models.families import FAMILIES
+from models.tables import Table
+
+
+def build(config: ModelConfig) -> ImageModel:
+    """Build an untrained model from its validated config."""
+    name = config.family
+    return Table[Callable[[ModelConfig], ImageModel]]("model", {name: FAMILIES[name].model})[name](config)
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of the libraries that the weights depend on."""
+    result: dict[str, str] = {}
+    for name in ("latent-explorer", "torch", "numpy"):
+        try:
+            result[name] = version(name)
+        except PackageNotFoundError:
+            result[name] = "source"
+    return result
+
+
+def digest(path: Path) -> str:
+    """Return the sha256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def load(where: ModelInfo | Path | str) -> ImageModel:
+    """Load a model, ready for use: on the CPU, float32, `eval()`, without gradients.
+
+    Args:
+        where: An entry of the catalog, or a checkpoint's folder.
+
+    Raises:
+        UserError: The folder, its config or its weights are missing, damaged, tampered with, or do not fit.
+    """
+    info = where if isinstance(where, ModelInfo) else read(Path(where))
+    weights = info.path / WEIGHTS
+    if not weights.is_file():
+        pickles = [p.name for p in info.path.iterdir() if p.suffix in PICKLES]
+        if pickles:
+            raise UserError(
+                "pickle-refused",
+                f"'{info.id}' has its weights in {pickles[0]}: such a file can run any program when it is opened.",
+                "Convert it with safetensors.torch.save_file to model.safetensors.",
+            )
+        raise UserError("no-weights", f"'{info.id}' has no {WEIGHTS}.", "Copy the whole checkpoint folder.")
+    try:
+        state = load_file(weights)
+    except (SafetensorError, OSError, ValueError) as error:
+        remedy = "It is truncated or of another format: copy it again."
+        raise UserError("bad-weights", f"The weights of '{info.id}' cannot be read ({error}).", remedy) from error
+    if digest(weights) != info.digest:
+        raise UserError(
+            "digest-mismatch",
+            f"The weights of '{info.id}' are not the ones its config names: the file was changed or replaced.",
+            "Copy the checkpoint again from where it came from.",
+        )
+    model = build(info.model)
+    _fit(model, state, info.id)
+    return model.eval().requires_grad_(False)
+
+
+def _fit(model: ImageModel, state: dict[str, Tensor], name: str) -> None:
+    expected = model.state_dict()
+    missing, extra = sorted(expected.keys() - state.keys()), sorted(state.keys() - expected.keys())
+    wrong = [k for k in expected.keys() & state.keys() if expected[k].shape != state[k].shape]
+    if missing or extra or wrong:
+        parts = [f"{len(missing)} missing ({missing[0]}, ...)" if missing else ""]
+        parts += [f"{len(extra)} not expected ({extra[0]}, ...)" if extra else ""]
+        if wrong:
+            k = min(wrong)
+            parts += [f"{k} is {list(state[k].shape)}, the config says {list(expected[k].shape)}"]
+        details = "; ".join(p for p in parts if p)
+        remedy = "Restore the config that these weights were saved with."
+        raise UserError("weights-do-not-fit", f"The weights of '{name}' do not fit its config: {details}.", remedy)
+    model.load_state_dict({k: v.to(expected[k].dtype) for k, v in state.items()})
+
+
+def save(
+    folder: Path,
+    model: ImageModel,
+    config: CheckpointConfig,
+    card: Card,
+    sheet: Tensor | None = None,
+    history: dict[str, object] | None = None,
+) -> Path:
+    """Write a checkpoint folder; replaces one that is there already.
+
+    Args:
+        folder: Where to; its parent is created.
+        model: In eval mode.
+        config: Its weights' digest and library versions are filled in.
+        card: What people should know of it.
+        sheet: uint8 image (C, H, W), pre-rendered samples for the first page.
+        history: JSON to keep beside it, e.g. the training events' summary.
+
+    Raises:
+        UserError: The folder cannot be written, or the disk is full; nothing is left half-written.
+    """
+    temporary: Path | None = None
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        state = {k: _half(v).contiguous() for k, v in model.state_dict().items()}
+        save_file(state, temporary / WEIGHTS, metadata={"format": "pt"})
+        config = config.model_copy(update={"weights_sha256": digest(temporary / WEIGHTS), "versions": versions()})
+        (temporary / CONFIG).write_text(config.model_dump_json(indent=2) + "\n")
+        (temporary / CARD).write_text(card.model_dump_json(indent=2) + "\n")
+        if sheet is not None:
+            save_image(sheet, temporary / SHEET)
+        if history is not None:
+            (temporary / "history.json").write_text(json.dumps(history, indent=2) + "\n")
+        temporary.chmod(0o755)
+        if folder.exists():
+            shutil.rmtree(folder)
+        temporary.rename(folder)
+    except (OSError, SafetensorError) as error:
+        if temporary:
+            shutil.rmtree(temporary, ignore_errors=True)
+        raise write_error(folder, error) from error
+    return folder
+
+
+def _half(value: Tensor) -> Tensor:
+    # A value beyond half precision's range would become infinite: such a tensor stays as it is.
+    if not value.is_floating_point() or value.abs().max() > torch.finfo(torch.float16).max:
+        return value
+    return value.half()
+
+
+def update_card(folder: Path, metrics: dict[str, dict[str, object]]) -> None:
+    """Write measured metrics into a checkpoint's card, keeping the others."""
+    info = read(folder)
+    known = {name: metric.model_dump() for name, metric in info.card.metrics.items()}
+    card = Card.model_validate({**info.card.model_dump(), "metrics": {**known, **metrics}})
+    temporary = folder / f".{CARD}.tmp"
+    try:
+        temporary.write_text(card.model_dump_json(indent=2) + "\n")
+        temporary.replace(folder / CARD)
+    except OSError as error:
+        raise write_error(folder / CARD, error) from error
+
+
+def grid(images: Tensor, columns: int = 8) -> Tensor:
+    """Lay images (N, C, H, W) out in rows of `columns`, as one image (C, rows * H, columns * W)."""
+    n, c, h, w = images.shape
+    rows = -(-n // columns)
+    empty = images.new_zeros(rows * columns - n, c, h, w)
+    tiles = torch.cat([images, empty]).reshape(rows, columns, c, h, w)
+    return tiles.permute(2, 0, 3, 1, 4).reshape(c, rows * h, columns * w)
+
+
+def save_image(image: Tensor, path: Path) -> None:
+    """Write a uint8 image (C, H, W), grey or RGB, as PNG."""
+    array = image.permute(1, 2, 0).numpy()
+    Image.fromarray(array[..., 0] if array.shape[2] == 1 else array).save(path, format="PNG", optimize=True)
+
+
+def as_sheet(x: Tensor) -> Tensor:
+    """Return a sheet (C, H, W), uint8, of images (N, C, H, W) in [-1, 1]."""
+    return grid(to_pixels(x))
+

@@ -1,0 +1,296 @@
+"""Validated values: what a model is, how it is trained, what is asked of it. Torch-free.
+
+Everything here is frozen and hashable, so that a configuration or a request can be a cache key, a test case
+and (without private data) a link.
+"""
+
+import math
+import re
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from models.errors import UserError
+from models.tables import nearest
+
+Size = Literal[16, 32, 64]
+Channels = Literal[1, 3]
+Network = Literal["mlp", "conv"]
+V = TypeVar("V", bound=BaseModel)
+
+
+class Value(BaseModel):
+    """A frozen, hashable record that refuses unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+# Models ----------------------------------------------------------------------------------------------------
+
+
+class ModelConfig(Value):
+    """What every network needs to know of the images that it reads or makes."""
+
+    family: str
+    size: Size
+    channels: Channels
+    network: Network = Field("conv", description="Dense (mlp) or convolutional (conv) layers")
+    width: int = Field(32, ge=4, le=512, description="Channels of the highest-resolution layer of each network")
+
+    @property
+    def sample_shape(self) -> tuple[int, int, int]:
+        """Channels, height, width of one image."""
+        return (self.channels, self.size, self.size)
+
+
+class GeneratorConfig(ModelConfig):
+    """A model with a latent space: it decodes latents to images."""
+
+    latent_dim: int = Field(32, ge=1, le=1024, description="Dimensions of the latent space")
+    classes: int = Field(0, ge=0, le=1000, description="Labels that it is conditioned on; 0: unconditional")
+
+    @model_validator(mode="after")
+    def _check_classes(self) -> Self:
+        if self.family.startswith("c") != (self.classes > 0):
+            raise ValueError(f"family '{self.family}' does not go with {self.classes} classes")
+        return self
+
+
+class AutoencoderConfig(GeneratorConfig):
+    """An autoencoder or a VAE, conditional (`cvae`) or not."""
+
+    family: Literal["ae", "vae", "cvae"] = "vae"
+    likelihood: str = Field("gaussian-optimal", description="p(x|z): how a decoded mean is compared to an image")
+
+
+class GanConfig(GeneratorConfig):
+    """A GAN, conditional (`cgan`) or not."""
+
+    family: Literal["gan", "cgan"] = "gan"
+    latent_dim: int = Field(64, ge=1, le=1024, description="Dimensions of the latent space")
+
+
+class Head(Value):
+    """One thing that a classifier predicts: a categorical attribute, or a continuous one in [low, high]."""
+
+    name: str
+    values: tuple[str, ...] = Field((), description="Names of the categories; empty for a continuous attribute")
+    low: float = 0.0
+    high: float = 1.0
+
+
+class ClassifierConfig(ModelConfig):
+    """A small classifier, with one output head for each attribute; its features serve the metrics."""
+
+    family: Literal["classifier"] = "classifier"
+    heads: tuple[Head, ...] = Field(min_length=1)
+    feature_dim: int = Field(128, ge=8, le=1024, description="Length of the feature vector")
+
+
+# Training --------------------------------------------------------------------------------------------------
+
+
+def _names(value: object) -> object:
+    """Read names given as text, separated by commas, as `--set` gives them."""
+    return tuple(name for name in value.split(",") if name and name != "none") if isinstance(value, str) else value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
+
+
+class TrainingConfig(Value):
+    """What every training recipe needs."""
+
+    batch_size: int = Field(64, ge=2, le=4096, description="Images a step")
+    learning_rate: float = Field(1e-3, gt=0, le=1, description="Adam's step size at the start")
+    final_learning_rate: float = Field(0.25, ge=0, le=1, description="Share of it that is left at the end (cosine)")
+    ema_images: float = Field(40_000, ge=0, description="Half-life of the averaged weights, in images; 0: none")
+
+
+class AutoencoderTraining(TrainingConfig):
+    """How an autoencoder is trained."""
+
+    batch_size: int = Field(128, ge=2, le=4096, description="Images a step")
+    objective: str = Field("elbo", description="What is minimised")
+    beta: float = Field(4.0, ge=0, le=1000, description="Weight of the KL term, where the objective is beta")
+    warmup: float = Field(0.05, ge=0, le=1, description="Share of the training over which the KL term fades in")
+
+
+class GanTraining(TrainingConfig):
+    """How a GAN is trained."""
+
+    learning_rate: float = Field(2e-4, gt=0, le=1, description="Adam's step size at the start")
+    beta1: float = Field(0.0, ge=0, lt=1, description="Adam's first decay rate")
+    beta2: float = Field(0.99, gt=0, lt=1, description="Adam's second decay rate")
+    loss: str = Field("relativistic", description="What generator and discriminator play for")
+    penalty: str = Field("r1r2", description="Zero-centred gradient penalty on real (r1) and fake (r2) images")
+    gamma: float | None = Field(None, ge=0, description="Weight of the penalty; none: 1 for each 1,024 pixel values")
+    penalty_interval: int = Field(4, ge=1, le=64, description="Steps between penalties, weighted accordingly")
+    penalty_dense_steps: int = Field(300, ge=0, description="Steps at the start with a penalty each")
+    augment: Names = Field((), description="DiffAugment operations on what the discriminator sees")
+
+
+class ClassifierTraining(TrainingConfig):
+    """How a classifier is trained."""
+
+    batch_size: int = Field(128, ge=2, le=4096, description="Images a step")
+    learning_rate: float = Field(2e-3, gt=0, le=1, description="Adam's step size at the start")
+    final_learning_rate: float = Field(0.01, ge=0, le=1, description="Share of it that is left at the end (cosine)")
+    ema_images: float = Field(20_000, ge=0, description="Half-life of the averaged weights, in images; 0: none")
+    shift: int = Field(2, ge=0, le=8, description="Random shifts of the training images, in pixels each way")
+    flip: bool = Field(False, description="Random mirror images, left to right")
+    label_smoothing: float = Field(0.0, ge=0, lt=1, description="Share of the target spread over all classes")
+    weight_decay: float = Field(0.02, ge=0, le=1, description="AdamW's decoupled weight decay")
+
+
+class Budget(Value):
+    """How long to train: a number of seconds or of steps."""
+
+    seconds: float | None = Field(None, gt=0)
+    steps: int | None = Field(None, gt=0)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if (self.seconds is None) == (self.steps is None):
+            raise ValueError("a budget is either seconds or steps")
+        return self
+
+    @classmethod
+    def parse(cls, text: str) -> "Budget":
+        """Read `90s`, `5m`, `2h`, `5000-steps` or `20k-steps`; raises UserError."""
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)(s|m|h|-steps|k-steps|M-steps)", text.strip())
+        if not match or not float(match[1]):
+            raise UserError(
+                "bad-budget",
+                f"'{text}' is not a training budget.",
+                "Give a time or a number of steps above zero, such as 90s, 5m, 2h or 20k-steps.",
+            )
+        unit = {"s": 1, "m": 60, "h": 3600, "-steps": 1, "k-steps": 1000, "M-steps": 1_000_000}[match[2]]
+        amount = float(match[1]) * unit
+        return cls(seconds=amount) if match[2] in "smh" else cls(steps=max(1, round(amount)))
+
+    def progress(self, step: int, seconds: float) -> float:
+        """Return the share of the budget that is used, in [0, 1]."""
+        used = step / self.steps if self.steps else seconds / (self.seconds or math.inf)
+        return min(1.0, used)
+
+    def __str__(self) -> str:
+        return f"{self.steps}-steps" if self.steps else f"{self.seconds:g}s"
+
+
+class RunConfig(Value):
+    """Everything that defines a training run: with a step budget on a CPU, the same weights each time."""
+
+    model: dict[str, Any]
+    training: dict[str, Any]
+    dataset: str
+    preset: str = "quick"
+    seed: int = Field(0, ge=0, lt=2**31)
+    budget: Budget
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+
+
+# Requests --------------------------------------------------------------------------------------------------
+
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+Truncation = Annotated[float, Field(ge=0, le=2)]
+Coordinate = Annotated[float, Field(ge=-100, le=100)]
+
+
+class Point(Value):
+    """A place in latent space: what a seed draws from the prior, with some coordinates then set by hand.
+
+    Args:
+        seed: Draws z from the prior.
+        truncation: psi, scales z towards the mean.
+        axes: The directions along which `edits` are meant, a name in `models.directions.DIRECTIONS`.
+        edits: (direction, coordinate) pairs; a coordinate is in prior standard deviations.
+        label: Class, for conditional models.
+    """
+
+    seed: Seed = 0
+    truncation: Truncation = 1.0
+    axes: str = "raw"
+    edits: tuple[tuple[Annotated[int, Field(ge=0)], Coordinate], ...] = ()
+    label: Annotated[int, Field(ge=0)] | None = None
+
+
+class Sample(Value):
+    """Samples of the prior: the points of `count` seeds from `seed` on."""
+
+    op: Literal["sample"] = "sample"
+    seed: Seed = 0
+    count: int = Field(64, ge=1, le=100_000)
+    truncation: Truncation = 1.0
+    label: Annotated[int, Field(ge=0)] | None = None
+
+
+class Decode(Value):
+    """The pictures of some points; gives their coordinates along the axes too."""
+
+    op: Literal["decode"] = "decode"
+    points: tuple[Point, ...] = Field(min_length=1, max_length=4096)
+
+
+class Traverse(Value):
+    """Walks through a point along single directions: one row for each direction, `steps` pictures in each."""
+
+    op: Literal["traverse"] = "traverse"
+    point: Point
+    directions: tuple[Annotated[int, Field(ge=0)], ...] = Field(min_length=1, max_length=64)
+    steps: int = Field(9, ge=2, le=64)
+    span: float = Field(3.0, gt=0, le=10, description="Coordinates run from -span to span")
+
+
+class Interpolate(Value):
+    """A path through points, in `frames` pictures."""
+
+    op: Literal["interpolate"] = "interpolate"
+    points: tuple[Point, ...] = Field(min_length=2, max_length=64)
+    frames: int = Field(60, ge=2, le=2000)
+    method: str = "slerp"
+
+
+class Directions(Value):
+    """The directions of a model: unit vectors, with the share of the variance that each explains."""
+
+    op: Literal["directions"] = "directions"
+    axes: str
+
+
+Operation = Annotated[
+    Sample | Decode | Traverse | Interpolate | Directions,
+    Field(discriminator="op"),
+]
+
+
+class RenderRequest(Value):
+    """What is asked of a model, named by the digest of its weights."""
+
+    model: str
+    op: Operation
+
+
+# Messages --------------------------------------------------------------------------------------------------
+
+
+def parse(kind: type[V], data: object, *, what: str, code: str = "bad-config") -> V:
+    """Validate data, with a UserError that names the field and the nearest known one instead of a stack trace.
+
+    Args:
+        kind: The record's class.
+        data: What was read.
+        what: What it is, for the message ("the config of 'my-vae'").
+        code: The error's code.
+    """
+    try:
+        return kind.model_validate(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            remedy = nearest(str(first["loc"][-1]), kind.model_fields)
+            raise UserError(code, f"{what} has an unknown field '{field}'.", remedy) from None
+        message = first["msg"].removeprefix("Value error, ")
+        where = f" in '{field}'" if field else ""
+        raise UserError(code, f"{what} is not valid{where}: {message}.", "Correct it and try again.") from None

@@ -1,0 +1,148 @@
+"""What a model is: one abstract class, and the capabilities that a model may have besides.
+
+Backend code asks `isinstance(model, Encodes)`, the app asks the catalog `info.can("encode")`; nobody asks for
+the name of a family. Models in use are `eval()`, without gradients, and never changed, because sessions share
+them.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from models.config import GeneratorConfig, ModelConfig
+
+
+class ImageModel(nn.Module):
+    """A network over images of one shape, built from a config."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+
+    @property
+    def sample_shape(self) -> tuple[int, int, int]:
+        """Channels, height, width of one image."""
+        return self.config.sample_shape
+
+    def parts(self) -> Mapping[str, nn.Module]:
+        """Return the networks by their role, in the order in which a card lists their sizes."""
+        return dict(self.named_children())
+
+
+class LatentModel(ImageModel, ABC):
+    """A model that decodes latents, with the prior p(z) = N(0, I), to images in [-1, 1]."""
+
+    def __init__(self, config: GeneratorConfig) -> None:
+        super().__init__(config)
+        self.latent_dim = config.latent_dim
+        self.classes = config.classes
+
+    @abstractmethod
+    def decode(
+        self, z: Float[Tensor, "batch dim"], labels: Int[Tensor, " batch"] | None = None
+    ) -> Float[Tensor, "batch channels height width"]:
+        """Decode latents.
+
+        Args:
+            z: Latents, shape (B, D), in prior standard deviations.
+            labels: Classes, shape (B,), for a conditional model; else None.
+
+        Returns:
+            Images, shape (B, C, H, W), in [-1, 1]: the mean of p(x|z) where the model defines one.
+        """
+
+    @abstractmethod
+    def first_layer(self) -> Float[Tensor, "out dim"]:
+        """Return the weight of the affine map that latents meet first, shape (out, D); SeFa decomposes it."""
+
+    @abstractmethod
+    def hidden(
+        self, z: Float[Tensor, "batch dim"], labels: Int[Tensor, " batch"] | None = None
+    ) -> Float[Tensor, "batch features"]:
+        """Return the features after the first non-linearity, flattened, shape (B, F); GANSpace analyses them."""
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """A diagonal Gaussian q(z|x).
+
+    Args:
+        mean: Shape (B, D).
+        logvar: Log variances, shape (B, D); minus infinity for a deterministic encoder.
+    """
+
+    mean: Float[Tensor, "batch dim"]
+    logvar: Float[Tensor, "batch dim"]
+
+    def sample(self, rng: torch.Generator) -> Float[Tensor, "batch dim"]:
+        """Draw one latent for each image by reparameterisation (Kingma & Welling, 2013, arXiv:1312.6114)."""
+        noise = torch.randn(self.mean.shape, generator=rng, device=self.mean.device)
+        return self.mean + torch.exp(0.5 * self.logvar) * noise
+
+    def kl(self) -> Float[Tensor, "batch dim"]:
+        """Return KL(q(z|x) || N(0, 1)) for each image and dimension, in nats, shape (B, D).
+
+        Kingma & Welling (2013), arXiv:1312.6114, appendix B.
+        """
+        return 0.5 * (self.mean.square() + self.logvar.exp() - 1 - self.logvar)
+
+
+@runtime_checkable
+class Encodes(Protocol):
+    """Has an encoder: the capability `encode`."""
+
+    def encode(
+        self, x: Float[Tensor, "batch channels height width"], labels: Int[Tensor, " batch"] | None = None
+    ) -> Posterior:
+        """Return q(z|x) for images in [-1, 1]."""
+        ...
+
+
+@runtime_checkable
+class Scores(Protocol):
+    """Has a discriminator: the capability `score`."""
+
+    def score(
+        self, x: Float[Tensor, "batch channels height width"], labels: Int[Tensor, " batch"] | None = None
+    ) -> Float[Tensor, " batch"]:
+        """Return the discriminator's logit for images in [-1, 1]; up to a constant where the loss is relative."""
+        ...
+
+
+@runtime_checkable
+class Features(Protocol):
+    """Gives a feature vector of an image: the capability `features`."""
+
+    def features(self, x: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch features"]:
+        """Return features of images in [-1, 1], shape (B, F)."""
+        ...
+
+
+@runtime_checkable
+class Classifies(Protocol):
+    """Predicts attributes of an image: the capability `classify`."""
+
+    def classify(self, x: Float[Tensor, "batch channels height width"]) -> dict[str, Tensor]:
+        """Return, by attribute, probabilities (B, values) or, if continuous, estimates (B,)."""
+        ...
+
+
+def to_unit(pixels: Tensor) -> Float[Tensor, "*shape"]:
+    """Map uint8 pixels in [0, 255] to float32 in [-1, 1]."""
+    return pixels.float().mul_(2 / 255).sub_(1)
+
+
+def to_pixels(x: Float[Tensor, "*shape"]) -> Tensor:
+    """Map images in [-1, 1] to the nearest uint8 pixels in [0, 255]; values outside are clipped."""
+    return x.add(1).mul_(127.5).round_().clamp_(0, 255).to(torch.uint8)
+
+
+def parameter_count(module: nn.Module) -> int:
+    """Count the trained numbers of a module."""
+    return sum(math.prod(p.shape) for p in module.parameters())

@@ -1,0 +1,132 @@
+"""The data sets that come with a package, are drawn here, or lie on the machine as idx files."""
+
+import gzip
+import hashlib
+import os
+import struct
+import sys
+import tempfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from models import paths
+from models.datasets import DATASETS, Split, avatars as drawing, idx_files
+from models.errors import UserError
+
+_SPLIT_SEEDS = {"train": 0, "test": 1}
+
+
+def digits(split: Split) -> tuple[Tensor, Tensor | None, Tensor | None]:
+    """Return scikit-learn's 8x8 digits, enlarged to 16x16; every fifth image is a test image."""
+    from sklearn.datasets import load_digits
+
+    bunch = load_digits()
+    x = torch.from_numpy(np.asarray(bunch.images, dtype=np.float32))[:, None] * (255 / 16)  # pyright: ignore
+    x = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+    labels = torch.from_numpy(np.asarray(bunch.target, dtype=np.int64))  # pyright: ignore
+    test = torch.arange(len(x)) % 5 == 4
+    chosen = test if split == "test" else ~test
+    return x.round().to(torch.uint8)[chosen], labels[chosen], None
+
+
+def avatars(split: Split) -> tuple[Tensor, Tensor | None, Tensor | None]:
+    """Return the procedural faces; drawn once, then read from the cache folder."""
+    info = DATASETS["avatars"]
+    count = info.train if split == "train" else info.test
+    # The drawing code is part of the key: a change to it must not show old pictures.
+    folder = Path(drawing.__file__).parent
+    code = b"".join(p.read_bytes() for p in sorted([*folder.glob("avatar*.py"), folder / "shapes.py"]))
+    key = hashlib.sha256(code).hexdigest()[:12]
+    path = paths.cache() / "avatars" / f"{split}-{count}-{key}.npz"
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return torch.from_numpy(stored["images"]), None, torch.from_numpy(stored["factors"])
+    except (OSError, ValueError, KeyError, EOFError, zlib.error):
+        pass  # not there yet, or damaged: it is drawn again
+    images, factors = drawing.draw(count, _SPLIT_SEEDS[split], progress=_progress(f"Drawing avatars ({split})"))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
+            np.savez(file, images=images.numpy(), factors=factors.numpy())
+        os.replace(file.name, path)
+    except OSError as error:
+        print(f"The avatars could not be kept for next time: {error}.", file=sys.stderr)
+    return images, None, factors
+
+
+def _progress(title: str) -> Callable[[int, int], None]:
+    def show(done: int, total: int) -> None:
+        if sys.stderr.isatty():
+            print(f"\r{title}: {done:,} of {total:,}", end="\n" if done >= total else "", file=sys.stderr, flush=True)
+
+    return show
+
+
+def mnist(split: Split) -> tuple[Tensor, Tensor | None, Tensor | None]:
+    """Return MNIST, zero-padded to 32x32."""
+    return _idx("mnist", split, torchvision_name="MNIST")
+
+
+def fashion_mnist(split: Split) -> tuple[Tensor, Tensor | None, Tensor | None]:
+    """Return Fashion-MNIST, zero-padded to 32x32."""
+    return _idx("fashion_mnist", split, torchvision_name="FashionMNIST")
+
+
+def _idx(name: str, split: Split, *, torchvision_name: str) -> tuple[Tensor, Tensor, None]:
+    info = DATASETS[name]
+    found = idx_files(info, split)
+    if found is None:
+        _download(name, torchvision_name)
+        found = idx_files(info, split)
+    if found is None:
+        raise UserError("no-data", f"The files of '{name}' are incomplete.", _where_to_put(name))
+    images, labels = (read_idx(path) for path in found)
+    padding = (info.size - images.shape[-1]) // 2
+    return F.pad(images[:, None], (padding,) * 4), labels.long(), None
+
+
+def _where_to_put(name: str) -> str:
+    folder = DATASETS[name].folders[0]
+    debian = " or run 'apt-get install dataset-fashion-mnist'" if name == "fashion_mnist" else ""
+    return (
+        f"Put its four idx files (.gz or not) into {paths.data() / folder}, or set EXPLORER_DATA_DIR to the folder "
+        f"that holds '{folder}'{debian}; 'digits' and 'avatars' are always there."
+    )
+
+
+def _download(name: str, torchvision_name: str) -> None:
+    import torchvision  # costs seconds to import, and is needed only here
+
+    try:
+        getattr(torchvision.datasets, torchvision_name)(str(paths.data()), download=True)
+    except (OSError, RuntimeError) as error:
+        raise UserError(
+            "no-data",
+            f"The data set '{name}' is not on this machine and could not be downloaded.",
+            _where_to_put(name),
+        ) from error
+
+
+def read_idx(path: Path) -> Tensor:
+    """Read an idx file of unsigned bytes, compressed or not.
+
+    Raises:
+        UserError: It is truncated or of another format.
+    """
+    try:
+        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        zero, kind, rank = struct.unpack(">HBB", content[:4])
+        shape = struct.unpack(f">{rank}I", content[4 : 4 + 4 * rank])
+        if zero or kind != 8:
+            raise ValueError("not an idx file of unsigned bytes")
+        array = np.frombuffer(content, np.uint8, offset=4 + 4 * rank).reshape(shape)
+    except (OSError, EOFError, struct.error, ValueError, zlib.error) as error:
+        remedy = "Delete it and fetch the data set again."
+        raise UserError("bad-data", f"The file {path.name} of a data set cannot be read: {error}.", remedy) from error
+    return torch.from_numpy(array.copy())

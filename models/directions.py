@@ -1,0 +1,215 @@
+"""Directions in latent space along which images change, one table: the axes themselves, PCA, SeFa."""
+
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from models.core import LatentModel
+from models.latent import generator, prior
+from models.tables import Table
+
+_CHUNK = 256  # latents that are decoded at once
+_PROBES = 1024  # decoded images that the order of the axes may cost
+_SAMPLES = 4000  # latents whose features are analysed
+_LINEAR = 0.5  # share of a component's variance that z must explain for it to be a direction
+
+
+@dataclass(frozen=True)
+class Directions:
+    """Directions in z space, on the CPU, the most important first.
+
+    Args:
+        vectors: Unit rows, shape (K, D); orthogonal for `raw`, `sefa` and the PCA of posteriors, not for that
+            of features. The largest component of each is positive, so that they do not flip between runs.
+        shares: What each accounts for, shape (K,), in [0, 1], descending, with a sum of at most 1.
+        title: What they are, for people.
+    """
+
+    vectors: Float[Tensor, "directions dim"]
+    shares: Float[Tensor, " directions"]
+    title: str
+
+
+class DirectionFinder(Protocol):
+    """Finds directions of a model; the seed is that of its random samples, where it draws any."""
+
+    def __call__(self, model: LatentModel, *, seed: int = 0) -> Directions:
+        """Return the directions."""
+        ...
+
+
+@runtime_checkable
+class Aggregates(Protocol):
+    """Knows the covariance of its posterior means over the training data, shape (D, D)."""
+
+    aggregate_covariance: Tensor
+
+
+@torch.no_grad()
+def raw(model: LatentModel, *, seed: int = 0) -> Directions:
+    """Return the axes of z, those that change the image most first.
+
+    The vectors are the rows of the identity, permuted. Each axis is moved by -1 and +1 at the same few
+    latents, at most 32 of them; its share is that of the squared change of the pixels. Axes below a millionth
+    of the first one's (dead dimensions of a VAE) count as 0 and keep their order, which rounding would
+    otherwise shuffle.
+    """
+    dim = model.latent_dim
+    count = max(2, min(32, _PROBES // (2 * dim)))
+    z = prior(range(seed, seed + count), dim)
+    labels = _labels(model, count, seed)
+    steps = torch.eye(dim)[:, None]  # (D, 1, D)
+    change = torch.zeros(dim)
+    axes = max(1, _CHUNK // (2 * count))
+    for start in range(0, dim, axes):
+        moved = torch.stack([z + steps[start : start + axes], z - steps[start : start + axes]])
+        repeated = None if labels is None else labels.repeat(moved.shape[0] * moved.shape[1])
+        images = _decode(model, moved.flatten(0, 2), repeated)
+        after, before = images.reshape(2, -1, count, images[0].numel())
+        change[start : start + axes] = (after - before).square().mean((1, 2)).cpu()
+    change = torch.where(change < 1e-6 * change.max(), 0, change)
+    order = change.argsort(descending=True, stable=True)
+    return Directions(torch.eye(dim)[order], _normalised(change[order]), "Axes of the latent space")
+
+
+@torch.no_grad()
+def pca(
+    model: LatentModel, *, seed: int = 0, covariance: Float[Tensor, "dim dim"] | None = None
+) -> Directions:
+    """Return principal directions: of the latents of real images where known, else of the decoder's features.
+
+    With the covariance of posterior means over a data set, given or recorded in the model (`Aggregates`),
+    these are its eigenvectors, and shares are those of its trace. An isotropic one has no principal
+    directions: it has not been recorded yet, or the codes are whitened. Then, and for GANs, features are
+    analysed as in GANSpace: PCA of the features after the first non-linearity, and least squares from its
+    coordinates to z; shares are those of the features' variance. Components that are no linear function of z
+    (the square of a strong one, say) are left out: there is no direction to walk for them. So there may be
+    fewer than D.
+
+    Args:
+        model: The model.
+        seed: Of the latents whose features are analysed.
+        covariance: Of posterior means, shape (D, D).
+
+    References:
+        Härkönen, Hertzmann, Lehtinen & Paris (2020), arXiv:2004.02546, section 3.2.
+    """
+    if covariance is None and isinstance(model, Aggregates):
+        covariance = model.aggregate_covariance
+    if covariance is not None:
+        values, vectors = _eigen(covariance)
+        if float(values[0] - values[-1]) > 0.01 * float(values[0]):
+            return Directions(vectors, _normalised(values), "Principal directions of encoded images")
+    return _ganspace(model, seed)
+
+
+@torch.no_grad()
+def sefa(model: LatentModel, *, seed: int = 0) -> Directions:
+    """Return the directions that the first affine map amplifies most: the eigenvectors of A^T A.
+
+    Shares are those of the squared gain. Nothing is sampled, so the seed does not matter.
+
+    References:
+        Shen & Zhou (2021), arXiv:2007.06600, equations 5 and 6.
+    """
+    del seed
+    weight = model.first_layer().cpu().double()
+    values, vectors = _eigen(weight.T @ weight)
+    return Directions(vectors, _normalised(values), "Directions of the first layer (SeFa)")
+
+
+DIRECTIONS = Table[DirectionFinder]("direction finder", {"raw": raw, "pca": pca, "sefa": sefa})
+
+
+def _ganspace(model: LatentModel, seed: int) -> Directions:
+    rng = generator(seed, 0)
+    z = torch.randn(_SAMPLES, model.latent_dim, generator=rng)
+    labels = _labels(model, _SAMPLES, seed)
+    where = model.first_layer().device
+    parts = zip(z.to(where).split(500), _split(labels, _SAMPLES, 500, where), strict=True)
+    features = torch.cat([model.hidden(one, of).float() for one, of in parts])
+    # What a label adds is no direction of z, so every class has its own centre.
+    features, z = _centred(features, labels), _centred(z.to(where), labels)
+    total = features.square().sum()
+    # Twice the dimensions: squares and products of strong directions rank between the weak ones.
+    axes = _principal_axes(features, 2 * model.latent_dim, rng)
+    coordinates = features @ axes
+    scatter = coordinates.square().sum(0)
+    # Coordinates are uncorrelated, so least squares is one product; R^2 of each on (nearly white) z follows.
+    product = coordinates.T @ z
+    explained = product.square().sum(1) / (scatter * len(z)).clamp_min(1e-12)
+    linear = (explained >= _LINEAR) & (scatter > 1e-9 * total)
+    linear[explained.argmax()] = True
+    vectors = torch.nn.functional.normalize(product[linear], dim=1)[: model.latent_dim]
+    shares = (scatter[linear] / total.clamp_min(1e-12))[: model.latent_dim]
+    return Directions(
+        _signed(vectors.cpu()), shares.cpu(), "Principal directions of the first features (GANSpace)"
+    )
+
+
+def _principal_axes(x: Tensor, count: int, rng: torch.Generator) -> Tensor:
+    """Return the first principal axes of centred rows, as columns, the strongest first.
+
+    Randomised subspace iteration with two power steps: for a few axes of thousands of features several times
+    faster than their covariance. `torch.pca_lowrank` does the same with the global random state.
+
+    Args:
+        x: Shape (N, F), centred.
+        count: Number of axes.
+        rng: On the CPU.
+
+    Returns:
+        Shape (F, min(count, N, F)).
+
+    References:
+        Halko, Martinsson & Tropp (2009), arXiv:0909.4061, algorithms 4.4 and 5.1.
+    """
+    width = min(count + 16, *x.shape)
+    basis = x @ torch.randn(x.shape[1], width, generator=rng).to(x.device)
+    for _ in range(2):
+        basis = torch.linalg.qr(x @ (x.T @ torch.linalg.qr(basis).Q)).Q
+    return torch.linalg.svd(basis.T @ x, full_matrices=False).Vh[:count].T
+
+
+def _centred(rows: Tensor, labels: Tensor | None) -> Tensor:
+    """Subtract from each row the mean of all, or of those with its label."""
+    if labels is None:
+        return rows - rows.mean(0)
+    kinds, index = labels.to(rows.device).unique(return_inverse=True)
+    sums = torch.zeros(len(kinds), rows.shape[1], device=rows.device).index_add_(0, index, rows)
+    return rows - (sums / index.bincount()[:, None])[index]
+
+
+def _labels(model: LatentModel, count: int, seed: int) -> Tensor | None:
+    """Draw labels uniformly for a conditional model, shape (count,); else None."""
+    return torch.randint(model.classes, (count,), generator=generator(seed, 1)) if model.classes else None
+
+
+def _split(labels: Tensor | None, count: int, size: int, device: torch.device) -> list[Tensor | None]:
+    return [None if labels is None else labels[s : s + size].to(device) for s in range(0, count, size)]
+
+
+def _decode(model: LatentModel, z: Tensor, labels: Tensor | None) -> Tensor:
+    where = model.first_layer().device
+    parts = zip(z.to(where).split(_CHUNK), _split(labels, len(z), _CHUNK, where), strict=True)
+    return torch.cat([model.decode(one, of).float() for one, of in parts])
+
+
+def _eigen(matrix: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the eigenvalues (D,) of a covariance, descending and not negative, and eigenvectors as rows."""
+    values, vectors = torch.linalg.eigh(matrix.cpu().double())
+    return values.flip(0).clamp_min(0).float(), _signed(vectors.T.flip(0)).float()
+
+
+def _signed(vectors: Tensor) -> Tensor:
+    """Flip rows so that the largest component of each is positive."""
+    largest = vectors.gather(1, vectors.abs().argmax(1, keepdim=True))
+    return torch.where(largest < 0, -vectors, vectors)
+
+
+def _normalised(amounts: Tensor) -> Tensor:
+    """Scale amounts to a sum of 1; all zeros stay."""
+    return amounts / amounts.sum().clamp_min(1e-12)

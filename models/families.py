@@ -1,0 +1,132 @@
+"""The families of models: one line each. Torch-free; networks and recipes are imported when they are needed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, get_args, get_origin
+
+from pydantic.fields import FieldInfo
+
+from models.config import (
+    AutoencoderConfig,
+    AutoencoderTraining,
+    Budget,
+    ClassifierConfig,
+    ClassifierTraining,
+    GanConfig,
+    GanTraining,
+    ModelConfig,
+    TrainingConfig,
+)
+from models.errors import UserError
+from models.tables import Table, nearest
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A named amount of training: a budget, and the options that go with it."""
+
+    budget: str
+    options: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+
+@dataclass(frozen=True)
+class Family:
+    """A family of models.
+
+    Args:
+        title: Its name for people.
+        config: What its networks can be.
+        training: How it can be trained.
+        model: `"module:attribute"`, a function of the config that builds the model.
+        recipe: `"module:attribute"`, a class that trains it (`models.training.recipe.Recipe`).
+        capabilities: What its models can do, beyond `decode`; see `models.core`.
+        presets: Amounts of training by name.
+        conditional: Whether it learns from labels and takes one when it decodes.
+    """
+
+    title: str
+    config: type[ModelConfig]
+    training: type[TrainingConfig]
+    model: str
+    recipe: str
+    capabilities: frozenset[str]
+    presets: Mapping[str, Preset]
+    conditional: bool = False
+
+
+PRESETS = ("quick", "standard", "best")
+
+_VAE_PRESETS = {"quick": Preset("60s"), "standard": Preset("15k-steps"), "best": Preset("60k-steps")}
+_GAN_PRESETS = {"quick": Preset("60s"), "standard": Preset("20k-steps"), "best": Preset("100k-steps")}
+_CLASSIFIER_PRESETS = {"quick": Preset("60s"), "standard": Preset("4k-steps"), "best": Preset("20k-steps")}
+
+FAMILIES = Table[Family](
+    "family",
+    {
+        "ae": Family(
+            "Autoencoder", AutoencoderConfig, AutoencoderTraining, "models.vae:Autoencoder",
+            "models.vae:AutoencoderRecipe", frozenset({"decode", "encode"}), _VAE_PRESETS,
+        ),
+        "vae": Family(
+            "Variational autoencoder", AutoencoderConfig, AutoencoderTraining, "models.vae:Autoencoder",
+            "models.vae:AutoencoderRecipe", frozenset({"decode", "encode"}), _VAE_PRESETS,
+        ),
+        "cvae": Family(
+            "Conditional VAE", AutoencoderConfig, AutoencoderTraining, "models.vae:Autoencoder",
+            "models.vae:AutoencoderRecipe", frozenset({"decode", "encode", "label"}), _VAE_PRESETS, True,
+        ),
+        "gan": Family(
+            "GAN", GanConfig, GanTraining, "models.gan:Gan", "models.gan:GanRecipe",
+            frozenset({"decode", "score"}), _GAN_PRESETS,
+        ),
+        "cgan": Family(
+            "Conditional GAN", GanConfig, GanTraining, "models.gan:Gan", "models.gan:GanRecipe",
+            frozenset({"decode", "score", "label"}), _GAN_PRESETS, True,
+        ),
+        "classifier": Family(
+            "Classifier", ClassifierConfig, ClassifierTraining, "models.classifier:Classifier",
+            "models.classifier:ClassifierRecipe", frozenset({"classify", "features"}), _CLASSIFIER_PRESETS,
+        ),
+    },
+)  # fmt: skip
+
+
+def options(family: str) -> dict[str, FieldInfo]:
+    """Return the options that `--set` takes for a family: name -> pydantic field."""
+    entry = FAMILIES[family]
+    fixed = {"family", "size", "channels", "classes", "heads"}  # given by the family and the data set
+    fields = {**entry.config.model_fields, **entry.training.model_fields}
+    return {name: info for name, info in fields.items() if name not in fixed}
+
+
+def split_options(family: str, given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Sort options into those of the model and those of its training, and read those that are given as text.
+
+    Text is split at commas where a field is a list (`color,translation`), and `none` stands for None or for an
+    empty list where a field allows it.
+
+    Raises:
+        UserError: An option is unknown; the message suggests the nearest.
+    """
+    known = options(family)
+    for name in given:
+        if name not in known:
+            raise UserError("unknown-option", f"'{family}' has no option '{name}'.", nearest(name, known))
+    values = {name: _value(value, known[name].annotation) for name, value in given.items()}
+    model = {k: v for k, v in values.items() if k in FAMILIES[family].config.model_fields}
+    return model, {k: v for k, v in values.items() if k not in model}
+
+
+def _value(value: Any, annotation: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    is_none = value.lower() in ("none", "")
+    if get_origin(annotation) is tuple:
+        return [] if is_none else [part.strip() for part in value.split(",")]
+    return None if is_none and type(None) in get_args(annotation) else value
+
+
+def preset(family: str, name: str) -> tuple[Budget, Mapping[str, Any]]:
+    """Return the budget and the options of a family's preset; raises UserError if it has none of that name."""
+    found = Table[Preset]("preset", dict(FAMILIES[family].presets))[name]
+    return Budget.parse(found.budget), found.options

@@ -1,0 +1,184 @@
+"""Generative adversarial networks: a generator, z -> x, and a discriminator that tells its images from real ones.
+
+Default: relativistic pairing with zero-centred gradient penalties on real and on fake images, no normalisation
+layers, an averaged generator (Huang et al., 2024, arXiv:2501.05441). The generator's last layer is linear: with
+tanh and lazy penalties from the first step it saturates and never comes back.
+"""
+
+from collections.abc import Mapping
+from typing import cast
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from models import objectives
+from models.config import GanConfig, GanTraining
+from models.core import LatentModel
+from models.datasets import ImageData
+from models.latent import generator, prior
+from models.metrics.sharpness import sharpness
+from models.networks import Decoder, Encoder, initialise
+from models.training.recipe import Batch, Ema, Recipe
+
+
+class Discriminator(nn.Module):
+    """Images to one logit each; a label enters by projection (Miyato & Koyama, 2018, arXiv:1802.05637)."""
+
+    def __init__(self, config: GanConfig) -> None:
+        super().__init__()
+        self.features = Encoder(config)
+        self.logit = initialise(nn.Linear(self.features.out_features, 1))
+        self.label = nn.Embedding(config.classes, self.features.out_features) if config.classes else None
+        if self.label is not None:
+            nn.init.normal_(self.label.weight, std=self.features.out_features**-0.5)
+
+    def forward(
+        self, x: Float[Tensor, "batch channels height width"], labels: Int[Tensor, " batch"] | None = None
+    ) -> Float[Tensor, " batch"]:
+        """Return logits, shape (B,)."""
+        h = self.features(x)
+        logits = self.logit(h)[:, 0]
+        if self.label is not None:
+            if labels is None:
+                raise ValueError("a conditional discriminator needs labels")
+            logits = logits + (self.label(labels) * h).sum(1)
+        return logits
+
+
+class Gan(LatentModel):
+    """Generator and discriminator."""
+
+    def __init__(self, config: GanConfig) -> None:
+        super().__init__(config)
+        self.generator = Decoder(config, config.latent_dim, config.classes)
+        self.discriminator = Discriminator(config)
+
+    def decode(
+        self, z: Float[Tensor, "batch dim"], labels: Int[Tensor, " batch"] | None = None
+    ) -> Float[Tensor, "batch channels height width"]:
+        """Generate images in [-1, 1]."""
+        return self.generator(z, labels).clamp(-1, 1)
+
+    def score(
+        self, x: Float[Tensor, "batch channels height width"], labels: Int[Tensor, " batch"] | None = None
+    ) -> Float[Tensor, " batch"]:
+        """Return the discriminator's logits; with the relativistic loss only differences mean something."""
+        return self.discriminator(x, labels)
+
+    def first_layer(self) -> Float[Tensor, "out dim"]:
+        """Return the weight that latents meet first."""
+        return self.generator.first.weight
+
+    def hidden(
+        self, z: Float[Tensor, "batch dim"], labels: Int[Tensor, " batch"] | None = None
+    ) -> Float[Tensor, "batch features"]:
+        """Return the generator's first features, shape (B, F)."""
+        return self.generator.hidden(z, labels)
+
+
+class GanRecipe(Recipe):
+    """Train discriminator and generator in turn."""
+
+    config: GanTraining
+
+    def __init__(self, model: GanConfig, config: GanTraining, device: torch.device) -> None:
+        super().__init__(config, device)
+        self.model = cast(Gan, self.place(Gan(model)))
+        average = self.place(Decoder(model, model.latent_dim, model.classes))
+        self.ema = Ema(average, self.model.generator, config.ema_images)
+        self.losses = objectives.ADVERSARIAL_LOSSES[config.loss]
+        self.penalise = objectives.PENALTIES[config.penalty]
+        self.augmentations = [objectives.AUGMENTATIONS[name] for name in config.augment]
+        channels, height, width = model.sample_shape
+        # Gradients are per pixel: over more pixels, the same change of the image has a smaller gradient norm.
+        self.gamma = channels * height * width / 1024 if config.gamma is None else config.gamma
+        self.modules = {"model": self.model, "average": self.ema.average}
+        betas = (config.beta1, config.beta2)
+        self.optimizers = {
+            name: torch.optim.Adam(part.parameters(), config.learning_rate, betas=betas, fused=True)
+            for name, part in {"generator": self.model.generator, "discriminator": self.model.discriminator}.items()
+        }
+
+    def generate(self, count: int, labels: Tensor | None, rng: torch.Generator) -> Tensor:
+        """Generate images for fresh latents, without clipping."""
+        z = torch.randn(count, self.model.latent_dim, generator=rng, device=self.device)
+        with self.autocast():
+            return self.model.generator(z, labels).float()
+
+    def judge(self, x: Tensor, labels: Tensor | None, rng: torch.Generator) -> Tensor:
+        """Return logits for images, augmented if so configured, shape (B,)."""
+        for augment in self.augmentations:
+            x = augment(x, rng)
+        with self.autocast():
+            return self.model.discriminator(x, labels).float()
+
+    def step(self, batch: Batch, progress: float, step: int, rng: torch.Generator) -> Mapping[str, Tensor]:
+        """Take one step of the discriminator and one of the generator on the same real images."""
+        self.set_learning_rate(progress)
+        labels = batch.labels if self.model.classes else None
+        both_labels = None if labels is None else torch.cat([labels, labels])
+        scalars = self._step_discriminator(batch.x, labels, both_labels, step, rng)
+
+        self.model.discriminator.requires_grad_(False)
+        fake = self.generate(len(batch.x), labels, rng)
+        real_logits, fake_logits = self.judge(torch.cat([batch.x, fake]), both_labels, rng).chunk(2)
+        loss = self.losses[1](real_logits, fake_logits)
+        self.optimizers["generator"].zero_grad()
+        loss.backward()
+        self.optimizers["generator"].step()
+        self.model.discriminator.requires_grad_(True)
+
+        self.ema.update(len(batch.x), (step + 1) * len(batch.x))
+        return {**scalars, "generator_loss": loss.detach()}
+
+    def _step_discriminator(
+        self, x: Tensor, labels: Tensor | None, both_labels: Tensor | None, step: int, rng: torch.Generator
+    ) -> dict[str, Tensor]:
+        with torch.no_grad():
+            fake = self.generate(len(x), labels, rng)
+        dense = step < self.config.penalty_dense_steps
+        penalised = any(self.penalise) and self.gamma > 0 and (dense or step % self.config.penalty_interval == 0)
+        both = torch.cat([x, fake]).requires_grad_(penalised)
+        logits = self.judge(both, both_labels, rng)
+        real_logits, fake_logits = logits.chunk(2)
+        loss = self.losses[0](real_logits, fake_logits)
+        scalars = {"discriminator_loss": loss.detach(), "margin": (real_logits - fake_logits).detach().mean()}
+        if penalised:
+            # Lazy regularisation (Karras et al., 2020, arXiv:1912.04958, appendix B): rarer, but weighted more.
+            weight = self.gamma * (1 if dense else self.config.penalty_interval)
+            terms = objectives.gradient_penalty(logits, both).chunk(2)
+            penalty = torch.stack([t.mean() for t, on in zip(terms, self.penalise, strict=True) if on]).sum()
+            loss = loss + weight * penalty
+            scalars["penalty"] = penalty.detach()
+        self.optimizers["discriminator"].zero_grad()
+        loss.backward()
+        self.optimizers["discriminator"].step()
+        return scalars
+
+    @torch.no_grad()
+    def preview(self, z: Tensor, labels: Tensor | None) -> Tensor:
+        """Generate images for fixed latents with the averaged generator."""
+        return self.ema.average(z, labels if self.model.classes else None).clamp(-1, 1)
+
+    @torch.no_grad()
+    def validate(self, data: ImageData) -> Mapping[str, float]:
+        """Measure the sharpness of 512 samples as a ratio to held-out images, and their spread in pixels."""
+        real = data.floats(slice(0, 512), self.device)
+        labels = data.labels_at(slice(0, 512), self.device) if self.model.classes else None
+        z = prior(range(len(real)), self.model.latent_dim).to(self.device)
+        fake = self.preview(z, labels)
+        shuffle = torch.randperm(len(real), generator=generator(0)).to(self.device)
+        spread = [(x - x[shuffle]).flatten(1).norm(dim=1).mean() for x in (fake, real)]
+        return {
+            "sharpness_ratio": float(sharpness(fake).mean() / sharpness(real).mean()),
+            "pixel_spread_ratio": float(spread[0] / spread[1]),
+        }
+
+    def export(self, data: ImageData) -> Gan:
+        """Return the model with the averaged generator."""
+        del data
+        model = Gan(cast(GanConfig, self.model.config))
+        model.load_state_dict(self.model.state_dict())
+        model.generator.load_state_dict(self.ema.average.state_dict())
+        return model.eval().requires_grad_(False)

@@ -1,0 +1,135 @@
+"""Latent-space mathematics as pure functions: prior samples, truncation, paths, coordinates."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from models.tables import Table
+
+
+def _mixed(seed: int) -> int:
+    """Spread neighbouring seeds over 63 bits (splitmix64, Steele et al., 2014), so that streams do not overlap."""
+    z = (seed + 0x9E3779B97F4A7C15) & 0xFFFFFFFFFFFFFFFF
+    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & 0xFFFFFFFFFFFFFFFF
+    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & 0xFFFFFFFFFFFFFFFF
+    return (z ^ (z >> 31)) >> 1
+
+
+def generator(*seeds: int, device: torch.device | str = "cpu") -> torch.Generator:
+    """Return a generator for a tuple of integers: the same stream for the same tuple, unrelated for others."""
+    state = 0
+    for seed in seeds:
+        state = _mixed(state ^ _mixed(seed))
+    return torch.Generator(device=device).manual_seed(state)
+
+
+def prior(seeds: Sequence[int], dim: int) -> Float[Tensor, "batch dim"]:
+    """Draw from N(0, I), one latent for each seed; on the CPU, so that every device shows the same picture.
+
+    Args:
+        seeds: Non-negative integers; a seed gives the same latent whatever the others are.
+        dim: Dimensions D.
+
+    Returns:
+        Latents, shape (B, D), in prior standard deviations.
+    """
+    rows = [torch.randn(dim, generator=generator(seed, 0)) for seed in seeds]
+    return torch.stack(rows) if rows else torch.empty(0, dim)
+
+
+def truncate(z: Float[Tensor, "*batch dim"], psi: float) -> Float[Tensor, "*batch dim"]:
+    """Scale latents towards the prior's mean: psi 1 leaves them, 0 gives the mean.
+
+    The z-space analogue of Karras et al. (2019), arXiv:1812.04948, section B.
+    """
+    return z * psi
+
+
+def lerp(
+    start: Float[Tensor, "batch dim"], end: Float[Tensor, "batch dim"], steps: Float[Tensor, " time"]
+) -> Float[Tensor, "time batch dim"]:
+    """Interpolate along the straight line between two latents.
+
+    Args:
+        start: Latents, shape (B, D).
+        end: Latents, shape (B, D).
+        steps: Positions in [0, 1], shape (T,).
+    """
+    t = steps[:, None, None]
+    return start * (1 - t) + end * t
+
+
+def slerp(
+    start: Float[Tensor, "batch dim"], end: Float[Tensor, "batch dim"], steps: Float[Tensor, " time"]
+) -> Float[Tensor, "time batch dim"]:
+    """Interpolate along the great circle between two latents.
+
+    Between latents of different norm the norm changes with the same weights as the direction.
+
+    Args:
+        start: Latents, shape (B, D), in prior standard deviations.
+        end: Latents, shape (B, D).
+        steps: Positions in [0, 1], shape (T,).
+
+    Returns:
+        Latents, shape (T, B, D). Falls back to linear interpolation where the two are parallel or one is zero.
+
+    References:
+        White (2016), arXiv:1609.04468, section 2.1.
+    """
+    norms = start.norm(dim=-1, keepdim=True) * end.norm(dim=-1, keepdim=True)
+    cosine = (start * end).sum(-1, keepdim=True) / norms.clamp_min(1e-12)
+    angle = torch.acos(cosine.clamp(-1, 1))
+    sine = torch.sin(angle)
+    parallel = (sine < 1e-4) | (norms < 1e-12)
+    t = steps[:, None, None]
+    sine = torch.where(parallel, torch.ones_like(sine), sine)
+    arc = torch.sin((1 - t) * angle) / sine * start + torch.sin(t * angle) / sine * end
+    return torch.where(parallel, lerp(start, end, steps), arc)
+
+
+Path = Callable[[Tensor, Tensor, Tensor], Tensor]
+PATHS = Table[Path]("interpolation", {"slerp": slerp, "lerp": lerp})
+
+
+def through(keyframes: Float[Tensor, "keys dim"], frames: int, method: str) -> Float[Tensor, "frames dim"]:
+    """Interpolate through several latents, with the frames spread evenly over the segments.
+
+    Args:
+        keyframes: Latents, shape (K, D), K >= 2.
+        frames: Number of frames, the first and the last key frame included.
+        method: A name in `PATHS`.
+    """
+    position = torch.linspace(0, len(keyframes) - 1, frames, dtype=torch.float64)
+    segment = position.long().clamp_max(len(keyframes) - 2)
+    offset = (position - segment).to(keyframes.dtype)
+    path = PATHS[method]
+    rows = [path(keyframes[s, None], keyframes[s + 1, None], t[None])[0] for s, t in zip(segment, offset, strict=True)]
+    return torch.cat(rows)
+
+
+def coordinates(
+    z: Float[Tensor, "batch dim"], directions: Float[Tensor, "directions dim"]
+) -> Float[Tensor, "batch directions"]:
+    """Return the coordinates of latents along unit directions: their projections, shape (B, K)."""
+    return z @ directions.T
+
+
+def set_coordinates(
+    z: Float[Tensor, " dim"], directions: Float[Tensor, "edits dim"], values: Float[Tensor, " edits"]
+) -> Float[Tensor, " dim"]:
+    """Move a latent by the shortest way to a place that has the given coordinates along some directions.
+
+    Args:
+        z: Latent, shape (D,).
+        directions: Unit vectors, shape (K, D); they need not be orthogonal.
+        values: Coordinates to reach, shape (K,), in prior standard deviations.
+
+    Returns:
+        z + A^+ (values - A z), with A the directions: the nearest latent with these coordinates, shape (D,).
+    """
+    if len(values) == 0:
+        return z
+    return z + torch.linalg.pinv(directions) @ (values - directions @ z)

@@ -1,0 +1,118 @@
+"""Metrics, one table: name -> what it measures, what it needs, and the function that does it. Torch-free.
+
+A metric is a function `measure(context) -> {key: value}` in the module that is named after its subject;
+`models.metrics.evaluation` says what the context gives it. To add one, write it and add its line here.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from models.tables import Table
+
+Need = Literal["decode", "encode", "posterior", "classify", "judge", "classes", "factors"]
+
+NEEDS: Mapping[Need, str] = {
+    "decode": "a model that generates images",
+    "encode": "a model that encodes images",
+    "posterior": "a model whose encoder gives a distribution, such as a VAE",
+    "classify": "a classifier with the attributes of the data set",
+    "judge": "a classifier of the data set to judge the samples",
+    "classes": "a data set with classes",
+    "factors": "a data set with known categorical attributes",
+}
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric.
+
+    Args:
+        run: `"module:attribute"`, a function of a `models.metrics.evaluation.Context` to numbers by key.
+        needs: What the model, the data set and the classifier that judges must be; see `NEEDS`.
+        description: One sentence: what it measures, and when it misleads.
+        values: What each key of the result is, with its unit.
+    """
+
+    run: str
+    needs: tuple[Need, ...]
+    description: str
+    values: Mapping[str, str]
+
+
+METRICS = Table[Metric](
+    "metric",
+    {
+        "sharpness": Metric(
+            "models.metrics.sharpness:measure", ("decode",),
+            "How much fine detail samples have compared with real images; above 1 it is noise or "
+            "checkerboard, not quality.",
+            {
+                "sharpness_ratio": "Mean variance of the Laplacian of samples, over that of real images",
+                "sharpness_real": "The same mean for real images, in squared units of [-1, 1]",
+            },
+        ),
+        "reconstruction": Metric(
+            "models.metrics.reconstruction:measure", ("decode", "encode"),
+            "How near held-out images come back from their posterior means; PSNR favours blur over detail "
+            "that is a pixel off, and neither value says how good samples are.",
+            {
+                "psnr_db": "Mean peak signal-to-noise ratio of reconstructions, in dB",
+                "ssim": "Mean structural similarity of reconstructions, at most 1",
+                "reconstruction_sharpness_ratio": "Sharpness of reconstructions over that of their images",
+            },
+        ),
+        "latent": Metric(
+            "models.metrics.latent:measure", ("encode", "posterior"),
+            "How much of an image its latent holds, and in how many dimensions; more is not better: it buys "
+            "reconstructions at the price of samples.",
+            {
+                "kl_nats": "Mean KL divergence of the posterior from the prior, in nats an image",
+                "active_units": "Dimensions whose posterior mean has a variance above 0.01 over images",
+            },
+        ),
+        "diversity": Metric(
+            "models.metrics.diversity:measure", ("decode",),
+            "How far samples lie from each other compared with real images; blur lowers it in pixels, and "
+            "noise raises it, without any change in variety.",
+            {
+                "pairwise_distance_ratio": "Mean L2 distance of two samples over that of two real images",
+                "feature_distance_ratio": "The same in the features of a classifier, where one is given",
+            },
+        ),
+        "classes": Metric(
+            "models.metrics.coverage:measure_classes", ("decode", "judge", "classes"),
+            "Which classes a classifier sees in samples; it must name one for every image, also for those "
+            "that show nothing, so read it beside its confidence.",
+            {
+                "classes_covered": "Classes with at least a tenth of their share of the data",
+                "smallest_class_share": "Share of samples in the rarest of the data's classes, in [0, 1]",
+                "mean_confidence": "Mean probability of the predicted class, over samples",
+                "mean_confidence_real": "The same over real images",
+                "label_agreement": "Share of samples that are recognised as the label they were asked for",
+                "label_agreement_real": "The same for real images: what can be reached",
+            },
+        ),
+        "factors": Metric(
+            "models.metrics.coverage:measure_factors", ("decode", "judge", "factors"),
+            "Which values of known attributes never occur in samples, as a classifier sees them; one mistake "
+            "of the classifier among many samples hides a missing value.",
+            {
+                "factor_values_missing": "Values that 3 % of the data or more have, and no sample",
+                "factor_values_missing_real": "Values among them that it sees in no real image either",
+                "factor_values": "Values that 3 % of the data or more have",
+            },
+        ),
+        "accuracy": Metric(
+            "models.metrics.coverage:measure_accuracy", ("classify",),
+            "How often a classifier is right on held-out images; where classes differ in frequency, naming "
+            "the most frequent one already scores well.",
+            {
+                "accuracy": "Share of right predictions, mean over categorical attributes, in [0, 1]",
+                "r2": "Coefficient of determination, mean over continuous attributes, at most 1",
+                "accuracy_<name>": "Accuracy of one attribute, where there are several",
+                "r2_<name>": "R^2 of one attribute, where there are several",
+            },
+        ),
+    },
+)  # fmt: skip

@@ -1,0 +1,74 @@
+"""Coverage: which classes and attributes a classifier sees in samples, and how often it is right itself."""
+
+from typing import TYPE_CHECKING, cast
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from models.classifier import Classifier, accuracy
+from models.datasets import ImageData
+
+if TYPE_CHECKING:
+    from models.metrics.evaluation import Context
+
+COVERED = 0.1  # of its share of the data makes a class covered; one stray sample would not be evidence
+FREQUENT = 0.03  # of the data makes a value of an attribute one that samples should have
+
+
+def shares(indices: Int[Tensor, " batch"], count: int) -> Float[Tensor, " count"]:
+    """Return how often each of `count` categories occurs, as shares that sum to 1."""
+    return torch.bincount(indices.cpu().long(), minlength=count).double() / max(len(indices), 1)
+
+
+def measure_classes(context: "Context") -> dict[str, float]:
+    """Measure which classes occur in samples and, for a conditional model, whether they are as asked for."""
+    real, samples = context.real, context.samples
+    real_confidence, real_predicted = context.classified(real)["label"].max(1)
+    confidence, predicted = context.classified(samples)["label"].max(1)
+    classes = len(context.data.info.classes)
+    expected = shares(context.data.labels_at(slice(None)), classes)
+    found = shares(predicted, classes)
+    there = expected > 0
+    result = {
+        "classes_covered": float((there & (found >= COVERED * expected)).sum()),
+        "smallest_class_share": float(found[there].min()),
+        "mean_confidence": float(confidence.mean()),
+        "mean_confidence_real": float(real_confidence.mean()),
+    }
+    if samples.labels is not None:
+        result["label_agreement"] = _agreement(predicted, samples)
+        result["label_agreement_real"] = _agreement(real_predicted, real)
+    return result
+
+
+def _agreement(predicted: Tensor, images: ImageData) -> float:
+    return float((predicted == images.labels_at(slice(None))).double().mean())
+
+
+def measure_factors(context: "Context") -> dict[str, float]:
+    """Measure which frequent values of categorical attributes no sample has."""
+    factors = cast(Tensor, context.data.factors)
+    columns = {
+        factor.name: shares(factors[:, i], len(factor.values)) >= FREQUENT
+        for i, factor in enumerate(context.data.info.factors)
+        if factor.values
+    }
+    return {
+        "factor_values_missing": _missing(context.classified(context.samples), columns),
+        "factor_values_missing_real": _missing(context.classified(context.real), columns),
+        "factor_values": float(sum(int(frequent.sum()) for frequent in columns.values())),
+    }
+
+
+def _missing(predicted: dict[str, Tensor], frequent: dict[str, Tensor]) -> float:
+    """Count the frequent values that are predicted for no image."""
+    absent = [
+        values & (shares(predicted[name].argmax(1), len(values)) == 0) for name, values in frequent.items()
+    ]
+    return float(torch.cat(absent).sum())
+
+
+def measure_accuracy(context: "Context") -> dict[str, float]:
+    """Measure a classifier on held-out images."""
+    return accuracy(cast(Classifier, context.model), context.real, context.device)

@@ -1,0 +1,144 @@
+"""The two networks that all families share: latents to images, and images to features.
+
+No normalisation layers: they tie the images of a batch together, and gradient penalties do not go with that
+(Huang et al., 2024, arXiv:2501.05441, section 3). He initialisation keeps the scale of activations instead.
+"""
+
+import math
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from models.config import ModelConfig
+
+SLOPE = 0.2  # of the leaky ReLU, as in DCGAN (Radford et al., 2015, arXiv:1511.06434)
+_BASE = 4  # height and width of the smallest feature map
+
+
+def initialise(module: nn.Module) -> nn.Module:
+    """Set He-normal weights for leaky ReLUs and zero biases; the last layer starts small.
+
+    He et al. (2015), arXiv:1502.01852, equation 14; a transposed convolution of stride s sees a fan-in of
+    k^2 / s^2 inputs for each output.
+    """
+    layers = [m for m in module.modules() if isinstance(m, nn.Linear | nn.Conv2d | nn.ConvTranspose2d)]
+    for layer in layers:
+        fan = layer.weight[0].numel()
+        if isinstance(layer, nn.ConvTranspose2d):
+            fan = layer.weight.shape[0] * math.prod(layer.kernel_size) // math.prod(layer.stride)
+        gain = math.sqrt(2 / (1 + SLOPE**2)) if layer is not layers[-1] else 1.0
+        nn.init.normal_(layer.weight, std=gain / math.sqrt(fan))
+        if layer.bias is not None:
+            nn.init.zeros_(layer.bias)
+    return module
+
+
+def channels_at(config: ModelConfig, resolution: int) -> int:
+    """Return the channels of feature maps of a resolution: `width` at half the image's, doubling downwards."""
+    return min(config.width * config.size // (2 * resolution), 512)
+
+
+class Decoder(nn.Module):
+    """Latents (B, D) to images (B, C, H, W), before any output non-linearity.
+
+    A label enters by an embedding that is added to the first affine map, which is the same as a one-hot label
+    concatenated to the latent.
+    """
+
+    def __init__(self, config: ModelConfig, latent_dim: int, classes: int = 0) -> None:
+        super().__init__()
+        self.config = config
+        build: Callable[[ModelConfig, int], tuple[nn.Linear, nn.Sequential]] = _DECODERS[config.network]
+        self.first, self.rest = build(config, latent_dim)
+        initialise(self)
+        self.label = nn.Embedding(classes, self.first.out_features) if classes else None
+        if self.label is not None:
+            nn.init.normal_(self.label.weight, std=1.0)
+
+    def hidden(self, z: Float[Tensor, "batch dim"], labels: Int[Tensor, " batch"] | None = None) -> Tensor:
+        """Return the features after the first non-linearity, shape (B, F)."""
+        h = self.first(z)
+        if self.label is not None:
+            if labels is None:
+                raise ValueError("a conditional decoder needs labels")
+            h = h + self.label(labels)
+        return nn.functional.leaky_relu(h, SLOPE)
+
+    def forward(
+        self, z: Float[Tensor, "batch dim"], labels: Int[Tensor, " batch"] | None = None
+    ) -> Float[Tensor, "batch channels height width"]:
+        """Map latents, and labels where conditional, to unbounded pixel values."""
+        return self.rest(self.hidden(z, labels))
+
+
+class Encoder(nn.Module):
+    """Images (B, C, H, W) to features (B, F), after a non-linearity. Families put their own heads on it."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.net, self.out_features = _ENCODERS[config.network](config)
+        initialise(self)
+
+    def forward(self, x: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch features"]:
+        """Map images to features."""
+        return self.net(x)
+
+
+def _conv_decoder(config: ModelConfig, latent_dim: int) -> tuple[nn.Linear, nn.Sequential]:
+    wide = channels_at(config, _BASE)
+    first = nn.Linear(latent_dim, wide * _BASE**2)
+    layers: list[nn.Module] = [nn.Unflatten(1, (wide, _BASE, _BASE))]
+    resolution = _BASE
+    while resolution < config.size:
+        resolution *= 2
+        last = resolution == config.size
+        narrow = config.channels if last else channels_at(config, resolution)
+        # Kernel 4 with stride 2: every output pixel sees the same number of inputs, so no checkerboard.
+        layers.append(nn.ConvTranspose2d(wide, narrow, 4, stride=2, padding=1))
+        layers += [] if last else [nn.LeakyReLU(SLOPE)]
+        wide = narrow
+    return first, nn.Sequential(*layers)
+
+
+def _mlp_decoder(config: ModelConfig, latent_dim: int) -> tuple[nn.Linear, nn.Sequential]:
+    hidden = 8 * config.width
+    return nn.Linear(latent_dim, hidden), nn.Sequential(
+        nn.Linear(hidden, hidden),
+        nn.LeakyReLU(SLOPE),
+        nn.Linear(hidden, math.prod(config.sample_shape)),
+        nn.Unflatten(1, config.sample_shape),
+    )
+
+
+def _conv_encoder(config: ModelConfig) -> tuple[nn.Sequential, int]:
+    layers: list[nn.Module] = []
+    resolution, wide = config.size, config.channels
+    while resolution > _BASE:
+        resolution //= 2
+        narrow = channels_at(config, resolution)
+        layers += [nn.Conv2d(wide, narrow, 4, stride=2, padding=1), nn.LeakyReLU(SLOPE)]
+        wide = narrow
+    return nn.Sequential(*layers, nn.Flatten()), wide * _BASE**2
+
+
+def _mlp_encoder(config: ModelConfig) -> tuple[nn.Sequential, int]:
+    hidden = 8 * config.width
+    layers = (
+        nn.Flatten(),
+        nn.Linear(math.prod(config.sample_shape), hidden),
+        nn.LeakyReLU(SLOPE),
+        nn.Linear(hidden, hidden),
+        nn.LeakyReLU(SLOPE),
+    )
+    return nn.Sequential(*layers), hidden
+
+
+_DECODERS = {"conv": _conv_decoder, "mlp": _mlp_decoder}
+_ENCODERS = {"conv": _conv_encoder, "mlp": _mlp_encoder}
+
+
+def channels_last(module: nn.Module) -> nn.Module:
+    """Lay the weights of convolutions out as NHWC, which tensor cores and oneDNN read without reordering."""
+    return module.to(memory_format=torch.channels_last)

@@ -1,0 +1,160 @@
+"""What a family brings to training; the loop in `models.training.loop` knows nothing else of it."""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from models.config import TrainingConfig
+from models.core import ImageModel
+from models.datasets import ImageData
+from models.networks import channels_last
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Training images on the device.
+
+    Args:
+        x: Shape (B, C, H, W), in [-1, 1].
+        labels: Classes (B,), or None where the data have none.
+        factors: Known attributes (B, F), or None.
+    """
+
+    x: Tensor
+    labels: Tensor | None
+    factors: Tensor | None
+
+
+class Ema:
+    """An exponential moving average of a module's weights; it follows quickly at first, slowly later.
+
+    Karras et al. (2018), arXiv:1710.10196; the ramp as in StyleGAN2-ADA (2020), arXiv:2006.06676.
+
+    Args:
+        average: The module that holds the average.
+        source: The module that is trained.
+        half_life: In images; 0 copies the weights.
+        ramp: Half-life as a share of the images seen so far, while that is shorter.
+    """
+
+    def __init__(self, average: nn.Module, source: nn.Module, half_life: float, ramp: float = 0.1) -> None:
+        self.average = average.eval().requires_grad_(False)
+        self.half_life = half_life
+        self.ramp = ramp
+        self._to = list(average.parameters())
+        self._from = list(source.parameters())
+        self.average.load_state_dict(source.state_dict())
+
+    @torch.no_grad()
+    def update(self, batch_size: int, images: int) -> None:
+        """Move towards the source after a step on `batch_size` images, `images` having been seen in all."""
+        half_life = min(self.half_life, self.ramp * images)
+        weight = 1 - 0.5 ** (batch_size / half_life) if half_life > 0 else 1.0
+        torch._foreach_lerp_(self._to, self._from, weight)  # pyright: ignore[reportPrivateUsage]
+
+
+class Recipe(ABC):
+    """Trains one model: networks, their optimisers, a step, and what to show of it.
+
+    Args:
+        config: How to train; frozen.
+        device: Where the networks are.
+
+    A recipe draws random numbers only from the generator that it is given, so a step is a function of the
+    state, the batch and that generator: runs can be repeated and resumed exactly.
+    """
+
+    def __init__(self, config: TrainingConfig, device: torch.device) -> None:
+        self.config = config
+        self.device = device
+        self.modules: dict[str, nn.Module] = {}
+        self.optimizers: dict[str, torch.optim.Optimizer] = {}
+
+    @abstractmethod
+    def step(self, batch: Batch, progress: float, step: int, rng: torch.Generator) -> Mapping[str, Tensor]:
+        """Take one optimisation step.
+
+        Args:
+            batch: Images.
+            progress: Share of the budget that is used, in [0, 1]; it drives every schedule.
+            step: Number of steps taken before this one.
+            rng: On the device.
+
+        Returns:
+            Scalars on the device, by name; the loop reads them now and then, never each step.
+        """
+
+    @abstractmethod
+    def preview(self, z: Tensor, labels: Tensor | None) -> Tensor | None:
+        """Decode fixed latents with the averaged weights to images in [-1, 1]; None where there is no decoder."""
+
+    @abstractmethod
+    def validate(self, data: ImageData) -> Mapping[str, float]:
+        """Measure the averaged model on held-out images."""
+
+    @abstractmethod
+    def export(self, data: ImageData) -> ImageModel:
+        """Return the model as it is shipped: averaged weights, in eval mode, on the CPU.
+
+        Args:
+            data: Training images, for what is fitted to them afterwards.
+        """
+
+    # Shared by all recipes -----------------------------------------------------------------------------
+
+    def place(self, module: nn.Module) -> nn.Module:
+        """Move a module to the device in the memory layout that is fastest there."""
+        return channels_last(module.to(self.device))
+
+    def set_learning_rate(self, progress: float) -> None:
+        """Follow a cosine from the configured learning rate to its final share."""
+        last = self.config.final_learning_rate
+        share = last + (1 - last) * 0.5 * (1 + math.cos(math.pi * progress))
+        for optimizer in self.optimizers.values():
+            for group in optimizer.param_groups:
+                group["lr"] = self.config.learning_rate * share
+
+    def autocast(self) -> torch.autocast:
+        """Return the mixed-precision context: bf16 where the device computes it faster than fp32."""
+        kind = self.device.type
+        return torch.autocast(kind, torch.bfloat16, enabled=has_fast_bf16(self.device))
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return all that a resumed run needs, as flat tensors: no pickle anywhere."""
+        state = {f"{name}.{k}": v for name, m in self.modules.items() for k, v in m.state_dict().items()}
+        for name, optimizer in self.optimizers.items():
+            for index, values in optimizer.state_dict()["state"].items():
+                state |= {f"optimizer.{name}.{index}.{k}": torch.as_tensor(v) for k, v in values.items()}
+        return state
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Restore what `state_dict` returned."""
+        for name, module in self.modules.items():
+            prefix = f"{name}."
+            module.load_state_dict({k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})
+        for name, optimizer in self.optimizers.items():
+            parameters = [p for group in optimizer.param_groups for p in group["params"]]
+            restored: dict[int, dict[str, Tensor]] = {}
+            for key, value in state.items():
+                kind, _, rest = key.partition(".")
+                if kind == "optimizer" and rest.startswith(f"{name}."):
+                    index, _, field = rest.removeprefix(f"{name}.").partition(".")
+                    like = parameters[int(index)]
+                    # Fused optimisers read memory in order: a moment must have the strides of its parameter.
+                    same = torch.empty_like(like).copy_(value) if value.shape == like.shape else value
+                    restored.setdefault(int(index), {})[field] = value if value.ndim == 0 else same
+            groups = optimizer.state_dict()["param_groups"]
+            optimizer.load_state_dict({"state": restored, "param_groups": groups})
+
+
+def has_fast_bf16(device: torch.device) -> bool:
+    """Tell whether bf16 is computed in hardware: on CUDA from Ampere on, on CPUs with AVX-512 BF16 or AMX."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type == "cpu":
+        return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())  # pyright: ignore
+    return False

@@ -1,0 +1,122 @@
+"""A run's folder: everything that a training run leaves behind, and everything needed to go on with it.
+
+    config.json          models.config.RunConfig
+    events.jsonl         one JSON object a line, append-only: {"step", "seconds", "images", "images_per_s", ...}
+    samples/00001234.png snapshots from fixed latents, at log-spaced steps
+    state/               state.safetensors: weights, averages, optimisers; its header holds step and seconds
+    checkpoint/          the exported model (models.checkpoints)
+
+The page that shows a run only reads this folder. A crash loses at most what came after the last save.
+"""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from models.checkpoints import save_image
+from models.config import RunConfig, parse
+from models.errors import UserError, write_error
+
+
+class Run:
+    """The folder of one run.
+
+    Args:
+        folder: Where it is; made by `create`.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.checkpoint = folder / "checkpoint"
+        self.samples = folder / "samples"
+        self._state = folder / "state" / "state.safetensors"
+        self._events = folder / "events.jsonl"
+
+    @classmethod
+    def create(cls, folder: Path, config: RunConfig) -> "Run":
+        """Start a new run in a folder that is empty or does not exist yet; raises UserError."""
+        run = cls(folder)
+        try:
+            if folder.exists() and any(folder.iterdir()):
+                remedy = f"Give another folder, or go on with it: --resume {folder}."
+                raise UserError("folder-in-use", f"{folder} is not empty.", remedy)
+            run.samples.mkdir(parents=True)
+            run._state.parent.mkdir()
+            (folder / "config.json").write_text(config.model_dump_json(indent=2) + "\n")
+        except OSError as error:
+            raise write_error(folder, error) from error
+        return run
+
+    def config(self) -> RunConfig:
+        """Read the run's config; raises UserError if the folder is no run."""
+        what = f"The run in '{self.folder}'"
+        try:
+            data = json.loads((self.folder / "config.json").read_text())
+        except (OSError, ValueError) as error:
+            remedy = "Give the folder that 'latent-explorer train' printed."
+            raise UserError("no-run", f"There is no training run in {self.folder}.", remedy) from error
+        return parse(RunConfig, data, what=what)
+
+    def append(self, event: Mapping[str, Any]) -> None:
+        """Append one event; raises UserError if the disk is full."""
+        try:
+            with self._events.open("a") as file:
+                file.write(json.dumps(event) + "\n")
+        except OSError as error:
+            raise write_error(self._events, error) from error
+
+    def events(self) -> Iterator[dict[str, Any]]:
+        """Read the events; a half-written last line is passed over."""
+        if not self._events.is_file():
+            return
+        with self._events.open() as file:
+            for line in file:
+                try:
+                    yield json.loads(line)
+                except ValueError:
+                    continue
+
+    def forget_events_after(self, step: int) -> None:
+        """Drop the events of steps that a crash has undone."""
+        kept = [json.dumps(event) + "\n" for event in self.events() if event.get("step", 0) <= step]
+        temporary = self._events.with_suffix(".tmp")
+        temporary.write_text("".join(kept))
+        os.replace(temporary, self._events)
+
+    def save_state(self, tensors: Mapping[str, Tensor], step: int, seconds: float) -> None:
+        """Write the state so that a reader sees the old one or the new one, never half of one."""
+        temporary = self._state.with_suffix(".tmp")
+        contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+        try:
+            save_file(contiguous, temporary, metadata={"step": str(step), "seconds": repr(seconds)})
+            os.replace(temporary, self._state)
+        except (OSError, SafetensorError) as error:
+            temporary.unlink(missing_ok=True)
+            raise write_error(self._state, error) from error
+
+    def load_state(self) -> tuple[dict[str, Tensor], int, float] | None:
+        """Read `(tensors, step, seconds)`; None if nothing was saved yet; raises UserError if it is damaged."""
+        if not self._state.is_file():
+            return None
+        try:
+            with safe_open(self._state, framework="pt") as file:
+                metadata = file.metadata()
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        except (SafetensorError, OSError, ValueError) as error:
+            remedy = "Start the run again in a new folder."
+            raise UserError("bad-state", f"The saved state in {self.folder} cannot be read.", remedy) from error
+        return tensors, int(metadata["step"]), float(metadata["seconds"])
+
+    def snapshot(self, image: Tensor, step: int) -> None:
+        """Write a sheet (C, H, W), uint8, of what the model makes of fixed latents at a step."""
+        try:
+            self.samples.mkdir(exist_ok=True)
+            save_image(image, self.samples / f"{step:08d}.png")
+        except OSError as error:
+            raise write_error(self.samples, error) from error

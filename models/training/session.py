@@ -1,0 +1,230 @@
+"""From what a person asks for (data set, family, preset, options) to a run, and from a run to a checkpoint."""
+
+import os
+import re
+import shlex
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from models import checkpoints, paths
+from models.catalog import Card, CheckpointConfig, Metric
+from models.config import Budget, ModelConfig, RunConfig, TrainingConfig, parse
+from models.core import parameter_count
+from models.datasets import DATASETS, ImageData, load
+from models.errors import UserError
+from models.families import FAMILIES, preset, split_options
+from models.tables import Table
+from models.training.loop import Progress, Trainer
+from models.training.recipe import Recipe
+from models.training.runs import Run
+
+Device = Literal["auto", "cpu", "cuda", "mps"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a training run came to."""
+
+    run: Path
+    checkpoint: Path
+    steps: int
+    images: int
+    seconds: float
+    metrics: Mapping[str, float]
+
+    @property
+    def images_per_s(self) -> float:
+        """Images a second, over the time spent in steps."""
+        return self.images / self.seconds if self.seconds else 0.0
+
+
+def device(name: Device) -> torch.device:
+    """Choose a device; raises UserError if the one that was asked for is not there."""
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if name == "auto":
+        return torch.device(next(kind for kind, there in available.items() if there))
+    if not available[name]:
+        raise UserError("no-device", f"There is no '{name}' device here.", "Use --device auto or --device cpu.")
+    return torch.device(name)
+
+
+def configure(
+    dataset: str,
+    family: str,
+    *,
+    preset_name: str = "quick",
+    budget: Budget | None = None,
+    options: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    where: Device = "auto",
+) -> RunConfig:
+    """Turn a request into a validated config, so that mistakes show before any image is loaded.
+
+    Args:
+        dataset: A name in `DATASETS`.
+        family: A name in `FAMILIES`.
+        preset_name: Gives budget and options, which the arguments override.
+        budget: When to stop.
+        options: Values by name, of the model or of its training; strings are converted.
+        seed: Of weights, order and steps.
+        where: Device.
+
+    Raises:
+        UserError: Something is unknown or does not go together.
+    """
+    info = DATASETS[dataset]
+    entry = FAMILIES[family]
+    standard, defaults = preset(family, preset_name)
+    given, training = split_options(family, {**defaults, **(options or {})})
+    fields = entry.config.model_fields
+    fixed: dict[str, Any] = {"family": family, "size": info.size, "channels": info.channels}
+    if entry.conditional:
+        if not info.classes:
+            problem = f"'{family}' learns from labels, but the data set '{dataset}' has none."
+            raise UserError("no-labels", problem, f"Use --model {family.removeprefix('c')}.")
+        fixed["classes"] = len(info.classes)
+    if "likelihood" in fields:
+        fixed["likelihood"] = info.likelihood
+    if "heads" in fields:
+        from models.classifier import heads_of
+
+        fixed["heads"] = [head.model_dump() for head in heads_of(info)]
+    what = "The option set"
+    model = parse(entry.config, {**fixed, **given}, what=what, code="bad-option")
+    recipe = parse(entry.training, training, what=what, code="bad-option")
+    return RunConfig(
+        model=model.model_dump(mode="json"),
+        training=recipe.model_dump(mode="json"),
+        dataset=dataset,
+        preset=preset_name,
+        seed=seed,
+        budget=budget or standard,
+        device=where,
+    )
+
+
+def recipe_for(config: RunConfig) -> Recipe:
+    """Build the recipe of a run, with weights drawn from its seed."""
+    family = str(config.model["family"])
+    entry = FAMILIES[family]
+    model = parse(entry.config, config.model, what="The run's model")
+    training = parse(entry.training, config.training, what="The run's training")
+    kind = Table[Callable[[ModelConfig, TrainingConfig, torch.device], Recipe]]("recipe", {family: entry.recipe})
+    target = device(config.device)
+    # torch's initialisers draw from the global generator: it is seeded for this block only.
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        try:
+            return kind[family](model, training, target)
+        except UserError:
+            raise
+        except torch.cuda.OutOfMemoryError as error:
+            raise _out_of_memory() from error
+
+
+def _out_of_memory() -> UserError:
+    remedy = "Try a smaller model or batch, e.g. --set width=32 batch_size=32, or --device cpu."
+    return UserError("out-of-memory", "The GPU has not enough free memory for this.", remedy)
+
+
+def new_run(config: RunConfig, out: Path | None) -> Run:
+    """Make the folder of a new run: the given one, or a new one in the runs folder."""
+    name = f"{config.dataset}-{config.model['family']}"
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    return Run.create(out or paths.runs() / f"{name}-{stamp}-{os.getpid()}", config)
+
+
+def train(
+    run: Run,
+    *,
+    name: str | None = None,
+    budget: Budget | None = None,
+    report: Callable[[Progress], None] = lambda progress: None,
+    stop: Callable[[], bool] = lambda: False,
+    data: tuple[ImageData, ImageData] | None = None,
+) -> Outcome:
+    """Train a run from where it stands to the end of its budget and write its checkpoint.
+
+    Args:
+        run: A new one, or one that was interrupted.
+        name: Id of the checkpoint; by default the data set and the family.
+        budget: Overrides the run's.
+        report: Called about once a second.
+        stop: Asked after every step; True ends the training early, with a checkpoint.
+        data: Training and held-out images, if they are loaded already.
+    """
+    config = run.config()
+    if budget:
+        config = config.model_copy(update={"budget": budget})
+        (run.folder / "config.json").write_text(config.model_dump_json(indent=2) + "\n")
+    recipe = recipe_for(config)
+    images, held_out = data or (load(config.dataset, "train"), load(config.dataset, "test"))
+    trainer = Trainer(recipe, images, held_out, run, config.budget, config.seed)
+    trainer.load()
+    try:
+        metrics = trainer.fit(report, stop)
+    except torch.cuda.OutOfMemoryError as error:
+        raise _out_of_memory() from error
+    export(trainer, config, name, metrics)
+    return Outcome(run.folder, run.checkpoint, trainer.step, trainer.images, trainer.seconds, metrics)
+
+
+def export(trainer: Trainer, config: RunConfig, name: str | None, metrics: Mapping[str, float]) -> Path:
+    """Write the checkpoint of a trained run."""
+    family = str(config.model["family"])
+    model = trainer.recipe.export(trainer.data.to(torch.device("cpu")))
+    default = f"{config.dataset.replace('_', '-')}-{family}"
+    identity = re.sub(r"[^A-Za-z0-9._-]+", "-", name or default)
+    where = _device_name(trainer.recipe.device)
+    count = min(len(trainer.held_out), 2000)
+    card = Card(
+        title=f"{FAMILIES[family].title} of {DATASETS[config.dataset].title}",
+        description=f"{FAMILIES[family].title}, trained on {DATASETS[config.dataset].title}.",
+        capabilities=tuple(sorted(FAMILIES[family].capabilities)),
+        parameters={role: parameter_count(part) for role, part in model.parts().items()},
+        steps=trainer.step,
+        images=trainer.images,
+        seconds=round(trainer.seconds, 1),
+        device=where,
+        command=command(config, name),
+        metrics={k: Metric(value=v, n=count, protocol="held-out images, at the end of training") for k, v in metrics.items()},
+    )
+    checkpoint = CheckpointConfig(
+        id=identity,
+        model=config.model,
+        training=config.training,
+        dataset=config.dataset,
+        preset=config.preset,
+        budget=str(config.budget),
+        seed=config.seed,
+    )
+    return checkpoints.save(trainer.run.checkpoint, model, checkpoint, card, trainer.sheet())
+
+
+def _device_name(where: torch.device) -> str:
+    if where.type == "cuda":
+        return torch.cuda.get_device_name(where)
+    return f"{where.type.upper()}, {torch.get_num_threads()} threads"
+
+
+def command(config: RunConfig, name: str | None = None) -> str:
+    """Return the command that trains a run again."""
+    family = str(config.model["family"])
+    entry = FAMILIES[family]
+    fresh = configure(config.dataset, family, preset_name=config.preset)
+    defaults = {**fresh.model, **fresh.training}
+    given = {**config.model, **config.training}
+    known = {**entry.config.model_fields, **entry.training.model_fields}
+    changed = {k: v for k, v in given.items() if k in known and v != defaults.get(k)}
+    words = ["latent-explorer", "train", "--dataset", config.dataset, "--model", family]
+    words += ["--preset", config.preset, "--budget", str(config.budget), "--seed", str(config.seed)]
+    words += [] if name is None else ["--name", name]
+    for key, value in changed.items():
+        text = ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+        words += ["--set", f"{key}={text}"]
+    return shlex.join(words)

@@ -1,0 +1,136 @@
+"""One contract for every family, network, size and number of channels."""
+
+import itertools
+from pathlib import Path
+
+import pytest
+import torch
+
+from models import checkpoints
+from models.catalog import Card, CheckpointConfig
+from models.config import ClassifierConfig, GeneratorConfig, Head, ModelConfig
+from models.core import Classifies, Encodes, Features, ImageModel, LatentModel, Scores
+from models.families import FAMILIES
+from models.latent import prior
+
+SIZES, CHANNELS, NETWORKS = (16, 32, 64), (1, 3), ("mlp", "conv")
+CASES = list(itertools.product(FAMILIES, SIZES, CHANNELS, NETWORKS))
+HEADS = (Head(name="shape", values=("round", "square", "long")), Head(name="angle", low=-1, high=1))
+
+
+def config_of(family: str, size: int, channels: int, network: str, latent_dim: int = 5) -> ModelConfig:
+    entry = FAMILIES[family]
+    fields: dict[str, object] = {"family": family, "size": size, "channels": channels, "network": network, "width": 4}
+    if issubclass(entry.config, GeneratorConfig):
+        fields |= {"latent_dim": latent_dim, "classes": 3 if entry.conditional else 0}
+    if issubclass(entry.config, ClassifierConfig):
+        fields |= {"heads": HEADS, "feature_dim": 8}
+    return entry.config.model_validate(fields)
+
+
+def build(config: ModelConfig, seed: int = 0) -> ImageModel:
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return checkpoints.build(config).eval()
+
+
+@pytest.mark.parametrize(("family", "size", "channels", "network"), CASES)
+def test_shapes_ranges_and_gradients(family: str, size: int, channels: int, network: str) -> None:
+    model = build(config_of(family, size, channels, network))
+    shape = (channels, size, size)
+    assert model.sample_shape == shape
+    labels = torch.tensor([0, 1, 2, 0]) if FAMILIES[family].conditional else None
+    x = torch.rand(4, *shape, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    if isinstance(model, LatentModel):
+        z = prior(range(4), model.latent_dim)
+        images = model.decode(z, labels)
+        assert images.shape == (4, *shape)
+        assert images.min() >= -1 and images.max() <= 1
+        assert model.hidden(z, labels).shape == (4, model.first_layer().shape[0])
+        assert model.first_layer().shape[1] == model.latent_dim
+        images.square().sum().backward()
+    outputs: list[torch.Tensor] = []
+    if isinstance(model, Encodes):
+        q = model.encode(x, labels)
+        assert q.mean.shape == q.logvar.shape == (4, 5)
+        outputs.append(q.mean)
+    if isinstance(model, Scores):
+        assert model.score(x, labels).shape == (4,)
+        outputs.append(model.score(x, labels))
+    if isinstance(model, Features):
+        assert model.features(x).ndim == 2 and len(model.features(x)) == 4
+    if isinstance(model, Classifies):
+        found = model.classify(x)
+        assert found["shape"].shape == (4, 3) and found["angle"].shape == (4,)
+        torch.testing.assert_close(found["shape"].sum(1), torch.ones(4))
+        outputs += list(found.values())
+    torch.cat([out.square().flatten() for out in outputs]).sum().backward()
+    gradients = [p.grad for p in model.parameters() if p.grad is not None]
+    assert len(gradients) > 2
+    assert all(g.isfinite().all() for g in gradients)
+
+
+@pytest.mark.parametrize(("family", "network"), list(itertools.product(FAMILIES, NETWORKS)))
+def test_capabilities_are_what_the_family_says(family: str, network: str) -> None:
+    model = build(config_of(family, 16, 1, network))
+    kinds = {"decode": LatentModel, "encode": Encodes, "score": Scores, "features": Features, "classify": Classifies}
+    has = {name for name, kind in kinds.items() if isinstance(model, kind)}
+    assert has == FAMILIES[family].capabilities - {"label"}
+    assert ("label" in FAMILIES[family].capabilities) == bool(getattr(model, "classes", 0))
+
+
+@pytest.mark.parametrize(("family", "size", "channels", "network"), [c for c in CASES if c[1] == 16])
+def test_same_seed_same_weights_and_save_load_equality(
+    family: str, size: int, channels: int, network: str, tmp_path: Path
+) -> None:
+    config = config_of(family, size, channels, network)
+    first, again, other = build(config, 3), build(config, 3), build(config, 4)
+    weights = [torch.cat([p.flatten() for p in m.parameters()]) for m in (first, again, other)]
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[2])
+
+    record = CheckpointConfig(id="contract", model=config.model_dump(mode="json"), dataset="digits")
+    loaded = checkpoints.load(checkpoints.save(tmp_path / "one", first, record, Card()))
+    assert not loaded.training and not any(p.requires_grad for p in loaded.parameters())
+    for name, value in first.state_dict().items():
+        half = value.half().float() if value.is_floating_point() else value
+        assert torch.equal(loaded.state_dict()[name], half), name
+    twice = checkpoints.load(checkpoints.save(tmp_path / "two", loaded, record, Card()))
+    assert all(torch.equal(v, loaded.state_dict()[k]) for k, v in twice.state_dict().items())
+    digests = [checkpoints.digest(tmp_path / name / "model.safetensors") for name in ("one", "two")]
+    assert digests[0] == digests[1]
+
+
+@pytest.mark.parametrize("family", [f for f in FAMILIES if issubclass(FAMILIES[f].config, GeneratorConfig)])
+@pytest.mark.parametrize("latent_dim", [1, 2, 100])
+def test_any_latent_dimension(family: str, latent_dim: int) -> None:
+    model = build(config_of(family, 16, 1, "conv", latent_dim))
+    assert isinstance(model, LatentModel)
+    labels = torch.zeros(3, dtype=torch.long) if model.classes else None
+    images = model.decode(prior(range(3), latent_dim), labels)
+    assert images.shape == (3, 1, 16, 16)
+    assert not torch.equal(images[0], images[1])
+
+
+@pytest.mark.parametrize("family", [f for f in FAMILIES if FAMILIES[f].conditional])
+def test_labels_change_the_picture_and_are_required(family: str) -> None:
+    model = build(config_of(family, 16, 1, "conv"))
+    assert isinstance(model, LatentModel)
+    z = prior([7], model.latent_dim).expand(3, -1)
+    images = model.decode(z, torch.arange(3))
+    assert (images[0] - images[1]).abs().max() > 1e-3
+    with pytest.raises(ValueError, match="labels"):
+        model.decode(z)
+
+
+def test_a_plain_autoencoder_whitens_its_codes() -> None:
+    from models.vae import Autoencoder
+
+    model = build(config_of("ae", 16, 1, "mlp"))
+    assert isinstance(model, Autoencoder)
+    model.latent_mean.copy_(torch.tensor([1.0, 2, 3, 4, 5]))
+    model.latent_scale.copy_(torch.tril(torch.full((5, 5), 0.5)) + torch.eye(5))
+    x = torch.rand(6, 1, 16, 16) * 2 - 1
+    with torch.no_grad():
+        z = model.encode(x).mean
+        torch.testing.assert_close(model.codes(z), model.posterior(x, None).mean)

@@ -1,0 +1,159 @@
+"""Latent-space mathematics: samples of the prior, truncation, paths, coordinates."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models import latent
+from models.errors import UserError
+
+quick = settings(deadline=None, database=None, derandomize=True, max_examples=30)
+seeds = st.integers(0, 2**31 - 1)
+dims = st.integers(2, 40)
+
+
+def normal(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+# Prior -----------------------------------------------------------------------------------------------------
+
+
+@quick
+@given(st.lists(seeds, min_size=1, max_size=8), dims)
+def test_a_seed_draws_the_same_latent_whatever_the_batch(batch: list[int], dim: int) -> None:
+    together = latent.prior(batch, dim)
+    assert together.shape == (len(batch), dim)
+    for row, seed in zip(together, batch, strict=True):
+        assert torch.equal(row, latent.prior([seed], dim)[0])
+
+
+def test_no_seeds_give_an_empty_batch() -> None:
+    assert latent.prior([], 5).shape == (0, 5)
+
+
+def test_neighbouring_seeds_draw_from_a_standard_normal() -> None:
+    z = latent.prior(range(2000), 16)
+    assert abs(float(z.mean())) < 5 / math.sqrt(z.numel())
+    assert torch.allclose(z.mean(0), torch.zeros(16), atol=5 / math.sqrt(len(z)))
+    assert torch.allclose(torch.cov(z.T), torch.eye(16), atol=5 * math.sqrt(2 / len(z)))
+    assert abs(float((z**4).mean()) - 3) < 0.15
+    successive = (z[:-1] * z[1:]).mean()
+    assert abs(float(successive)) < 5 / math.sqrt(z.numel())
+
+
+def test_a_stream_depends_on_every_seed_of_the_tuple_and_on_their_order() -> None:
+    tuples = [(0,), (1,), (0, 0), (0, 1), (1, 0), (0, 0, 0)]
+    first = {float(torch.rand((), generator=latent.generator(*t), dtype=torch.float64)) for t in tuples}
+    assert len(first) == len(tuples)
+
+
+def test_drawing_leaves_the_global_random_state_alone() -> None:
+    before = torch.get_rng_state()
+    latent.prior(range(4), 3)
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_truncation_scales_towards_the_mean() -> None:
+    z = normal(5, 7)
+    assert torch.equal(latent.truncate(z, 1.0), z)
+    assert torch.equal(latent.truncate(z, 0.0), torch.zeros(5, 7))
+    assert torch.allclose(latent.truncate(z, 0.7).norm(dim=1), 0.7 * z.norm(dim=1))
+
+
+# Paths -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", latent.PATHS)
+@quick
+@given(seed=seeds, dim=dims)
+def test_paths_start_and_end_where_they_should(name: str, seed: int, dim: int) -> None:
+    start, end = normal(2, 3, dim, seed=seed)
+    path = latent.PATHS[name](start, end, torch.tensor([0.0, 0.3, 1.0]))
+    assert path.shape == (3, 3, dim)
+    assert torch.allclose(path[0], start, atol=1e-4)
+    assert torch.allclose(path[2], end, atol=1e-4)
+
+
+@quick
+@given(seed=seeds, dim=st.integers(3, 40))
+def test_slerp_keeps_the_norm_and_turns_at_constant_speed(seed: int, dim: int) -> None:
+    start, end = torch.nn.functional.normalize(normal(2, 4, dim, seed=seed).double(), dim=-1) * math.sqrt(dim)
+    path = latent.slerp(start, end, torch.linspace(0, 1, 9, dtype=torch.float64))
+    assert torch.allclose(path.norm(dim=-1), torch.full((9, 4), math.sqrt(dim), dtype=torch.float64))
+    chords = (path[1:] - path[:-1]).norm(dim=-1)
+    assert torch.allclose(chords, chords[:1].expand_as(chords))
+
+
+def test_slerp_of_a_right_angle_is_known() -> None:
+    start, end = torch.tensor([[2.0, 0.0]]), torch.tensor([[0.0, 2.0]])
+    middle = latent.slerp(start, end, torch.tensor([1 / 3]))[0, 0]
+    assert torch.allclose(middle, 2 * torch.tensor([math.cos(math.pi / 6), math.sin(math.pi / 6)]))
+
+
+@pytest.mark.parametrize("factor", [1.0, 3.0, -1.0, 0.0])
+def test_slerp_between_parallel_latents_is_a_straight_line(factor: float) -> None:
+    start = normal(2, 6).double()
+    steps = torch.linspace(0, 1, 5, dtype=torch.float64)
+    path = latent.slerp(start, factor * start, steps)
+    assert torch.allclose(path, latent.lerp(start, factor * start, steps))
+    assert torch.isfinite(path).all()
+
+
+def test_lerp_of_independent_latents_shortens_the_middle_and_slerp_does_not() -> None:
+    start, end = normal(2, 200, 64)
+    half = torch.tensor([0.5])
+    typical = start.norm(dim=1).mean()
+    assert latent.lerp(start, end, half).norm(dim=-1).mean() < 0.75 * typical
+    assert latent.slerp(start, end, half).norm(dim=-1).mean() > 0.95 * typical
+
+
+@pytest.mark.parametrize("name", latent.PATHS)
+def test_a_path_passes_through_its_key_frames(name: str) -> None:
+    keys = normal(4, 8)
+    frames = latent.through(keys, 13, name)
+    assert frames.shape == (13, 8)
+    assert torch.allclose(frames[::4], keys, atol=1e-5)
+
+
+def test_frames_are_spread_evenly_over_the_segments() -> None:
+    keys = torch.tensor([[0.0], [1.0], [3.0]])
+    frames = latent.through(keys, 7, "lerp")[:, 0]
+    assert torch.allclose(frames, torch.tensor([0, 1 / 3, 2 / 3, 1, 5 / 3, 7 / 3, 3]), atol=1e-6)
+
+
+def test_an_unknown_interpolation_is_answered_with_the_nearest() -> None:
+    with pytest.raises(UserError, match="Did you mean 'slerp'"):
+        latent.through(normal(2, 3), 4, "slrp")
+
+
+# Coordinates -----------------------------------------------------------------------------------------------
+
+
+@quick
+@given(seed=seeds, dim=st.integers(4, 20), count=st.integers(1, 4))
+def test_set_coordinates_reaches_them_by_the_shortest_way(seed: int, dim: int, count: int) -> None:
+    draws = normal(2 + count, dim, seed=seed).double()
+    z, other, directions = draws[0], draws[1], torch.nn.functional.normalize(draws[2:], dim=1)
+    values = normal(count, seed=seed + 1).double()
+    moved = latent.set_coordinates(z, directions, values)
+    assert torch.allclose(latent.coordinates(moved[None], directions)[0], values, atol=1e-6)
+    # The shortest way stays in the span of the directions: it has no part that leaves all coordinates alone.
+    away = other - torch.linalg.pinv(directions) @ (directions @ other)
+    assert abs(float((moved - z) @ away)) < 1e-6 * (1 + float((moved - z).norm() * away.norm()))
+
+
+def test_setting_one_axis_changes_only_that_axis() -> None:
+    z, axes = normal(6), torch.eye(6)
+    moved = latent.set_coordinates(z, axes[[2]], torch.tensor([1.5]))
+    expected = z.clone()
+    expected[2] = 1.5
+    assert torch.allclose(moved, expected)
+
+
+def test_no_edits_leave_a_latent_alone() -> None:
+    z = normal(6)
+    assert torch.equal(latent.set_coordinates(z, torch.empty(0, 6), torch.empty(0)), z)
