@@ -27,12 +27,12 @@ class CheckpointConfig(Value):
     format: int = FORMAT
     id: str = Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     model: dict[str, Any]
-    training: dict[str, Any] = {}
+    training: dict[str, Any] = Field(default={})
     dataset: str
     preset: str = ""
     budget: str = ""
     seed: int = 0
-    versions: dict[str, str] = {}
+    versions: dict[str, str] = Field(default={})
     weights_sha256: str = ""
 
 
@@ -52,13 +52,13 @@ class Card(Value):
     licence: str = "MIT"
     origin: str = "Trained with Latent Explorer"
     capabilities: tuple[str, ...] = ()
-    parameters: dict[str, int] = Field({}, description="Trained numbers of each network, by its role")
+    parameters: dict[str, int] = Field(default={}, description="Trained numbers of each network, by its role")
     steps: int = 0
-    images: int = Field(0, description="Images seen in training, repeats counted")
+    images: int = Field(default=0, description="Images seen in training, repeats counted")
     seconds: float = 0.0
     device: str = ""
-    command: str = Field("", description="The command that trains it again")
-    metrics: dict[str, Metric] = {}
+    command: str = Field(default="", description="The command that trains it again")
+    metrics: dict[str, Metric] = Field(default={})
 
 
 @dataclass(frozen=True)
@@ -164,7 +164,9 @@ def _json(path: Path, what: str) -> Any:
     try:
         return json.loads(path.read_text())
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise UserError("bad-config", f"{what} cannot be read ({error}).", "Copy the checkpoint again.") from error
+        raise UserError(
+            "bad-config", f"{what} cannot be read ({error}).", "Copy the checkpoint again."
+        ) from error
 
 
 def read(folder: Path, *, shipped: bool = False) -> ModelInfo:
@@ -181,15 +183,21 @@ def read(folder: Path, *, shipped: bool = False) -> ModelInfo:
                 f"{folder.name} is a pickle: such a file can run any program when it is opened.",
                 "Give a checkpoint folder with config.json and model.safetensors.",
             )
-        remedy = "Give a folder with config.json and model.safetensors, or an id from 'latent-explorer models'."
+        remedy = (
+            "Give a folder with config.json and model.safetensors, or an id from 'latent-explorer models'."
+        )
         raise UserError("no-checkpoint", f"There is no checkpoint in {folder}.", remedy)
     what = f"The config of '{folder.name}'"
     config = parse(CheckpointConfig, _json(folder / CONFIG, what), what=what)
     if config.format > FORMAT:
-        raise UserError("newer-format", f"'{config.id}' was saved by a newer version.", "Update Latent Explorer.")
+        raise UserError(
+            "newer-format", f"'{config.id}' was saved by a newer version.", "Update Latent Explorer."
+        )
     card = Card()
     if (folder / CARD).is_file():
-        card = parse(Card, _json(folder / CARD, f"The card of '{folder.name}'"), what=f"The card of '{folder.name}'")
+        card = parse(
+            Card, _json(folder / CARD, f"The card of '{folder.name}'"), what=f"The card of '{folder.name}'"
+        )
     return ModelInfo(folder, config, model_config(config.model, what), card, shipped)
 
 
@@ -239,5 +247,3 @@ def find(name: str) -> ModelInfo:
 def classifier_for(dataset: str) -> ModelInfo | None:
     """Return the shipped classifier of a data set, the judge of its generators; None if there is none."""
     return next((m for m in models() if m.can("classify") and m.dataset == dataset), None)
-
-

@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 from PIL import Image
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save_file  # pyright: ignore[reportUnknownVariableType]
 from torch import Tensor
 
 from models.catalog import CARD, CONFIG, PICKLES, SHEET, WEIGHTS, Card, CheckpointConfig, ModelInfo, read
@@ -74,7 +74,9 @@ def load(where: ModelInfo | Path | str) -> ImageModel:
         state = load_file(weights)
     except (SafetensorError, OSError, ValueError) as error:
         remedy = "It is truncated or of another format: copy it again."
-        raise UserError("bad-weights", f"The weights of '{info.id}' cannot be read ({error}).", remedy) from error
+        raise UserError(
+            "bad-weights", f"The weights of '{info.id}' cannot be read ({error}).", remedy
+        ) from error
     if digest(weights) != info.digest:
         raise UserError(
             "digest-mismatch",
@@ -98,7 +100,9 @@ def _fit(model: ImageModel, state: dict[str, Tensor], name: str) -> None:
             parts += [f"{k} is {list(state[k].shape)}, the config says {list(expected[k].shape)}"]
         details = "; ".join(p for p in parts if p)
         remedy = "Restore the config that these weights were saved with."
-        raise UserError("weights-do-not-fit", f"The weights of '{name}' do not fit its config: {details}.", remedy)
+        raise UserError(
+            "weights-do-not-fit", f"The weights of '{name}' do not fit its config: {details}.", remedy
+        )
     model.load_state_dict({k: v.to(expected[k].dtype) for k, v in state.items()})
 
 
@@ -129,7 +133,9 @@ def save(
         temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
         state = {k: _half(v).contiguous() for k, v in model.state_dict().items()}
         save_file(state, temporary / WEIGHTS, metadata={"format": "pt"})
-        config = config.model_copy(update={"weights_sha256": digest(temporary / WEIGHTS), "versions": versions()})
+        config = config.model_copy(
+            update={"weights_sha256": digest(temporary / WEIGHTS), "versions": versions()}
+        )
         (temporary / CONFIG).write_text(config.model_dump_json(indent=2) + "\n")
         (temporary / CARD).write_text(card.model_dump_json(indent=2) + "\n")
         if sheet is not None:
@@ -185,4 +191,3 @@ def save_image(image: Tensor, path: Path) -> None:
 def as_sheet(x: Tensor) -> Tensor:
     """Return a sheet (C, H, W), uint8, of images (N, C, H, W) in [-1, 1]."""
     return grid(to_pixels(x))
-

@@ -32,7 +32,9 @@ class Classifier(ImageModel):
         while resolution > 4:
             layers += [*_block(wide, narrow), *_block(narrow, narrow), nn.MaxPool2d(2)]
             resolution, wide, narrow = resolution // 2, narrow, min(2 * narrow, 256)
-        self.trunk = nn.Sequential(*layers, nn.Flatten(), nn.Linear(wide * 16, config.feature_dim, bias=False))
+        self.trunk = nn.Sequential(
+            *layers, nn.Flatten(), nn.Linear(wide * 16, config.feature_dim, bias=False)
+        )
         self.norm = nn.BatchNorm1d(config.feature_dim)
         self.out = nn.Linear(config.feature_dim, sum(_width(head) for head in config.heads))
 
@@ -103,7 +105,9 @@ class ClassifierRecipe(Recipe):
             x = torch.where(mirror, x.flip(3), x)
         reach = self.config.shift
         if reach:
-            dy, dx = torch.randint(0, 2 * reach + 1, (2,), generator=rng, device=x.device).tolist()
+            dy, dx = (
+                int(v) for v in torch.randint(0, 2 * reach + 1, (2,), generator=rng, device=x.device).cpu()
+            )
             padded = F.pad(x, (reach,) * 4, mode="replicate")
             x = padded[:, :, dy : dy + x.shape[2], dx : dx + x.shape[3]]
         return x
@@ -115,7 +119,7 @@ class ClassifierRecipe(Recipe):
             outputs = self.model.outputs(self._augment(batch.x, rng))
         loss = self._losses(tuple(out.float() for out in outputs), _targets(batch.labels, batch.factors))
         self.optimizers["model"].zero_grad()
-        loss.backward()
+        loss.backward()  # pyright: ignore[reportUnknownMemberType]
         self.optimizers["model"].step()
         self.ema.update(len(batch.x), (step + 1) * len(batch.x))
         for average, buffer in zip(self._buffers, self.model.buffers(), strict=True):
@@ -166,7 +170,9 @@ def accuracy(model: Classifier, data: ImageData, device: torch.device) -> dict[s
         if head.values:
             scores["accuracy"][head.name] = float((out.argmax(1) == target).float().mean())
         else:
-            scores["r2"][head.name] = float(1 - (out - target).square().mean() / target.var().clamp_min(1e-12))
+            scores["r2"][head.name] = float(
+                1 - (out - target).square().mean() / target.var().clamp_min(1e-12)
+            )
     result = {kind: sum(by.values()) / len(by) for kind, by in scores.items() if by}
     if len(model.heads) > 1:
         result |= {f"{kind}_{name}": value for kind, by in scores.items() for name, value in by.items()}

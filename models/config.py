@@ -34,8 +34,10 @@ class ModelConfig(Value):
     family: str
     size: Size
     channels: Channels
-    network: Network = Field("conv", description="Dense (mlp) or convolutional (conv) layers")
-    width: int = Field(32, ge=4, le=512, description="Channels of the highest-resolution layer of each network")
+    network: Network = Field(default="conv", description="Dense (mlp) or convolutional (conv) layers")
+    width: int = Field(
+        default=32, ge=4, le=512, description="Channels of the highest-resolution layer of each network"
+    )
 
     @property
     def sample_shape(self) -> tuple[int, int, int]:
@@ -46,8 +48,10 @@ class ModelConfig(Value):
 class GeneratorConfig(ModelConfig):
     """A model with a latent space: it decodes latents to images."""
 
-    latent_dim: int = Field(32, ge=1, le=1024, description="Dimensions of the latent space")
-    classes: int = Field(0, ge=0, le=1000, description="Labels that it is conditioned on; 0: unconditional")
+    latent_dim: int = Field(default=32, ge=1, le=1024, description="Dimensions of the latent space")
+    classes: int = Field(
+        default=0, ge=0, le=1000, description="Labels that it is conditioned on; 0: unconditional"
+    )
 
     @model_validator(mode="after")
     def _check_classes(self) -> Self:
@@ -59,22 +63,26 @@ class GeneratorConfig(ModelConfig):
 class AutoencoderConfig(GeneratorConfig):
     """An autoencoder or a VAE, conditional (`cvae`) or not."""
 
-    family: Literal["ae", "vae", "cvae"] = "vae"
-    likelihood: str = Field("gaussian-optimal", description="p(x|z): how a decoded mean is compared to an image")
+    family: Literal["ae", "vae", "cvae"] = "vae"  # pyright: ignore[reportIncompatibleVariableOverride]
+    likelihood: str = Field(
+        default="gaussian-optimal", description="p(x|z): how a decoded mean is compared to an image"
+    )
 
 
 class GanConfig(GeneratorConfig):
     """A GAN, conditional (`cgan`) or not."""
 
-    family: Literal["gan", "cgan"] = "gan"
-    latent_dim: int = Field(64, ge=1, le=1024, description="Dimensions of the latent space")
+    family: Literal["gan", "cgan"] = "gan"  # pyright: ignore[reportIncompatibleVariableOverride]
+    latent_dim: int = Field(default=64, ge=1, le=1024, description="Dimensions of the latent space")
 
 
 class Head(Value):
     """One thing that a classifier predicts: a categorical attribute, or a continuous one in [low, high]."""
 
     name: str
-    values: tuple[str, ...] = Field((), description="Names of the categories; empty for a continuous attribute")
+    values: tuple[str, ...] = Field(
+        default=(), description="Names of the categories; empty for a continuous attribute"
+    )
     low: float = 0.0
     high: float = 1.0
 
@@ -82,9 +90,9 @@ class Head(Value):
 class ClassifierConfig(ModelConfig):
     """A small classifier, with one output head for each attribute; its features serve the metrics."""
 
-    family: Literal["classifier"] = "classifier"
+    family: Literal["classifier"] = "classifier"  # pyright: ignore[reportIncompatibleVariableOverride]
     heads: tuple[Head, ...] = Field(min_length=1)
-    feature_dim: int = Field(128, ge=8, le=1024, description="Length of the feature vector")
+    feature_dim: int = Field(default=128, ge=8, le=1024, description="Length of the feature vector")
 
 
 # Training --------------------------------------------------------------------------------------------------
@@ -92,7 +100,11 @@ class ClassifierConfig(ModelConfig):
 
 def _names(value: object) -> object:
     """Read names given as text, separated by commas, as `--set` gives them."""
-    return tuple(name for name in value.split(",") if name and name != "none") if isinstance(value, str) else value
+    return (
+        tuple(name for name in value.split(",") if name and name != "none")
+        if isinstance(value, str)
+        else value
+    )
 
 
 Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
@@ -101,53 +113,75 @@ Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
 class TrainingConfig(Value):
     """What every training recipe needs."""
 
-    batch_size: int = Field(64, ge=2, le=4096, description="Images a step")
-    learning_rate: float = Field(1e-3, gt=0, le=1, description="Adam's step size at the start")
-    final_learning_rate: float = Field(0.25, ge=0, le=1, description="Share of it that is left at the end (cosine)")
-    ema_images: float = Field(40_000, ge=0, description="Half-life of the averaged weights, in images; 0: none")
+    batch_size: int = Field(default=64, ge=2, le=4096, description="Images a step")
+    learning_rate: float = Field(default=1e-3, gt=0, le=1, description="Adam's step size at the start")
+    final_learning_rate: float = Field(
+        default=0.25, ge=0, le=1, description="Share of it that is left at the end (cosine)"
+    )
+    ema_images: float = Field(
+        default=40_000, ge=0, description="Half-life of the averaged weights, in images; 0: none"
+    )
 
 
 class AutoencoderTraining(TrainingConfig):
     """How an autoencoder is trained."""
 
-    batch_size: int = Field(128, ge=2, le=4096, description="Images a step")
-    objective: str = Field("elbo", description="What is minimised")
-    beta: float = Field(4.0, ge=0, le=1000, description="Weight of the KL term, where the objective is beta")
-    warmup: float = Field(0.05, ge=0, le=1, description="Share of the training over which the KL term fades in")
+    batch_size: int = Field(default=128, ge=2, le=4096, description="Images a step")
+    objective: str = Field(default="elbo", description="What is minimised")
+    beta: float = Field(
+        default=4.0, ge=0, le=1000, description="Weight of the KL term, where the objective is beta"
+    )
+    warmup: float = Field(
+        default=0.05, ge=0, le=1, description="Share of the training over which the KL term fades in"
+    )
 
 
 class GanTraining(TrainingConfig):
     """How a GAN is trained."""
 
-    learning_rate: float = Field(2e-4, gt=0, le=1, description="Adam's step size at the start")
-    beta1: float = Field(0.0, ge=0, lt=1, description="Adam's first decay rate")
-    beta2: float = Field(0.99, gt=0, lt=1, description="Adam's second decay rate")
-    loss: str = Field("relativistic", description="What generator and discriminator play for")
-    penalty: str = Field("r1r2", description="Zero-centred gradient penalty on real (r1) and fake (r2) images")
-    gamma: float | None = Field(None, ge=0, description="Weight of the penalty; none: 1 for each 1,024 pixel values")
-    penalty_interval: int = Field(4, ge=1, le=64, description="Steps between penalties, weighted accordingly")
-    penalty_dense_steps: int = Field(300, ge=0, description="Steps at the start with a penalty each")
-    augment: Names = Field((), description="DiffAugment operations on what the discriminator sees")
+    learning_rate: float = Field(default=2e-4, gt=0, le=1, description="Adam's step size at the start")
+    beta1: float = Field(default=0.0, ge=0, lt=1, description="Adam's first decay rate")
+    beta2: float = Field(default=0.99, gt=0, lt=1, description="Adam's second decay rate")
+    loss: str = Field(default="relativistic", description="What generator and discriminator play for")
+    penalty: str = Field(
+        default="r1r2", description="Zero-centred gradient penalty on real (r1) and fake (r2) images"
+    )
+    gamma: float | None = Field(
+        default=None, ge=0, description="Weight of the penalty; none: 1 for each 1,024 pixel values"
+    )
+    penalty_interval: int = Field(
+        default=4, ge=1, le=64, description="Steps between penalties, weighted accordingly"
+    )
+    penalty_dense_steps: int = Field(default=300, ge=0, description="Steps at the start with a penalty each")
+    augment: Names = Field(default=(), description="DiffAugment operations on what the discriminator sees")
 
 
 class ClassifierTraining(TrainingConfig):
     """How a classifier is trained."""
 
-    batch_size: int = Field(128, ge=2, le=4096, description="Images a step")
-    learning_rate: float = Field(2e-3, gt=0, le=1, description="Adam's step size at the start")
-    final_learning_rate: float = Field(0.01, ge=0, le=1, description="Share of it that is left at the end (cosine)")
-    ema_images: float = Field(20_000, ge=0, description="Half-life of the averaged weights, in images; 0: none")
-    shift: int = Field(2, ge=0, le=8, description="Random shifts of the training images, in pixels each way")
-    flip: bool = Field(False, description="Random mirror images, left to right")
-    label_smoothing: float = Field(0.0, ge=0, lt=1, description="Share of the target spread over all classes")
-    weight_decay: float = Field(0.02, ge=0, le=1, description="AdamW's decoupled weight decay")
+    batch_size: int = Field(default=128, ge=2, le=4096, description="Images a step")
+    learning_rate: float = Field(default=2e-3, gt=0, le=1, description="Adam's step size at the start")
+    final_learning_rate: float = Field(
+        default=0.01, ge=0, le=1, description="Share of it that is left at the end (cosine)"
+    )
+    ema_images: float = Field(
+        default=20_000, ge=0, description="Half-life of the averaged weights, in images; 0: none"
+    )
+    shift: int = Field(
+        default=2, ge=0, le=8, description="Random shifts of the training images, in pixels each way"
+    )
+    flip: bool = Field(default=False, description="Random mirror images, left to right")
+    label_smoothing: float = Field(
+        default=0.0, ge=0, lt=1, description="Share of the target spread over all classes"
+    )
+    weight_decay: float = Field(default=0.02, ge=0, le=1, description="AdamW's decoupled weight decay")
 
 
 class Budget(Value):
     """How long to train: a number of seconds or of steps."""
 
-    seconds: float | None = Field(None, gt=0)
-    steps: int | None = Field(None, gt=0)
+    seconds: float | None = Field(default=None, gt=0)
+    steps: int | None = Field(default=None, gt=0)
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -185,7 +219,7 @@ class RunConfig(Value):
     training: dict[str, Any]
     dataset: str
     preset: str = "quick"
-    seed: int = Field(0, ge=0, lt=2**31)
+    seed: int = Field(default=0, ge=0, lt=2**31)
     budget: Budget
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
 
@@ -220,7 +254,7 @@ class Sample(Value):
 
     op: Literal["sample"] = "sample"
     seed: Seed = 0
-    count: int = Field(64, ge=1, le=100_000)
+    count: int = Field(default=64, ge=1, le=100_000)
     truncation: Truncation = 1.0
     label: Annotated[int, Field(ge=0)] | None = None
 
@@ -238,8 +272,8 @@ class Traverse(Value):
     op: Literal["traverse"] = "traverse"
     point: Point
     directions: tuple[Annotated[int, Field(ge=0)], ...] = Field(min_length=1, max_length=64)
-    steps: int = Field(9, ge=2, le=64)
-    span: float = Field(3.0, gt=0, le=10, description="Coordinates run from -span to span")
+    steps: int = Field(default=9, ge=2, le=64)
+    span: float = Field(default=3.0, gt=0, le=10, description="Coordinates run from -span to span")
 
 
 class Interpolate(Value):
@@ -247,7 +281,7 @@ class Interpolate(Value):
 
     op: Literal["interpolate"] = "interpolate"
     points: tuple[Point, ...] = Field(min_length=2, max_length=64)
-    frames: int = Field(60, ge=2, le=2000)
+    frames: int = Field(default=60, ge=2, le=2000)
     method: str = "slerp"
 
 
@@ -293,4 +327,6 @@ def parse(kind: type[V], data: object, *, what: str, code: str = "bad-config") -
             raise UserError(code, f"{what} has an unknown field '{field}'.", remedy) from None
         message = first["msg"].removeprefix("Value error, ")
         where = f" in '{field}'" if field else ""
-        raise UserError(code, f"{what} is not valid{where}: {message}.", "Correct it and try again.") from None
+        raise UserError(
+            code, f"{what} is not valid{where}: {message}.", "Correct it and try again."
+        ) from None

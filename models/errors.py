@@ -24,6 +24,10 @@ def write_error(path: Path, error: BaseException) -> UserError:
     """Word why a file could not be written."""
     full = getattr(error, "errno", None) == errno.ENOSPC or "No space left" in str(error)
     if full:
-        return UserError("disk-full", f"The disk is full: {path} was not written.", "Free some space and try again.")
+        return UserError(
+            "disk-full", f"The disk is full: {path} was not written.", "Free some space and try again."
+        )
     reason = getattr(error, "strerror", None) or str(error)
-    return UserError("cannot-write", f"{path} cannot be written ({reason}).", "Choose another place with --out.")
+    return UserError(
+        "cannot-write", f"{path} cannot be written ({reason}).", "Choose another place with --out."
+    )

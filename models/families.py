@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, get_args, get_origin
+from typing import Any, get_args
 
 from pydantic.fields import FieldInfo
 
@@ -68,7 +68,7 @@ FAMILIES = Table[Family](
             "models.vae:AutoencoderRecipe", frozenset({"decode", "encode"}), _VAE_PRESETS,
         ),
         "vae": Family(
-            "Variational autoencoder", AutoencoderConfig, AutoencoderTraining, "models.vae:Autoencoder",
+            "VAE", AutoencoderConfig, AutoencoderTraining, "models.vae:Autoencoder",
             "models.vae:AutoencoderRecipe", frozenset({"decode", "encode"}), _VAE_PRESETS,
         ),
         "cvae": Family(
@@ -100,10 +100,7 @@ def options(family: str) -> dict[str, FieldInfo]:
 
 
 def split_options(family: str, given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Sort options into those of the model and those of its training, and read those that are given as text.
-
-    Text is split at commas where a field is a list (`color,translation`), and `none` stands for None or for an
-    empty list where a field allows it.
+    """Sort options into those of the model and those of its training; `none` is None where a field allows it.
 
     Raises:
         UserError: An option is unknown; the message suggests the nearest.
@@ -118,11 +115,7 @@ def split_options(family: str, given: Mapping[str, Any]) -> tuple[dict[str, Any]
 
 
 def _value(value: Any, annotation: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    is_none = value.lower() in ("none", "")
-    if get_origin(annotation) is tuple:
-        return [] if is_none else [part.strip() for part in value.split(",")]
+    is_none = isinstance(value, str) and value.lower() == "none"
     return None if is_none and type(None) in get_args(annotation) else value
 
 

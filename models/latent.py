@@ -1,9 +1,10 @@
 """Latent-space mathematics as pure functions: prior samples, truncation, paths, coordinates."""
 
 from collections.abc import Callable, Sequence
+from typing import cast
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from models.tables import Table
@@ -37,6 +38,14 @@ def prior(seeds: Sequence[int], dim: int) -> Float[Tensor, "batch dim"]:
     """
     rows = [torch.randn(dim, generator=generator(seed, 0)) for seed in seeds]
     return torch.stack(rows) if rows else torch.empty(0, dim)
+
+
+def default_labels(seeds: Sequence[int], classes: int) -> Int[Tensor, " batch"]:
+    """Return the label that a seed gets where none is chosen: one class for each run of eight seeds.
+
+    A sheet of eight columns that starts at seed 0 then shows one class a row.
+    """
+    return torch.tensor([seed // 8 % classes for seed in seeds], dtype=torch.long)
 
 
 def truncate(z: Float[Tensor, "*batch dim"], psi: float) -> Float[Tensor, "*batch dim"]:
@@ -79,7 +88,8 @@ def slerp(
     References:
         White (2016), arXiv:1609.04468, section 2.1.
     """
-    norms = start.norm(dim=-1, keepdim=True) * end.norm(dim=-1, keepdim=True)
+    squares = start.square().sum(-1, keepdim=True) * end.square().sum(-1, keepdim=True)
+    norms = squares.sqrt()
     cosine = (start * end).sum(-1, keepdim=True) / norms.clamp_min(1e-12)
     angle = torch.acos(cosine.clamp(-1, 1))
     sine = torch.sin(angle)
@@ -106,7 +116,10 @@ def through(keyframes: Float[Tensor, "keys dim"], frames: int, method: str) -> F
     segment = position.long().clamp_max(len(keyframes) - 2)
     offset = (position - segment).to(keyframes.dtype)
     path = PATHS[method]
-    rows = [path(keyframes[s, None], keyframes[s + 1, None], t[None])[0] for s, t in zip(segment, offset, strict=True)]
+    rows = [
+        path(keyframes[s, None], keyframes[s + 1, None], t[None])[0]
+        for s, t in zip(segment, offset, strict=True)
+    ]
     return torch.cat(rows)
 
 
@@ -132,4 +145,5 @@ def set_coordinates(
     """
     if len(values) == 0:
         return z
-    return z + torch.linalg.pinv(directions) @ (values - directions @ z)
+    inverse = cast(Tensor, torch.linalg.pinv(directions))  # pyright: ignore[reportUnknownMemberType]
+    return z + inverse @ (values - directions @ z)

@@ -7,6 +7,7 @@ import os
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,12 +88,12 @@ def _write_gif(frames: Pixels, path: Path, fps: float) -> None:
 
 
 def _write_mp4(frames: Pixels, path: Path, fps: float) -> None:
-    import imageio_ffmpeg  # looks for its program when it is imported
+    import imageio_ffmpeg  # pyright: ignore[reportMissingTypeStubs]
 
     # yuv420p, which every player knows, shares colours between 2x2 pixels: sides must be even.
     height, width = (side - side % 2 for side in frames.shape[1:3])
-    options = {"fps": fps, "quality": 8, "macro_block_size": 2, "ffmpeg_log_level": "error"}
-    writer = imageio_ffmpeg.write_frames(str(path), (width, height), pix_fmt_in="rgb24", **options)
+    options: dict[str, Any] = {"fps": fps, "quality": 8, "macro_block_size": 2, "ffmpeg_log_level": "error"}
+    writer: Any = cast(Any, imageio_ffmpeg).write_frames(str(path), (width, height), **options)
     writer.send(None)
     try:
         for frame in frames[:, :height, :width]:

@@ -65,13 +65,13 @@ VaeObjective = Callable[[Tensor, Posterior, float, float], Tensor]
 
 
 def negative_elbo(nll: Tensor, posterior: Posterior, beta: float, weight: float) -> Tensor:
-    """Return the negative evidence lower bound in nats (Kingma & Welling, 2013, arXiv:1312.6114, equation 3)."""
+    """Return the negative evidence lower bound, in nats (Kingma & Welling, 2013, arXiv:1312.6114, eq. 3)."""
     del beta
     return (nll + weight * posterior.kl().sum(1)).mean()
 
 
 def negative_beta_elbo(nll: Tensor, posterior: Posterior, beta: float, weight: float) -> Tensor:
-    """Return the negative ELBO with the KL term weighted by beta (Higgins et al., 2017, beta-VAE, equation 4)."""
+    """Return the negative ELBO with the KL term weighted by beta (Higgins et al., 2017, beta-VAE, eq. 4)."""
     return (nll + beta * weight * posterior.kl().sum(1)).mean()
 
 

@@ -11,6 +11,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models import catalog, checkpoints, latent
-from models.config import Decode, Directions, Interpolate, Point, RenderRequest, Sample, Traverse, Value
+from models.config import Decode, Directions, Interpolate, Point, RenderRequest, Sample, Traverse
 from models.core import ImageModel, LatentModel, to_pixels
 from models.directions import DIRECTIONS, Directions as DirectionSet
 from models.errors import UserError
@@ -104,15 +105,14 @@ class _Plan:
 
 
 def _labels(model: LatentModel, chosen: Sequence[int | None], seeds: Sequence[int]) -> Tensor | None:
-    """Return labels: the chosen ones; where none is chosen, one drawn by the seed."""
+    """Return labels: the chosen ones; where none is chosen, the one that goes with the seed."""
     if not model.classes:
         return None
     if any(label is not None and label >= model.classes for label in chosen):
         remedy = f"Choose one from 0 to {model.classes - 1}."
         raise UserError("bad-label", f"The model has {model.classes} labels.", remedy)
-    return torch.tensor(
-        [seed % model.classes if label is None else label for label, seed in zip(chosen, seeds, strict=True)]
-    )
+    drawn = latent.default_labels(seeds, model.classes)
+    return torch.tensor([d if label is None else label for label, d in zip(chosen, drawn.tolist(), strict=True)])
 
 
 def _place(model: LatentModel, digest: str, point: Point) -> Tensor:
@@ -174,8 +174,8 @@ def _directions(model: LatentModel, digest: str, op: Directions) -> _Plan:
     return _Plan(torch.empty(0, model.latent_dim), None, values)
 
 
-_Planner = Callable[[LatentModel, str, Value], _Plan]
-_PLANS: Table[_Planner] = Table(
+# A planner takes the operation that it is named after, which a Callable type cannot say.
+_PLANS = Table[Callable[[LatentModel, str, Any], _Plan]](
     "operation",
     {
         "sample": _sample,
@@ -183,7 +183,7 @@ _PLANS: Table[_Planner] = Table(
         "traverse": _traverse,
         "interpolate": _interpolate,
         "directions": _directions,
-    },  # pyright: ignore[reportArgumentType]
+    },
 )
 
 

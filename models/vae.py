@@ -73,8 +73,9 @@ class Autoencoder(LatentModel):
         q = self.posterior(x, labels)
         if self.stochastic:
             return q
-        whitened = torch.linalg.solve_triangular(self.latent_scale, (q.mean - self.latent_mean).T, upper=False)
-        return Posterior(whitened.T, q.logvar)
+        centred = (q.mean - self.latent_mean).T
+        whitened = torch.linalg.solve_triangular(self.latent_scale, centred, upper=False)  # pyright: ignore[reportUnknownMemberType]
+        return Posterior(cast(Tensor, whitened).T, q.logvar)
 
     def codes(self, z: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch dim"]:
         """Map latents in prior standard deviations to the codes that the decoder was trained on."""
@@ -136,7 +137,7 @@ class AutoencoderRecipe(Recipe):
         else:
             loss = nll.mean()
         self.optimizers["model"].zero_grad()
-        loss.backward()
+        loss.backward()  # pyright: ignore[reportUnknownMemberType]
         # Likelihoods are sums over pixels: a wild first batch would otherwise throw the weights far away.
         nn.utils.clip_grad_norm_(self.model.parameters(), 1e4)
         self.optimizers["model"].step()
@@ -173,10 +174,13 @@ class AutoencoderRecipe(Recipe):
             [model.posterior(data.floats(c), y).mean for c, y in zip(chunks, labels, strict=True)]
         )
         # Ridge: a code that never varies must not make the covariance singular.
-        covariance = torch.cov(codes.T).reshape(model.aggregate_covariance.shape) + 1e-6 * model.aggregate_covariance
+        covariance = (
+            torch.cov(codes.T).reshape(model.aggregate_covariance.shape) + 1e-6 * model.aggregate_covariance
+        )
         if model.stochastic:
             model.aggregate_covariance.copy_(covariance)
         else:
             model.latent_mean.copy_(codes.mean(0))
-            model.latent_scale.copy_(torch.linalg.cholesky(covariance))
+            factor = torch.linalg.cholesky(covariance)  # pyright: ignore[reportUnknownMemberType]
+            model.latent_scale.copy_(cast(Tensor, factor))
         return model

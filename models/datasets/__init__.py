@@ -1,12 +1,13 @@
 """Data sets: one table. An entry knows its shape and names; the images load when they are asked for."""
 
-from collections.abc import Callable
+import importlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, overload
 
 from models import paths
-from models.datasets.avatars import FACTORS as AVATAR_FACTORS
 from models.datasets.factors import Factor
 from models.tables import Table
 
@@ -29,6 +30,29 @@ _FASHION = (
     "Bag",
     "Ankle boot",
 )
+
+
+class _Drawn(Sequence[Factor]):
+    """`FACTORS` of a module that draws, imported (with numpy) when they are first asked for."""
+
+    def __init__(self, module: str) -> None:
+        self._module = module
+
+    @cached_property
+    def _factors(self) -> tuple[Factor, ...]:
+        return importlib.import_module(self._module).FACTORS
+
+    @overload
+    def __getitem__(self, index: int) -> Factor: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Factor]: ...
+
+    def __getitem__(self, index: int | slice) -> Factor | Sequence[Factor]:
+        return self._factors[index]
+
+    def __len__(self) -> int:
+        return len(self._factors)
 
 
 @dataclass(frozen=True)
@@ -61,8 +85,8 @@ class DatasetInfo:
     licence: str
     source: str
     classes: tuple[str, ...] = ()
-    factors: tuple[Factor, ...] = ()
-    likelihood: str = "gaussian-optimal"
+    factors: Sequence[Factor] = ()
+    likelihood: str = "bernoulli"
     folders: tuple[str, ...] = ()
 
 
@@ -78,12 +102,13 @@ DATASETS = Table[DatasetInfo](
             ),
             DatasetInfo(
                 "avatars", "Avatars", 3, 64, 20_000, 2_000, "models.datasets.standard:avatars", "MIT",
-                "Procedural cartoon faces with known attributes, drawn by this project", (), AVATAR_FACTORS,
+                "Procedural cartoon faces with known attributes, drawn by this project", (),
+                _Drawn("models.datasets.avatars"),
             ),
             DatasetInfo(
                 "mnist", "MNIST", 1, 32, 60_000, 10_000, "models.datasets.standard:mnist", "CC BY-SA 3.0",
-                "Y. LeCun, C. Cortes, C. Burges; 28x28, zero-padded to 32x32", _DIGITS, (), "bernoulli",
-                ("mnist", "MNIST/raw", "MNIST"),
+                "Y. LeCun, C. Cortes, C. Burges; 28x28, zero-padded to 32x32", _DIGITS,
+                folders=("mnist", "MNIST/raw", "MNIST"),
             ),
             DatasetInfo(
                 "fashion_mnist", "Fashion-MNIST", 1, 32, 60_000, 10_000,

@@ -9,6 +9,7 @@ import tempfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -24,12 +25,12 @@ _SPLIT_SEEDS = {"train": 0, "test": 1}
 
 def digits(split: Split) -> tuple[Tensor, Tensor | None, Tensor | None]:
     """Return scikit-learn's 8x8 digits, enlarged to 16x16; every fifth image is a test image."""
-    from sklearn.datasets import load_digits
+    from sklearn import datasets  # pyright: ignore[reportMissingTypeStubs]
 
-    bunch = load_digits()
-    x = torch.from_numpy(np.asarray(bunch.images, dtype=np.float32))[:, None] * (255 / 16)  # pyright: ignore
+    bunch = cast(Any, datasets.load_digits())
+    x = torch.tensor(np.asarray(bunch.images, dtype=np.float32))[:, None] * (255 / 16)
     x = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
-    labels = torch.from_numpy(np.asarray(bunch.target, dtype=np.int64))  # pyright: ignore
+    labels = torch.tensor(np.asarray(bunch.target, dtype=np.int64))
     test = torch.arange(len(x)) % 5 == 4
     chosen = test if split == "test" else ~test
     return x.round().to(torch.uint8)[chosen], labels[chosen], None
@@ -46,10 +47,12 @@ def avatars(split: Split) -> tuple[Tensor, Tensor | None, Tensor | None]:
     path = paths.cache() / "avatars" / f"{split}-{count}-{key}.npz"
     try:
         with np.load(path, allow_pickle=False) as stored:
-            return torch.from_numpy(stored["images"]), None, torch.from_numpy(stored["factors"])
+            return torch.as_tensor(stored["images"]), None, torch.as_tensor(stored["factors"])
     except (OSError, ValueError, KeyError, EOFError, zlib.error):
         pass  # not there yet, or damaged: it is drawn again
-    images, factors = drawing.draw(count, _SPLIT_SEEDS[split], progress=_progress(f"Drawing avatars ({split})"))
+    images, factors = drawing.draw(
+        count, _SPLIT_SEEDS[split], progress=_progress(f"Drawing avatars ({split})")
+    )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
@@ -63,7 +66,12 @@ def avatars(split: Split) -> tuple[Tensor, Tensor | None, Tensor | None]:
 def _progress(title: str) -> Callable[[int, int], None]:
     def show(done: int, total: int) -> None:
         if sys.stderr.isatty():
-            print(f"\r{title}: {done:,} of {total:,}", end="\n" if done >= total else "", file=sys.stderr, flush=True)
+            print(
+                f"\r{title}: {done:,} of {total:,}",
+                end="\n" if done >= total else "",
+                file=sys.stderr,
+                flush=True,
+            )
 
     return show
 
@@ -101,7 +109,7 @@ def _where_to_put(name: str) -> str:
 
 
 def _download(name: str, torchvision_name: str) -> None:
-    import torchvision  # costs seconds to import, and is needed only here
+    import torchvision  # pyright: ignore[reportMissingTypeStubs]  # costs seconds to import
 
     try:
         getattr(torchvision.datasets, torchvision_name)(str(paths.data()), download=True)
@@ -128,5 +136,7 @@ def read_idx(path: Path) -> Tensor:
         array = np.frombuffer(content, np.uint8, offset=4 + 4 * rank).reshape(shape)
     except (OSError, EOFError, struct.error, ValueError, zlib.error) as error:
         remedy = "Delete it and fetch the data set again."
-        raise UserError("bad-data", f"The file {path.name} of a data set cannot be read: {error}.", remedy) from error
-    return torch.from_numpy(array.copy())
+        raise UserError(
+            "bad-data", f"The file {path.name} of a data set cannot be read: {error}.", remedy
+        ) from error
+    return torch.tensor(array)

@@ -52,7 +52,7 @@ def ssim(x: Float[Tensor, "batch channels height width"], y: Tensor) -> Float[Te
 def _windows(size: int, device: torch.device) -> Tensor:
     """Return the matrix (size - 10, size) that averages a line over Gaussian windows inside it.
 
-    A product with such a matrix for rows and one for columns is many times faster on a CPU than the convolution.
+    Products with such matrices, for rows and columns, are many times faster on a CPU than the convolution.
     """
     line = torch.arange(_WINDOW, device=device) - _WINDOW // 2
     weights = torch.exp(-0.5 * (line / _SIGMA).square())

@@ -20,7 +20,7 @@ from models.config import Budget, parse
 from models.core import to_unit
 from models.datasets import ImageData
 from models.errors import UserError
-from models.latent import generator, prior
+from models.latent import default_labels, generator, prior
 from models.training.recipe import Batch, Recipe
 from models.training.runs import Run
 
@@ -94,7 +94,9 @@ class Trainer:
         index = self._order(epoch)[position * self.batch_size : (position + 1) * self.batch_size]
         x = to_unit(self.data.images[index]).contiguous(memory_format=torch.channels_last)
         labels, factors = self.data.labels, self.data.factors
-        return Batch(x, None if labels is None else labels[index], None if factors is None else factors[index])
+        return Batch(
+            x, None if labels is None else labels[index], None if factors is None else factors[index]
+        )
 
     def advance(self, steps: int = 1) -> Mapping[str, Tensor]:
         """Take some steps (fewer if the budget ends) and return the last one's scalars, still on the device."""
@@ -183,7 +185,7 @@ class Trainer:
         dim, classes = int(getattr(config, "latent_dim", 0)), int(getattr(config, "classes", 0))
         if not dim:
             return None
-        labels = sheet_labels(count, classes).to(self.recipe.device) if classes else None
+        labels = default_labels(range(count), classes).to(self.recipe.device) if classes else None
         x = self.recipe.preview(prior(range(count), dim).to(self.recipe.device), labels)
         return None if x is None else as_sheet(x.cpu())
 
@@ -217,8 +219,3 @@ class Trainer:
         self.run.append(event if kind == "validation" else {**event, "images_per_s": round(rate, 1)})
         if report:
             report(progress)
-
-
-def sheet_labels(count: int, classes: int) -> Tensor:
-    """Return the labels of a sheet of 8 columns: one class a row, as far as the rows go."""
-    return torch.arange(count) // 8 % classes

@@ -45,8 +45,8 @@ class Ema:
         self.average = average.eval().requires_grad_(False)
         self.half_life = half_life
         self.ramp = ramp
-        self._to = list(average.parameters())
-        self._from = list(source.parameters())
+        self._to: list[Tensor] = list(average.parameters())
+        self._from: list[Tensor] = list(source.parameters())
         self.average.load_state_dict(source.state_dict())
 
     @torch.no_grad()
@@ -54,7 +54,7 @@ class Ema:
         """Move towards the source after a step on `batch_size` images, `images` having been seen in all."""
         half_life = min(self.half_life, self.ramp * images)
         weight = 1 - 0.5 ** (batch_size / half_life) if half_life > 0 else 1.0
-        torch._foreach_lerp_(self._to, self._from, weight)  # pyright: ignore[reportPrivateUsage]
+        torch._foreach_lerp_(self._to, self._from, weight)  # pyright: ignore[reportPrivateUsage, reportPrivateImportUsage]
 
 
 class Recipe(ABC):
@@ -135,7 +135,9 @@ class Recipe(ABC):
         """Restore what `state_dict` returned."""
         for name, module in self.modules.items():
             prefix = f"{name}."
-            module.load_state_dict({k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})
+            module.load_state_dict(
+                {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+            )
         for name, optimizer in self.optimizers.items():
             parameters = [p for group in optimizer.param_groups for p in group["params"]]
             restored: dict[int, dict[str, Tensor]] = {}

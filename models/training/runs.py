@@ -13,10 +13,10 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save_file  # pyright: ignore[reportUnknownVariableType]
 from torch import Tensor
 
 from models.checkpoints import save_image
@@ -105,12 +105,15 @@ class Run:
         if not self._state.is_file():
             return None
         try:
-            with safe_open(self._state, framework="pt") as file:
-                metadata = file.metadata()
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            with cast(Any, safe_open(self._state, framework="pt")) as file:
+                metadata: dict[str, str] = file.metadata()
+                names: list[str] = list(file.keys())
+                tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in names}
         except (SafetensorError, OSError, ValueError) as error:
             remedy = "Start the run again in a new folder."
-            raise UserError("bad-state", f"The saved state in {self.folder} cannot be read.", remedy) from error
+            raise UserError(
+                "bad-state", f"The saved state in {self.folder} cannot be read.", remedy
+            ) from error
         return tensors, int(metadata["step"]), float(metadata["seconds"])
 
     def snapshot(self, image: Tensor, step: int) -> None:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 
@@ -49,7 +49,9 @@ def device(name: Device) -> torch.device:
     if name == "auto":
         return torch.device(next(kind for kind, there in available.items() if there))
     if not available[name]:
-        raise UserError("no-device", f"There is no '{name}' device here.", "Use --device auto or --device cpu.")
+        raise UserError(
+            "no-device", f"There is no '{name}' device here.", "Use --device auto or --device cpu."
+        )
     return torch.device(name)
 
 
@@ -114,11 +116,13 @@ def recipe_for(config: RunConfig) -> Recipe:
     entry = FAMILIES[family]
     model = parse(entry.config, config.model, what="The run's model")
     training = parse(entry.training, config.training, what="The run's training")
-    kind = Table[Callable[[ModelConfig, TrainingConfig, torch.device], Recipe]]("recipe", {family: entry.recipe})
+    kind = Table[Callable[[ModelConfig, TrainingConfig, torch.device], Recipe]](
+        "recipe", {family: entry.recipe}
+    )
     target = device(config.device)
     # torch's initialisers draw from the global generator: it is seeded for this block only.
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.seed)
+    with torch.random.fork_rng(devices=[]):  # pyright: ignore[reportUnknownMemberType]
+        torch.manual_seed(config.seed)  # pyright: ignore[reportUnknownMemberType]
         try:
             return kind[family](model, training, target)
         except UserError:
@@ -183,7 +187,7 @@ def export(trainer: Trainer, config: RunConfig, name: str | None, metrics: Mappi
     where = _device_name(trainer.recipe.device)
     count = min(len(trainer.held_out), 2000)
     card = Card(
-        title=f"{FAMILIES[family].title} of {DATASETS[config.dataset].title}",
+        title=f"{DATASETS[config.dataset].title} {FAMILIES[family].title}",
         description=f"{FAMILIES[family].title}, trained on {DATASETS[config.dataset].title}.",
         capabilities=tuple(sorted(FAMILIES[family].capabilities)),
         parameters={role: parameter_count(part) for role, part in model.parts().items()},
@@ -192,7 +196,10 @@ def export(trainer: Trainer, config: RunConfig, name: str | None, metrics: Mappi
         seconds=round(trainer.seconds, 1),
         device=where,
         command=command(config, name),
-        metrics={k: Metric(value=v, n=count, protocol="held-out images, at the end of training") for k, v in metrics.items()},
+        metrics={
+            k: Metric(value=v, n=count, protocol="held-out images, at the end of training")
+            for k, v in metrics.items()
+        },
     )
     checkpoint = CheckpointConfig(
         id=identity,
@@ -225,6 +232,6 @@ def command(config: RunConfig, name: str | None = None) -> str:
     words += ["--preset", config.preset, "--budget", str(config.budget), "--seed", str(config.seed)]
     words += [] if name is None else ["--name", name]
     for key, value in changed.items():
-        text = ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+        text = ",".join(map(str, cast(list[Any], value))) if isinstance(value, list) else str(value)
         words += ["--set", f"{key}={text}"]
     return shlex.join(words)

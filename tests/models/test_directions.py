@@ -97,7 +97,8 @@ def test_raw_shares_are_those_of_the_change_of_the_picture() -> None:
         def decode(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
             return (z @ torch.arange(1.0, DIM + 1).diag()).reshape(len(z), 1, 1, DIM)
 
-    found = raw(Affine(GanConfig(size=16, channels=1, width=4, latent_dim=DIM)).eval())
+    config = GanConfig.model_validate({"size": 16, "channels": 1, "latent_dim": DIM})
+    found = raw(Affine(config).eval())
     squares = torch.arange(DIM, 0, -1.0).square()
     assert torch.allclose(found.shares, squares / squares.sum(), atol=1e-5)
     assert torch.equal(found.vectors, torch.eye(DIM).flip(0))
@@ -138,14 +139,21 @@ def test_pca_of_a_gan_finds_a_planted_direction(classes: int, network: str) -> N
 
 
 def test_pca_of_a_gan_leaves_out_components_that_are_even_in_z() -> None:
-    # The square of a strong direction is a strong component too; a row of what noise of z explains of it would
-    # take the place of a direction, and the rows would no longer span the space evenly.
+    # The square of a strong direction is a strong component too, but z explains only noise of it: such a row
+    # would take the place of a direction, and the rows would no longer span the space evenly.
     model, direction = gan(), rotation()[0]
     amplify(model, direction, 20.0)
     found = pca(model)
     assert cosine(found, 0, direction) > 0.99
     assert found.vectors.shape == (DIM, DIM)
     assert float(torch.linalg.svdvals(found.vectors)[-1]) > 0.8
+
+
+def test_pca_of_a_conditional_gan_is_not_taken_up_by_what_labels_change() -> None:
+    model = gan(classes=20)
+    assert model.generator.label is not None
+    model.generator.label.weight.mul_(10)
+    assert pca(model).vectors.shape == (DIM, DIM)
 
 
 def test_other_latents_find_nearly_the_same_main_direction() -> None:

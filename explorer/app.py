@@ -1,0 +1,76 @@
+"""The ASGI app: page script, routes, error page. Started by `streamlit run explorer/app.py` or by `serve`."""
+
+import errno
+import os
+import socket
+from pathlib import Path
+
+import streamlit as st
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from explorer.panels.problem import on_script_error
+from explorer.settings import streamlit_options
+from models.errors import UserError
+
+# OpenMP's default spin-wait makes two script threads that decode at once many times slower than one.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+
+async def _health(request: Request) -> JSONResponse:
+    del request
+    return JSONResponse({"status": "ok"})
+
+
+app = st.App(
+    Path(__file__).resolve().with_name("main.py"),
+    routes=[Route("/api/health", _health)],
+    on_script_error=on_script_error,
+)
+
+
+def _check(host: str, port: int) -> None:
+    """Raise UserError if nothing can listen there."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.socket(family) as probe:
+            if os.name != "nt":
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, port))
+    except OverflowError:
+        remedy = "Choose one from 1 to 65535 with --port."
+        raise UserError("bad-port", f"{port} is not a port.", remedy) from None
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            remedy = f"Choose another with --port {min(port + 1, 65535)}, or end the program that uses it."
+            raise UserError("port-in-use", f"Port {port} is in use.", remedy) from None
+        if error.errno == errno.EACCES:
+            remedy = "Choose a port above 1023 with --port."
+            raise UserError("port-not-allowed", f"Port {port} is not open to this user.", remedy) from None
+        reason = error.strerror or str(error)
+        remedy = "Choose an address of this machine with --host, such as 127.0.0.1."
+        raise UserError("bad-host", f"Nothing can listen on {host} ({reason}).", remedy) from None
+
+
+def serve(host: str, port: int, browser: bool) -> None:
+    """Serve the app until SIGINT or SIGTERM.
+
+    Args:
+        host: Address to listen on.
+        port: Port to listen on.
+        browser: Open a browser window.
+
+    Raises:
+        UserError: Nothing can listen there.
+    """
+    _check(host, port)
+    options = streamlit_options() | {
+        "server.address": host,
+        "server.port": port,
+        "server.headless": not browser,
+        "logger.hideWelcomeMessage": True,
+    }
+    shown = "localhost" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
+    print(f"Latent Explorer runs at http://{shown}:{port} (Ctrl+C ends it).", flush=True)
+    app.run(config=options)

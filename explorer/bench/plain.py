@@ -1,0 +1,106 @@
+"""Training as most tutorials write it: what `bench train` compares with. Slow on purpose, wrong nowhere."""
+
+from collections.abc import Callable, Iterator
+from typing import cast
+
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from models import objectives
+from models.config import AutoencoderTraining, GanTraining
+from models.core import LatentModel
+from models.gan import Gan
+from models.vae import Autoencoder
+
+
+class PilImages(Dataset[Tensor]):
+    """Grey images as torchvision's MNIST gives them: a PIL image each, then the usual transforms."""
+
+    def __init__(self, images: Tensor) -> None:
+        from torchvision import transforms
+
+        self.images = images
+        self.transform = transforms.Compose(
+            [transforms.ToTensor(), transforms.Normalize((0.5,), (0.5,))],
+        )
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> Tensor:
+        return self.transform(Image.fromarray(self.images[index, 0].numpy()))
+
+
+def batches(images: Tensor, batch_size: int, device: torch.device) -> Iterator[Tensor]:
+    """Yield batches in [-1, 1] without end, shuffled anew in each epoch."""
+    loader = DataLoader(PilImages(images), batch_size, shuffle=True, num_workers=0, drop_last=True)
+    while True:
+        for x in loader:
+            yield x.to(device)
+
+
+def vae_step(model: LatentModel, data: Iterator[Tensor], config: AutoencoderTraining) -> Callable[[], float]:
+    """Return a function that takes one step on the negative ELBO."""
+    vae = cast(Autoencoder, model)
+    optimizer = torch.optim.Adam(vae.parameters(), lr=config.learning_rate)
+    likelihood = objectives.LIKELIHOODS[vae.likelihood]
+
+    def step() -> float:
+        x = next(data)
+        optimizer.zero_grad()
+        posterior = vae.posterior(x, None)
+        z = posterior.mean + torch.exp(0.5 * posterior.logvar) * torch.randn_like(posterior.mean)
+        reconstruction = vae.decoder(z)
+        loss = (likelihood(reconstruction, x, vae.log_sigma) + posterior.kl().sum(1)).mean()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(vae.parameters(), 1e4)
+        optimizer.step()
+        return loss.item()
+
+    return step
+
+
+def gan_step(model: LatentModel, data: Iterator[Tensor], config: GanTraining) -> Callable[[], float]:
+    """Return a function that takes one step of the discriminator and one of the generator."""
+    gan = cast(Gan, model)
+    generator, discriminator = gan.generator, gan.discriminator
+    betas = (config.beta1, config.beta2)
+    generator_optimizer = torch.optim.Adam(generator.parameters(), lr=config.learning_rate, betas=betas)
+    discriminator_optimizer = torch.optim.Adam(
+        discriminator.parameters(), lr=config.learning_rate, betas=betas
+    )
+    discriminator_loss, generator_loss = objectives.ADVERSARIAL_LOSSES[config.loss]
+    on_real, on_fake = objectives.PENALTIES[config.penalty]
+    taken = 0
+
+    def step() -> float:
+        nonlocal taken
+        real = next(data)
+        device = real.device
+
+        discriminator_optimizer.zero_grad()
+        fake = generator(torch.randn(len(real), gan.latent_dim, device=device)).detach()
+        penalised = taken % config.penalty_interval == 0
+        real.requires_grad_(penalised and on_real)
+        fake.requires_grad_(penalised and on_fake)
+        real_logits, fake_logits = discriminator(real), discriminator(fake)
+        d_loss = discriminator_loss(real_logits, fake_logits)
+        if penalised and on_real:
+            d_loss = d_loss + config.penalty_interval * objectives.gradient_penalty(real_logits, real).mean()
+        if penalised and on_fake:
+            d_loss = d_loss + config.penalty_interval * objectives.gradient_penalty(fake_logits, fake).mean()
+        d_loss.backward()
+        discriminator_optimizer.step()
+
+        generator_optimizer.zero_grad()
+        fake = generator(torch.randn(len(real), gan.latent_dim, device=device))
+        g_loss = generator_loss(discriminator(real.detach()), discriminator(fake))
+        g_loss.backward()
+        generator_optimizer.step()
+
+        taken += 1
+        return d_loss.item() + g_loss.item()
+
+    return step

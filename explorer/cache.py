@@ -1,0 +1,116 @@
+"""What is kept between reruns and shared by all sessions: the only `st.cache_*` functions.
+
+Everything is keyed by values (requests, digests, modification times); no argument is left out of a key.
+torch is imported when the first picture is asked for, not before.
+"""
+
+import struct
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from explorer import figures
+from explorer.settings import settings
+from models import catalog, paths
+from models.catalog import CARD, CONFIG, ModelInfo
+from models.config import Directions, RenderRequest, Sample
+from models.errors import UserError
+
+if TYPE_CHECKING:  # importing it for more than annotations would import torch
+    from models.render import RenderResult
+
+_WARM_UP_DELAY = 1.5  # seconds that the browser needs for itself first
+_SHEET = 8  # pictures a row and rows of a card's sheet
+
+
+def _key(request: RenderRequest) -> str:
+    return request.model_dump_json()
+
+
+@st.cache_resource(max_entries=256, show_spinner=False, hash_funcs={RenderRequest: _key})
+def render(request: RenderRequest) -> "RenderResult":
+    """Answer a request; raises UserError. The result is shared: do not write into its arrays."""
+    from models.render import render as answer
+
+    return answer(request)
+
+
+@st.cache_data(max_entries=256, show_spinner=False, hash_funcs={RenderRequest: _key})
+def sheet(requests: tuple[RenderRequest, ...], columns: int = figures.COLUMNS) -> bytes:
+    """Return the pictures of some requests as one PNG, `columns` a row."""
+    import numpy as np
+
+    return figures.sheet(np.concatenate([render(request).images for request in requests]), columns)
+
+
+@st.cache_data(show_spinner=False)
+def axes() -> tuple[str, ...]:
+    """Return the names of the ways to find directions."""
+    from models.directions import DIRECTIONS
+
+    return tuple(DIRECTIONS)
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _scan(state: tuple[tuple[str, int], ...]) -> tuple[list[ModelInfo], list[UserError]]:
+    del state
+    return catalog.scan()
+
+
+def _stamp(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+def models() -> tuple[list[ModelInfo], list[UserError]]:
+    """Return the models that make pictures, and why others cannot be opened; new files are noticed."""
+    files: list[tuple[str, int]] = []
+    for root in (paths.shipped_checkpoints(), paths.user_models()):
+        folders = sorted(root.iterdir()) if root.is_dir() else []
+        files += [(str(f / name), _stamp(f / name)) for f in folders for name in (CONFIG, CARD)]
+    found, errors = _scan(tuple(files))
+    return [info for info in found if info.can("decode")], errors
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _read(path: str, stamp: int, shape: tuple[int, int, int]) -> bytes | None:
+    del stamp
+    try:
+        data = Path(path).read_bytes()
+    except OSError:
+        return None
+    _, height, width = shape
+    size = struct.pack(">II", _SHEET * width, _SHEET * height)
+    return data if data.startswith(b"\x89PNG\r\n\x1a\n") and data[16:24] == size else None
+
+
+def card_sheet(info: ModelInfo) -> bytes | None:
+    """Return the PNG of 8x8 samples that a model brings along, where that is sound: no torch is needed."""
+    return _read(str(info.sheet), _stamp(info.sheet), info.sample_shape) if info.sheet else None
+
+
+@st.cache_resource(show_spinner=False)
+def _warm(digest: str, axes_name: str) -> threading.Timer:
+    def load() -> None:
+        try:
+            from models.render import render as answer
+
+            answer(RenderRequest(model=digest, op=Sample(count=1)))
+            answer(RenderRequest(model=digest, op=Directions(axes=axes_name)))
+        except UserError:
+            pass  # it is shown when the model is asked for
+
+    timer = threading.Timer(_WARM_UP_DELAY, load)
+    timer.daemon = True
+    timer.start()
+    return timer
+
+
+def warm_up(info: ModelInfo, axes_name: str) -> None:
+    """Load torch and a model in the background, so that the first click need not wait for them."""
+    if settings().warm_up:
+        _warm(info.digest, axes_name)

@@ -1,0 +1,65 @@
+"""`bench`: the measurements behind the project's claims of speed."""
+
+from typing import Annotated
+
+import typer
+
+from explorer.commands.console import Json, emit, only_results
+
+app = typer.Typer(help="Measure how fast this machine starts the app and trains.", no_args_is_help=True)
+
+
+@app.command()
+def startup(
+    runs: Annotated[
+        int,
+        typer.Option(
+            min=1, max=50, metavar="INTEGER", help="Starts that are measured, after one to warm up."
+        ),
+    ] = 5,
+    as_json: Json = False,
+) -> None:
+    """Time how fast the app opens, in a Chromium.
+
+    From the start of the command to the title painted, and to the first grid of samples painted.
+    """
+    from explorer.bench.startup import measure
+
+    with only_results():
+        result = measure(runs)
+    if as_json:
+        emit(result)
+    else:
+        print(
+            f"title painted after {result['title_s']:.2f} s, first grid after {result['first_grid_s']:.2f} s"
+        )
+
+
+@app.command()
+def train(
+    device: Annotated[str, typer.Option(metavar="NAME", help="cpu, cuda or mps.")] = "cpu",
+    seconds: Annotated[
+        float, typer.Option(min=0.1, metavar="SECONDS", help="Time for each of the measured rounds.")
+    ] = 4.0,
+    rounds: Annotated[
+        int, typer.Option(min=1, max=100, metavar="INTEGER", help="Rounds, each with all loops in turn.")
+    ] = 5,
+    as_json: Json = False,
+) -> None:
+    """Time training against a plain loop.
+
+    The other loop is written as most tutorials write it; both have the same networks and objective.
+    """
+    from explorer.bench.train import measure
+
+    with only_results():
+        result = measure(device, seconds, rounds)
+    if as_json:
+        emit(result)
+        return
+    print(f"{result['dataset']}, {result['device']}, {result['threads']} threads, images a second:")
+    for family in ("vae", "gan"):
+        row = result[family]
+        print(
+            f"{family}: {row['images_per_s']:,.0f}, plain loop {row['plain_images_per_s']:,.0f}: {row['ratio']:.2f}x"
+        )

@@ -1,0 +1,112 @@
+"""`evaluate`: measure a model on held-out images."""
+
+from typing import Annotated, cast
+
+import typer
+
+from explorer.commands.console import Json, Model, ProgressLine, emit, note, only_results, table
+from explorer.commands.train import Device
+from models import catalog
+from models.catalog import ModelInfo
+from models.datasets import DATASETS
+from models.metrics import METRICS
+
+
+def evaluate(
+    model: Model,
+    dataset: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help=f"One of {', '.join(DATASETS)}. By default the model's own.",
+            show_default=False,
+        ),
+    ] = None,
+    count: Annotated[
+        int,
+        typer.Option("--n", min=2, metavar="INTEGER", help="Samples, and real images as far as there are."),
+    ] = 10_000,
+    metrics: Annotated[
+        str,
+        typer.Option(
+            metavar="NAMES", help=f"'all' that apply, or some of {', '.join(METRICS)}, with commas."
+        ),
+    ] = "all",
+    device: Device = "auto",
+    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, metavar="INTEGER", help="Of the samples.")] = 0,
+    write_card: Annotated[
+        bool, typer.Option("--write-card", help="Store the figures in the model's card.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Measure a model on held-out images of a data set."""
+    info = catalog.find(model)
+    name = DATASETS[dataset or info.dataset].name
+    chosen = None if metrics == "all" else [word.strip() for word in metrics.split(",")]
+    for word in chosen or ():
+        METRICS[word]  # an unknown one shows before any image is loaded
+    with only_results():
+        where, values, judge = _measure(info, name, chosen, count, device, seed)
+        if write_card:
+            _write_card(info, values, name, count, seed, judge)
+    if as_json:
+        result = {"model": info.id, "dataset": name, "n": count, "device": where, "metrics": values}
+        emit({**result, "seed": seed, "classifier": judge and judge.id})
+    else:
+        print(f"{info.id} on {name}, n = {count:,}, {where}")
+        print(table(("metric", "value", "what it is"), _rows(values), right=(1,)))
+    if write_card:
+        note(f"Written to {info.path / catalog.CARD}")
+
+
+def _measure(
+    info: ModelInfo, dataset: str, metrics: list[str] | None, count: int, device: Device, seed: int
+) -> tuple[str, dict[str, float], ModelInfo | None]:
+    judge = catalog.classifier_for(dataset) if info.can("decode") else None
+
+    from models import checkpoints, datasets
+    from models.classifier import Classifier
+    from models.metrics.evaluation import evaluate as measure
+    from models.training.session import device as choose
+
+    where = choose(device)
+    line = ProgressLine(seconds=0)
+    try:
+        values = measure(
+            checkpoints.load(info),
+            datasets.load(dataset, "test"),
+            metrics=metrics,
+            n=count,
+            classifier=cast(Classifier, checkpoints.load(judge)) if judge else None,
+            device=where,
+            seed=seed,
+            progress=lambda name, done, total: line.show(f"{done}/{total} {name}".rstrip()),
+        )
+    finally:
+        line.close()
+    return where.type, values, judge
+
+
+def _explain(key: str) -> str:
+    for metric in METRICS.values():
+        for pattern, text in metric.values.items():
+            start, variable, end = pattern.partition("<name>")
+            if key == pattern or (variable and key.startswith(start) and key.endswith(end)):
+                return text
+    return ""
+
+
+def _rows(values: dict[str, float]) -> list[tuple[str, str, str]]:
+    return [(key, f"{value:.4g}", _explain(key)) for key, value in values.items()]
+
+
+def _write_card(
+    info: ModelInfo, values: dict[str, float], dataset: str, count: int, seed: int, judge: ModelInfo | None
+) -> None:
+    from models.checkpoints import update_card
+
+    protocol = f"{_PROTOCOL} {dataset}, seed {seed}" + (f", judged by {judge.id}" if judge else "")
+    update_card(info.path, {key: {"value": v, "n": count, "protocol": protocol} for key, v in values.items()})
+
+
+_PROTOCOL = "latent-explorer evaluate, held-out images of"

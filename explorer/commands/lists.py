@@ -1,0 +1,64 @@
+"""`models` and `datasets`: what there is. Neither imports torch."""
+
+from explorer.commands.console import Json, emit, note, table
+from models import catalog
+from models.catalog import ModelInfo
+from models.datasets import DATASETS, DatasetInfo, available
+
+
+def models(as_json: Json = False) -> None:
+    """List the models that are here, shipped ones and your own."""
+    found, broken = catalog.scan()
+    for error in broken:
+        note(f"Left out: {error}")
+    if as_json:
+        emit({"models": [info.summary() for info in found]})
+    elif found:
+        header = ("id", "family", "data set", "latent", "image", "parameters", "size")
+        print(table(header, [_row(info) for info in found], right=(3, 5, 6)))
+    else:
+        print("No models yet. Train one: latent-explorer train --dataset digits --model vae")
+
+
+def _row(info: ModelInfo) -> tuple[str, ...]:
+    latent = "-" if info.latent_dim is None else str(info.latent_dim)
+    size = sum(path.stat().st_size for path in info.path.iterdir() if path.is_file())
+    shape = _shape(info.sample_shape)
+    return info.id, info.family, info.dataset, latent, shape, f"{info.parameters:,}", f"{size / 1e6:.1f} MB"
+
+
+def _shape(shape: tuple[int, int, int]) -> str:
+    channels, height, width = shape
+    return f"{width}x{height} {'grey' if channels == 1 else 'RGB'}"
+
+
+def datasets(as_json: Json = False) -> None:
+    """List the data sets, and which are on this machine."""
+    if as_json:
+        emit({"datasets": [_summary(info) for info in DATASETS.values()]})
+        return
+    header = ("id", "title", "image", "train", "test", "known of each image", "here")
+    print(table(header, [_dataset_row(info) for info in DATASETS.values()], right=(3, 4)))
+
+
+def _summary(info: DatasetInfo) -> dict[str, object]:
+    return {
+        "id": info.name,
+        "title": info.title,
+        "sample_shape": [info.channels, info.size, info.size],
+        "train": info.train,
+        "test": info.test,
+        "classes": list(info.classes),
+        "factors": [factor.name for factor in info.factors],
+        "available": available(info.name),
+        "licence": info.licence,
+        "source": info.source,
+    }
+
+
+def _dataset_row(info: DatasetInfo) -> tuple[str, ...]:
+    known = [f"{len(info.classes)} classes"] if info.classes else []
+    known += [f"{len(info.factors)} attributes"] if info.factors else []
+    here = "yes" if available(info.name) else "no: fetched when first used"
+    shape = _shape((info.channels, info.size, info.size))
+    return info.name, info.title, shape, f"{info.train:,}", f"{info.test:,}", ", ".join(known) or "-", here

@@ -1,0 +1,69 @@
+"""A grid of small pictures, crisp at every size, that can be clicked or walked through with the arrow keys."""
+
+import base64
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from explorer.figures import COLUMNS
+
+_FOLDER = Path(__file__).parent
+_HTML = '<div class="tiles"></div>'
+
+
+@cache
+def _component() -> Any:
+    css, js = ((_FOLDER / f"tiles.{kind}").read_text() for kind in ("css", "js"))
+    return st.components.v2.component("latent_explorer_tiles", html=_HTML, css=css, js=js)
+
+
+def tiles(
+    sheet: bytes,
+    *,
+    key: str,
+    size: tuple[int, int],
+    names: Sequence[str],
+    label: str,
+    sheet_columns: int = COLUMNS,
+    columns: int = COLUMNS,
+    rows: Sequence[str] = (),
+    heads: Sequence[str] = (),
+    marks: Sequence[int] = (),
+    largest: int = 192,
+) -> int | None:
+    """Show the pictures of a sheet as buttons.
+
+    Args:
+        sheet: PNG of all pictures.
+        key: Of the element.
+        size: Width and height of one picture, in pixels.
+        names: What each picture is, for the tooltip and for screen readers; one for each picture.
+        label: What the grid is, for screen readers.
+        sheet_columns: Pictures a row of the sheet.
+        columns: Pictures a row on the page.
+        rows: Headings of the rows.
+        heads: Headings of the columns.
+        marks: Pictures to mark as current.
+        largest: Width of a picture on the page at most, in CSS pixels.
+
+    Returns:
+        The index of the picture that was just clicked, or None.
+    """
+    data = {
+        "sheet": base64.b64encode(sheet).decode(),
+        "size": list(size),
+        "names": list(names),
+        "label": label,
+        "sheetColumns": sheet_columns,
+        "columns": columns,
+        "rows": list(rows),
+        "heads": list(heads),
+        "marks": list(marks),
+        "largest": largest,
+    }
+    result = _component()(data=data, key=key, on_open_change=lambda: None)
+    chosen = result.open
+    return chosen if isinstance(chosen, int) and 0 <= chosen < len(names) else None

@@ -1,0 +1,128 @@
+// A grid of pictures cut from one sheet. State is kept per element: this function runs again on every change of
+// data, and several grids share a page.
+const grids = new WeakMap()
+
+const GAP = 6
+
+function build(root, data) {
+  root.replaceChildren()
+  root.setAttribute("role", "group")
+  const buttons = []
+  const add = (kind, text) => {
+    const node = document.createElement("div")
+    node.className = kind
+    node.textContent = text
+    root.append(node)
+  }
+  if (data.heads.length) {
+    if (data.rows.length) add("corner", "")
+    data.heads.forEach(text => add("head", text))
+  }
+  data.names.forEach((name, index) => {
+    if (data.rows.length && index % data.columns === 0) add("row", data.rows[index / data.columns] ?? "")
+    const button = document.createElement("button")
+    button.type = "button"
+    button.className = "tile"
+    button.tabIndex = index === 0 ? 0 : -1 // one tab stop; arrow keys move inside
+    const canvas = document.createElement("canvas")
+    canvas.width = data.size[0]
+    canvas.height = data.size[1]
+    button.append(canvas)
+    root.append(button)
+    buttons.push(button)
+  })
+  return buttons
+}
+
+function describe(root, grid, data) {
+  root.setAttribute("aria-label", data.label)
+  root.querySelectorAll(".row").forEach((node, i) => (node.textContent = data.rows[i] ?? ""))
+  const marked = new Set(data.marks)
+  grid.buttons.forEach((button, index) => {
+    button.title = data.names[index]
+    button.setAttribute("aria-label", data.names[index])
+    button.classList.toggle("marked", marked.has(index))
+    if (marked.size) button.setAttribute("aria-pressed", String(marked.has(index)))
+  })
+}
+
+async function draw(grid, data) {
+  const image = new Image()
+  image.src = `data:image/png;base64,${data.sheet}`
+  try {
+    await image.decode()
+  } catch {
+    return // a damaged sheet leaves the tiles empty
+  }
+  if (grid.sheet !== data.sheet) return // a newer one is on its way
+  const [width, height] = data.size
+  grid.buttons.forEach((button, index) => {
+    const x = (index % data.sheetColumns) * width
+    const y = Math.floor(index / data.sheetColumns) * height
+    button.firstChild.getContext("2d").drawImage(image, x, y, width, height, 0, 0, width, height)
+  })
+}
+
+// Every picture pixel covers the same whole number of screen pixels, wherever the tile is not smaller than that.
+function fit(root, grid) {
+  const { data } = grid
+  if (!data || !root.clientWidth) return
+  const longest = Math.max(0, ...data.rows.map(text => text.length))
+  const labels = longest && Math.min(132, 14 + 7 * longest)
+  const narrow = !data.rows.length && !data.heads.length && root.clientWidth < 520
+  const columns = narrow ? Math.ceil(data.columns / 2) : data.columns
+  const room = root.clientWidth - 8 - labels - GAP * (columns - (labels ? 0 : 1))
+  const ratio = window.devicePixelRatio || 1
+  const wide = Math.max(8, Math.min(data.largest, room / columns))
+  const scale = Math.floor((wide * ratio) / data.size[0])
+  const tile = scale >= 1 ? (scale * data.size[0]) / ratio : wide
+  grid.columns = columns
+  root.style.setProperty("--gap", `${GAP}px`)
+  root.style.setProperty("--tile", `${tile}px`)
+  root.style.gridTemplateColumns = `${labels ? `${labels}px ` : ""}repeat(${columns}, ${tile}px)`
+}
+
+function walk(grid, event) {
+  const steps = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -grid.columns, ArrowDown: grid.columns }
+  const from = grid.buttons.indexOf(event.target.closest(".tile"))
+  const jumps = { Home: 0, End: grid.buttons.length - 1 }
+  const to = event.key in jumps ? jumps[event.key] : from + steps[event.key]
+  if (from < 0 || !grid.buttons[to]) return
+  event.preventDefault()
+  grid.buttons[from].tabIndex = -1
+  grid.buttons[to].tabIndex = 0
+  grid.buttons[to].focus()
+}
+
+export default function ({ data, parentElement, setTriggerValue }) {
+  const root = parentElement.querySelector(".tiles")
+  if (!root || !data) return
+  let grid = grids.get(parentElement)
+  const layout = JSON.stringify([data.size, data.names.length, data.columns, data.rows.length, data.heads])
+  if (!grid) {
+    grid = { observer: new ResizeObserver(() => fit(root, grid)) }
+    grids.set(parentElement, grid)
+    grid.observer.observe(root)
+  }
+  grid.data = data
+  if (grid.layout !== layout) {
+    grid.layout = layout
+    grid.buttons = build(root, data)
+  }
+  fit(root, grid)
+  describe(root, grid, data)
+  if (grid.sheet !== data.sheet || grid.drawn !== layout) {
+    grid.sheet = data.sheet
+    grid.drawn = layout
+    draw(grid, data)
+  }
+  root.onclick = event => {
+    const index = grid.buttons.indexOf(event.target.closest(".tile"))
+    if (index >= 0) setTriggerValue("open", index)
+  }
+  root.onkeydown = event => walk(grid, event)
+  return () => {
+    grid.observer.disconnect()
+    grids.delete(parentElement)
+  }
+}

@@ -1,0 +1,179 @@
+"""Widgets that change the view, and the operations that the view asks for."""
+
+import random
+from collections.abc import Sequence
+
+import streamlit as st
+
+from explorer import state
+from explorer.text import _, percent
+from models.catalog import ModelInfo
+from models.config import Decode, Directions, Point, RenderRequest, Sample, Traverse, Value
+
+SMALL = 8  # latent dimensions up to which the axes themselves are the best sliders
+SPAN, STEPS = 3.0, 9  # of a traversal
+REACH = 4.0  # of a slider, in prior standard deviations
+MAX_PSI = 2.0
+MAX_SEED = 2**31 - 1
+MAX_START = MAX_SEED - 100_000  # of the Gallery, which counts on from there
+
+
+def default_axes(info: ModelInfo) -> str:
+    """Return the directions that suit a model: its own axes if they are few, else principal ones."""
+    return "raw" if (info.latent_dim or 0) <= SMALL else "pca"
+
+
+def point_of(info: ModelInfo) -> Point:
+    """Return the point that the view is at, with everything that it leaves open filled in."""
+    point = state.view().point
+    changes: dict[str, object] = {"axes": point.axes or default_axes(info)}
+    if not info.labels:
+        changes["label"] = None
+    elif point.label is None:
+        changes["label"] = point.seed % len(info.labels)
+    return point.model_copy(update=changes)
+
+
+# Operations ------------------------------------------------------------------------------------------------
+
+
+def ask(info: ModelInfo, op: Value) -> RenderRequest:
+    """Ask a model for something."""
+    return RenderRequest.model_validate({"model": info.digest, "op": op})
+
+
+def directions(info: ModelInfo, axes: str) -> RenderRequest:
+    """Ask for the directions of a model."""
+    return ask(info, Directions(axes=axes))
+
+
+def picture(info: ModelInfo, point: Point) -> RenderRequest:
+    """Ask for the picture of a point, and its coordinates."""
+    return ask(info, Decode(points=(point,)))
+
+
+def traversal(info: ModelInfo, point: Point, shown: Sequence[int]) -> RenderRequest:
+    """Ask for a walk along each of some directions."""
+    return ask(info, Traverse(point=point, directions=tuple(shown), steps=STEPS, span=SPAN))
+
+
+def samples(info: ModelInfo, first: int, number: int, label: int | None = None) -> RenderRequest:
+    """Ask for the samples of `number` seeds from `first` on."""
+    op = Sample(seed=first, count=number, truncation=state.view().point.truncation, label=label)
+    return ask(info, op)
+
+
+# Widgets ---------------------------------------------------------------------------------------------------
+
+
+def truncation() -> None:
+    """Choose psi."""
+    psi = state.view().point.truncation
+    st.slider(
+        _("Truncation ψ"),
+        0.0,
+        MAX_PSI,
+        step=0.05,
+        format="%.2f",
+        help=_(
+            "How far from the average picture: each latent is multiplied by ψ. 1 is what the model was "
+            "trained on; less gives more typical, less varied pictures; 0 gives one and the same."
+        ),
+        **state.controlled("truncation", psi, lambda value: state.update_point(truncation=value)),
+    )
+
+
+def seed() -> None:
+    """Choose the seed of the point."""
+    st.number_input(
+        _("Seed"),
+        0,
+        MAX_SEED,
+        step=1,
+        help=_("A seed is a number that draws one random point of the latent space: always the same one."),
+        **state.controlled("seed", state.view().point.seed, lambda value: state.update_point(seed=value)),
+    )
+
+
+def random_seed() -> None:
+    """Go to a random point."""
+    state.update_point(seed=random.randrange(1_000_000), edits=())
+
+
+def first_seed() -> None:
+    """Choose where the Gallery starts."""
+    st.number_input(
+        _("First seed"),
+        0,
+        MAX_START,
+        step=64,
+        help=_(
+            "Every picture comes from a seed, a number that draws one random point of the latent space. The "
+            "grid shows the seeds from this one on."
+        ),
+        **state.controlled("first-seed", state.view().start, lambda value: state.update(start=value)),
+    )
+
+
+def shuffle() -> None:
+    """Let the Gallery start somewhere else."""
+    state.update(start=random.randrange(1_000_000))
+
+
+def label(info: ModelInfo) -> None:
+    """Choose the class of the point."""
+    st.selectbox(
+        _("Class"),
+        range(len(info.labels)),
+        format_func=lambda index: info.labels[index],
+        help=_("This model was told what each training picture shows, so that it can be asked for one kind."),
+        **state.controlled("label", point_of(info).label, lambda value: state.update_point(label=value)),
+    )
+
+
+def classes(info: ModelInfo) -> None:
+    """Choose which classes the Gallery shows."""
+    names = {"rows": _("All, a row each"), "mixed": _("All, mixed")}
+    names |= {str(index): name for index, name in enumerate(info.labels)}
+    st.selectbox(
+        _("Class"),
+        list(names),
+        format_func=lambda key: names.get(key, key),
+        help=_("This model was told what each training picture shows, so that it can be asked for one kind."),
+        **state.controlled("classes", state.view().classes, lambda value: state.update(classes=value)),
+    )
+
+
+_AXES = {
+    "pca": lambda: (_("Principal"), _("PCA: the directions in which the pictures differ most")),
+    "sefa": lambda: (_("First layer"), _("SeFa: the directions that the model's first layer amplifies most")),
+    "raw": lambda: (_("Raw axes"), _("the latent dimensions themselves, the strongest first")),
+}
+
+
+def axes(names: Sequence[str], chosen: str) -> None:
+    """Choose what the sliders move along."""
+    ordered = [*(name for name in _AXES if name in names), *(name for name in names if name not in _AXES)]
+    words = {name: _AXES[name]() if name in _AXES else (name.capitalize(), name) for name in ordered}
+    st.segmented_control(
+        _("Directions"),
+        ordered,
+        format_func=lambda name: words[name][0],
+        wrap=True,
+        help="\n".join(f"- **{title}**: {text}." for title, text in words.values()),
+        **state.controlled("axes", chosen, lambda value: state.update_point(axes=value, edits=())),
+    )
+
+
+def slider(name: str, share: float, direction: int, coordinate: float, *, edited: bool, key: str) -> None:
+    """Move the point along a direction; it shows the point's coordinate in prior standard deviations."""
+    shown = round(coordinate, 3)  # a direction's own edit comes back with the rounding of float32
+    reach = max(REACH, -(-abs(shown) // 1))
+    st.slider(
+        f"**{name}** · {percent(share)}" if edited else f"{name} · {percent(share)}",
+        -reach,
+        reach,
+        step=0.05,
+        format="%+.2f",
+        **state.controlled(key, shown, lambda value: state.set_edit(direction, value)),
+    )

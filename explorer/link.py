@@ -1,0 +1,189 @@
+"""The link in the address bar: a view to parameters and back, with a sentence for each that does not fit."""
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+import streamlit as st
+from pydantic import ValidationError
+
+from explorer import state
+from explorer.controls import MAX_PSI, MAX_SEED, MAX_START
+from explorer.state import View
+from explorer.text import _
+from models.catalog import ModelInfo
+from models.config import Point
+from models.tables import nearest
+
+GALLERY, EXPLORE = "gallery", "explore"
+_PARAMETERS = {
+    GALLERY: ("model", "psi", "from", "class"),
+    EXPLORE: ("model", "seed", "psi", "class", "axes", "edits"),
+}
+_KNOWN = tuple(dict.fromkeys(name for names in _PARAMETERS.values() for name in names))
+_WRITTEN = "link_written"
+_RACE = 1.0  # seconds in which the browser may still report the link before the last one
+
+
+def write(view: View, page: str) -> dict[str, str]:
+    """Return the parameters that show a view on a page again; defaults are left out."""
+    point = view.point
+    label = "" if point.label is None else str(point.label)
+    values = {
+        "model": view.model,
+        "seed": str(point.seed),
+        "psi": "" if point.truncation == 1 else f"{point.truncation:g}",
+        "class": label if page == EXPLORE else ("" if view.classes == "rows" else view.classes),
+        "axes": point.axes,
+        "edits": ",".join(f"{index}:{value:g}" for index, value in point.edits),
+        "from": str(view.start) if view.start else "",
+    }
+    return {name: values[name] for name in _PARAMETERS[page] if values[name]}
+
+
+def read(
+    params: Mapping[str, str], page: str, view: View, known: Sequence[ModelInfo]
+) -> tuple[View, list[str]]:
+    """Apply parameters to a view.
+
+    Args:
+        params: From the address bar.
+        page: The page that they are for.
+        view: What is shown where they say nothing.
+        known: The models that can be shown.
+
+    Returns:
+        The new view, and a sentence for each parameter that did not fit: what is wrong, what is shown instead.
+    """
+    reader = _Reader(params, {info.id: info for info in known}, view)
+    return reader.read(page), reader.notices
+
+
+class _Reader:
+    def __init__(self, params: Mapping[str, str], known: Mapping[str, ModelInfo], view: View) -> None:
+        self.params = params
+        self.known = known
+        self.view = view
+        self.notices: list[str] = []
+
+    def read(self, page: str) -> View:
+        for name in self.params:
+            if name not in _KNOWN:
+                unknown = _("The link has a parameter “{name}”, which means nothing here.").format(name=name)
+                self.notices.append(f"{unknown} {nearest(name, _KNOWN)}")
+        model = self._model()
+        info = self.known.get(model)
+        point = self.view.point
+        if model != self.view.model:
+            point = Point(axes="")
+        changes: dict[str, object] = {
+            "seed": self._number("seed", int, point.seed, 0, MAX_SEED),
+            "truncation": self._number("psi", float, point.truncation, 0, MAX_PSI),
+            "axes": self.params.get("axes", point.axes),
+            "edits": self._edits(() if "seed" in self.params else point.edits),
+        }
+        classes = len(info.labels) if info else 0
+        shown = self.view.classes if model == self.view.model else "rows"
+        if page == EXPLORE:
+            changes["label"] = self._label(classes, None if model != self.view.model else point.label)
+        elif "class" in self.params:
+            shown = self._classes(classes)
+        start = self._number("from", int, self.view.start, 0, MAX_START)
+        place = Point.model_validate({**dict(point), **changes})
+        return View(model=model, point=place, start=int(start), classes=shown)
+
+    def _wrong(self, name: str, why: str, instead: str) -> None:
+        text = _("The link asks for {name} “{value}”, {why}. {instead}")
+        value = self.params[name]
+        value = value if len(value) <= 40 else value[:40] + "…"
+        self.notices.append(text.format(name=name, value=value, why=why, instead=instead))
+
+    def _model(self) -> str:
+        fallback = self.view.model if self.view.model in self.known else next(iter(self.known), "")
+        name = self.params.get("model", fallback)
+        if name in self.known or not self.known:
+            return name if name in self.known else fallback
+        instead = _("{hint} {title} is shown instead.")
+        hint = nearest(name, self.known)
+        self._wrong(
+            "model", _("which is not here"), instead.format(hint=hint, title=self.known[fallback].title)
+        )
+        return fallback
+
+    def _number(
+        self, name: str, kind: Callable[[str], float], default: float, low: float, high: float
+    ) -> float:
+        if name not in self.params:
+            return default
+        try:
+            value = kind(self.params[name])
+        except ValueError:
+            value = math.nan
+        if low <= value <= high:
+            return value
+        what = _("a whole number") if kind is int else _("a number")
+        why = _("which is not {what} from {low} to {high}").format(
+            what=what, low=f"{low:.9g}", high=f"{high:.10g}"
+        )
+        self._wrong(name, why, _("It shows {value} instead.").format(value=f"{default:g}"))
+        return default
+
+    def _label(self, classes: int, default: int | None) -> int | None:
+        text = self.params.get("class")
+        if text is None:
+            return default
+        if text.isdecimal() and int(text) < classes:
+            return int(text)
+        self._wrong_class(classes, _("The class that goes with the seed is shown instead."))
+        return None
+
+    def _classes(self, classes: int) -> str:
+        text = self.params["class"]
+        if classes and (text in ("rows", "mixed") or (text.isdecimal() and int(text) < classes)):
+            return text
+        self._wrong_class(classes, _("All of them are shown instead."))
+        return "rows"
+
+    def _wrong_class(self, classes: int, instead: str) -> None:
+        if classes:
+            why = _("but the classes of this model are 0 to {last}").format(last=classes - 1)
+        else:
+            why, instead = _("but this model has no classes"), _("It is left out.")
+        self._wrong("class", why, instead)
+
+    def _edits(self, default: tuple[tuple[int, float], ...]) -> tuple[tuple[int, float], ...]:
+        text = self.params.get("edits")
+        if text is None:
+            return default
+        try:
+            pairs = [part.split(":") for part in text.split(",") if part]
+            edits = tuple(sorted({int(index): float(value) for index, value in pairs}.items()))
+            return Point(edits=edits).edits
+        except (ValueError, ValidationError):
+            why = _("which is not a list of direction:coordinate such as 0:1.5,3:-2")
+            self._wrong("edits", why, _("The sample is shown without edits."))
+            return ()
+
+
+def restore(page: str, known: Sequence[ModelInfo]) -> None:
+    """Take the view from the address bar where it is not what this session wrote there itself.
+
+    That is the case at the start of a session and when a person goes back or forward in the browser. A run that
+    overlaps with the last one may carry the address from before it: so soon, a difference means nothing.
+    """
+    params = st.query_params.to_dict()
+    written, when = st.session_state.get(_WRITTEN, (None, 0.0))
+    if params == written or (written is not None and (not params or time.monotonic() - when < _RACE)):
+        return
+    new, sentences = read(params, page, state.view(), known)
+    state.put(new)
+    state.notify(sentences)
+    st.session_state[_WRITTEN] = (params, 0.0)
+
+
+def publish(page: str) -> None:
+    """Write the view into the address bar."""
+    params = write(state.view(), page)
+    if params != st.query_params.to_dict():
+        st.query_params.from_dict(params)
+        st.session_state[_WRITTEN] = (params, time.monotonic())

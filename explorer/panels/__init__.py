@@ -1,0 +1,1 @@
+"""Parts of pages that pages share or that would bloat one."""

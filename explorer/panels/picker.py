@@ -1,0 +1,96 @@
+"""The shared choice of a model, in the sidebar, with what is known of it."""
+
+import streamlit as st
+
+from explorer import cache, state
+from explorer.panels import problem
+from explorer.text import _, count, duration, ngettext
+from models import paths
+from models.catalog import ModelInfo
+from models.datasets import DATASETS
+from models.families import FAMILIES
+
+_METRICS = {
+    "sharpness_ratio": lambda value: _("sharpness {value:.2f} × real").format(value=value),
+    "psnr_db": lambda value: _("reconstruction {value:.1f} dB").format(value=value),
+}
+
+
+def show() -> None:
+    """Draw the picker, and why some models cannot be opened."""
+    known, errors = cache.models()
+    by_id = {info.id: info for info in known}
+    name = state.view().model
+    if known and name not in by_id:
+        if name:
+            gone = _("The model “{name}” is no longer there. {title} is shown instead.")
+            state.choose_model(known[0].id)
+            state.notify([gone.format(name=name, title=known[0].title)])
+        else:
+            state.choose_model(known[0].id)
+        name = known[0].id
+    with st.sidebar:
+        if known:
+            st.selectbox(
+                _("Model"),
+                list(by_id),
+                format_func=lambda key: by_id[key].title if key in by_id else key,
+                help=_(
+                    "A model turns points of its latent space into pictures. All pages show the same model."
+                ),
+                **state.controlled("pick-model", name, state.choose_model),
+            )
+            _facts(by_id[name])
+        if errors:
+            title = ngettext("{n} model cannot be opened", "{n} models cannot be opened", len(errors))
+            with st.expander(title.format(n=len(errors)), icon=":material/error:"):
+                for error in errors:
+                    st.caption(problem.literal(f"{error.problem} {error.remedy}"))
+
+
+def chosen() -> ModelInfo | None:
+    """Return the chosen model; where there is none, say what to do and return None."""
+    info = next((info for info in cache.models()[0] if info.id == state.view().model), None)
+    if info is None:
+        st.markdown(_("There is no model to show yet. Train one, which takes about a minute:"))
+        st.code("latent-explorer train --dataset digits --model vae", language="bash")
+        text = _("It appears here as soon as it is done. Models that others made belong into {folder}.")
+        st.caption(problem.literal(text.format(folder=paths.user_models())))
+    return info
+
+
+def _facts(info: ModelInfo) -> None:
+    card = info.card
+    dataset = DATASETS[info.dataset].title if info.dataset in DATASETS else info.dataset
+    channels, height, width = info.sample_shape
+    colour = _("in colour") if channels == 3 else _("in grey")
+    facts = [
+        _("{family}, trained on {dataset}").format(family=FAMILIES[info.family].title, dataset=dataset),
+        _("Pictures of {width} × {height} pixels, {colour}").format(
+            width=width, height=height, colour=colour
+        ),
+        ngettext("{dim} latent dimension", "{dim} latent dimensions", info.latent_dim or 0).format(
+            dim=info.latent_dim
+        ),
+        _("{parameters} parameters").format(parameters=count(info.parameters)),
+    ]
+    if card.images:
+        facts.append(_("Saw {images} images in training").format(images=count(card.images)))
+    if card.seconds:
+        facts.append(_("Took {time} on {device}").format(time=duration(card.seconds), device=card.device))
+    facts.append(card.origin if info.shipped else _("From your own models folder"))
+    facts.append(_("Licence: {licence}").format(licence=card.licence))
+    st.caption("  \n".join(problem.literal(fact) for fact in facts))
+
+
+def figures(info: ModelInfo) -> str:
+    """Word the measured figures of a model that say how its pictures look; empty if there are none."""
+    metrics = info.card.metrics
+    return " · ".join(word(metrics[name].value) for name, word in _METRICS.items() if name in metrics)
+
+
+def latent_help() -> str:
+    """Explain the first term of art."""
+    return _(
+        "A latent is the list of numbers from which a model makes a picture; all of them form its latent space."
+    )

@@ -1,0 +1,54 @@
+"""The app's own settings (environment variables EXPLORER_*) and the options that it gives Streamlit.
+
+Streamlit reads `.streamlit/config.toml` from the working directory only, so an installed wheel carries a copy of
+the file inside the package and `serve` passes its options on: one source of truth.
+"""
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from models.errors import UserError
+
+_PACKAGE = Path(__file__).resolve().parent
+
+
+class Settings(BaseSettings):
+    """What can be set from outside, as EXPLORER_HOST, EXPLORER_PORT and so on."""
+
+    model_config = SettingsConfigDict(env_prefix="EXPLORER_")
+
+    host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 serves the local network")
+    port: int = Field(8501, ge=1, le=65535, description="Port to listen on")
+    browser: bool = Field(True, description="Open a browser window at the start")
+    warm_up: bool = Field(True, description="Load torch in the background once the first page is shown")
+
+
+def settings() -> Settings:
+    """Read the settings; raises UserError if a variable does not fit."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "EXPLORER_" + "_".join(str(part) for part in first["loc"]).upper()
+        remedy = f"Correct {name} or unset it."
+        raise UserError("bad-setting", f"{name} is not valid: {first['msg']}.", remedy) from None
+
+
+def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in table.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value
+
+
+def streamlit_options() -> dict[str, Any]:
+    """Return the options of `.streamlit/config.toml` by dotted name, from the checkout or from the wheel's copy."""
+    places = (_PACKAGE.parent / ".streamlit", _PACKAGE / "_streamlit")
+    path = next((folder / "config.toml" for folder in places if (folder / "config.toml").is_file()), None)
+    return dict(_flat(tomllib.loads(path.read_text()))) if path else {}

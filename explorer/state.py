@@ -1,0 +1,108 @@
+"""What a session shows, as one frozen value that widgets, pages and links share.
+
+Widgets are controlled: each draws what the view says and, when it is moved, changes the view in its callback. So a
+page change, a link or another widget never leaves two of them in disagreement.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import streamlit as st
+
+from models.config import Point, Seed, Value
+
+_VIEW, _NOTICES = "view", "notices"
+
+
+class View(Value):
+    """What a session shows.
+
+    Args:
+        model: Id of the model.
+        point: Where in its latent space Explore is; its truncation and axes hold for every page.
+        start: First seed of the Gallery's grid.
+        classes: What the Gallery shows of a conditional model: `rows` (a row for each class), `mixed`, or an index.
+    """
+
+    model: str = ""
+    point: Point = Point(axes="")
+    start: Seed = 0
+    classes: str = "rows"
+
+
+def view() -> View:
+    """Return what the session shows."""
+    return st.session_state.get(_VIEW) or View()
+
+
+def put(new: View) -> None:
+    """Show something else."""
+    st.session_state[_VIEW] = new
+
+
+def update(**changes: Any) -> None:
+    """Change fields of the view; a person who acts has read the notices."""
+    put(View.model_validate({**dict(view()), **changes}))
+    st.session_state.pop(_NOTICES, None)
+
+
+def update_point(**changes: Any) -> None:
+    """Change fields of the view's point. Another seed is another place: what was edited by hand is dropped."""
+    point = view().point
+    if changes.get("seed", point.seed) != point.seed:
+        changes = {"edits": (), **changes}
+    update(point=Point.model_validate({**dict(point), **changes}))
+
+
+def correct_point(sentences: list[str], **changes: Any) -> None:
+    """Change fields of the point that do not fit the model, and say so beside the other notices."""
+    put(view().model_copy(update={"point": Point.model_validate({**dict(view().point), **changes})}))
+    notify(sentences)
+
+
+def set_edit(direction: int, coordinate: float) -> None:
+    """Move the point to a coordinate along a direction, keeping its other edits."""
+    edits = {**dict(view().point.edits), direction: round(coordinate, 3)}
+    update_point(edits=tuple(sorted(edits.items())))
+
+
+def choose_model(name: str) -> None:
+    """Show another model at the same seed; edits and classes of the former one mean nothing there."""
+    point = view().point
+    update(model=name, point=Point(seed=point.seed, truncation=point.truncation, axes=""), classes="rows")
+
+
+def notices() -> list[str]:
+    """Return the sentences about what did not fit, until the person does something."""
+    return st.session_state.get(_NOTICES, [])
+
+
+def notify(sentences: list[str]) -> None:
+    """Add sentences about what did not fit, each once."""
+    if sentences:
+        st.session_state[_NOTICES] = list(dict.fromkeys([*notices(), *sentences]))
+
+
+def start_again() -> None:
+    """Forget everything that this session shows, its link included."""
+    st.session_state.clear()
+    st.query_params.clear()
+
+
+def controlled(key: str, value: Any, change: Callable[[Any], None]) -> dict[str, Any]:
+    """Return the arguments that make a widget draw a value and report a new one.
+
+    Args:
+        key: The widget's key.
+        value: What it is to show.
+        change: Called with what the person chose.
+    """
+    if key not in st.session_state or st.session_state[key] != value:
+        st.session_state[key] = value
+
+    def changed() -> None:
+        chosen = st.session_state[key]
+        if chosen is not None:  # a cleared field means: leave it as it was
+            change(chosen)
+
+    return {"key": key, "on_change": changed}

@@ -1,0 +1,48 @@
+"""One point of the latent space, large, with a slider for each direction that matters."""
+
+import streamlit as st
+from models.catalog import ModelInfo
+
+from explorer import link
+from explorer.panels import picker, point as place, problem, share, traversals
+from explorer.text import _
+
+SLIDERS = 8
+
+
+@st.fragment
+def explore(info: ModelInfo) -> None:
+    """Draw everything that depends on the point; moving it reruns this and nothing else."""
+    with problem.explained():
+        try:
+            with st.spinner(_("Opening the model")):
+                found = place.locate(info)
+        finally:
+            problem.show_notices()
+        left, right = st.columns(2, gap="large")
+        with left:
+            place.picture(info, found)
+            with st.container(horizontal=True):
+                place.actions(found)
+                share.download(info, found.point, found.image)
+        with right:
+            place.options(info, found)
+            place.sliders(found, range(min(SLIDERS, found.count)))
+        if found.count > SLIDERS:
+            place.more_sliders(found, range(SLIDERS, found.count))
+        traversals.show(info, found.point, found.names[:SLIDERS], found.coordinates[:SLIDERS])
+        share.code(info, found.point)
+    link.publish(link.EXPLORE)
+
+
+st.title(_("Explore"), anchor=False)
+chosen = picker.chosen()
+if chosen is not None:
+    st.markdown(
+        _(
+            "You are at one point of a latent space of {dim} dimensions. Move a slider, and the picture changes "
+            "along one direction of that space."
+        ).format(dim=chosen.latent_dim),
+        help=picker.latent_help(),
+    )
+    explore(chosen)
