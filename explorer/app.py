@@ -2,8 +2,10 @@
 
 import errno
 import os
+import signal
 import socket
 from pathlib import Path
+from types import FrameType
 
 import streamlit as st
 from starlette.requests import Request
@@ -53,8 +55,14 @@ def _check(host: str, port: int) -> None:
         raise UserError("bad-host", f"Nothing can listen on {host} ({reason}).", remedy) from None
 
 
+def _end(number: int, frame: FrameType | None) -> None:
+    """End the program as done: uvicorn, which shuts down first, raises the signal that it caught again."""
+    del number, frame
+    raise SystemExit(0)
+
+
 def serve(host: str, port: int, browser: bool) -> None:
-    """Serve the app until SIGINT or SIGTERM.
+    """Serve the app until SIGINT or SIGTERM, either of which is a good end.
 
     Args:
         host: Address to listen on.
@@ -65,11 +73,12 @@ def serve(host: str, port: int, browser: bool) -> None:
         UserError: Nothing can listen there.
     """
     _check(host, port)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _end)
     options = streamlit_options() | {
         "server.address": host,
         "server.port": port,
         "server.headless": not browser,
-        "logger.hideWelcomeMessage": True,
     }
     shown = "localhost" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
     print(f"Latent Explorer runs at http://{shown}:{port} (Ctrl+C ends it).", flush=True)

@@ -66,8 +66,8 @@ def samples(info: ModelInfo, first: int, number: int, label: int | None = None) 
 # Widgets ---------------------------------------------------------------------------------------------------
 
 
-def truncation() -> None:
-    """Choose psi."""
+def truncation(page: str) -> None:
+    """Choose psi; a widget on another page is another widget, whatever it is called."""
     psi = state.view().point.truncation
     st.slider(
         _("Truncation ψ"),
@@ -79,7 +79,7 @@ def truncation() -> None:
             "How far from the average picture: each latent is multiplied by ψ. 1 is what the model was "
             "trained on; less gives more typical, less varied pictures; 0 gives one and the same."
         ),
-        **state.controlled("truncation", psi, lambda value: state.update_point(truncation=value)),
+        **state.controlled(f"truncation-{page}", psi, lambda value: state.update_point(truncation=value)),
     )
 
 
@@ -133,12 +133,12 @@ def label(info: ModelInfo) -> None:
 
 def classes(info: ModelInfo) -> None:
     """Choose which classes the Gallery shows."""
-    names = {"rows": _("All, a row each"), "mixed": _("All, mixed")}
+    names = {"rows": _("A row each"), "mixed": _("All mixed")}
     names |= {str(index): name for index, name in enumerate(info.labels)}
     st.selectbox(
         _("Class"),
         list(names),
-        format_func=lambda key: names.get(key, key),
+        format_func=lambda key: str(names.get(key)),
         help=_("This model was told what each training picture shows, so that it can be asked for one kind."),
         **state.controlled("classes", state.view().classes, lambda value: state.update(classes=value)),
     )
@@ -167,7 +167,7 @@ def axes(names: Sequence[str], chosen: str) -> None:
 
 def slider(name: str, share: float, direction: int, coordinate: float, *, edited: bool, key: str) -> None:
     """Move the point along a direction; it shows the point's coordinate in prior standard deviations."""
-    shown = round(coordinate, 3)  # a direction's own edit comes back with the rounding of float32
+    shown = round(coordinate, 2)  # a direction's own edit comes back with the rounding of float32
     reach = max(REACH, -(-abs(shown) // 1))
     st.slider(
         f"**{name}** · {percent(share)}" if edited else f"{name} · {percent(share)}",

@@ -7,7 +7,7 @@ the file inside the package and `serve` passes its options on: one source of tru
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -22,10 +22,12 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="EXPLORER_")
 
-    host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 serves the local network")
-    port: int = Field(8501, ge=1, le=65535, description="Port to listen on")
-    browser: bool = Field(True, description="Open a browser window at the start")
-    warm_up: bool = Field(True, description="Load torch in the background once the first page is shown")
+    host: Annotated[str, Field(description="Address to listen on; 0.0.0.0 serves the local network")] = (
+        "127.0.0.1"
+    )
+    port: Annotated[int, Field(ge=1, le=65535, description="Port to listen on")] = 8501
+    browser: Annotated[bool, Field(description="Open a browser window at the start")] = True
+    warm_up: Annotated[bool, Field(description="Load torch in the background once a page is shown")] = True
 
 
 def settings() -> Settings:

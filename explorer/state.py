@@ -92,8 +92,10 @@ def start_again() -> None:
 def controlled(key: str, value: Any, change: Callable[[Any], None]) -> dict[str, Any]:
     """Return the arguments that make a widget draw a value and report a new one.
 
+    The value is set only where it differs: setting it makes the browser drop a drag that has begun since.
+
     Args:
-        key: The widget's key.
+        key: The widget's key; not shared by pages.
         value: What it is to show.
         change: Called with what the person chose.
     """

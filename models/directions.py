@@ -1,7 +1,7 @@
 """Directions in latent space along which images change, one table: the axes themselves, PCA, SeFa."""
 
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Protocol, cast, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -14,6 +14,8 @@ from models.tables import Table
 _CHUNK = 256  # latents that are decoded at once
 _PROBES = 1024  # decoded images that the order of the axes may cost
 _SAMPLES = 4000  # latents whose features are analysed
+_Pair = tuple[Tensor, Tensor]
+_Svd = tuple[Tensor, Tensor, Tensor]
 _LINEAR = 0.5  # share of a component's variance that z must explain for it to be a direction
 
 
@@ -129,7 +131,7 @@ def _ganspace(model: LatentModel, seed: int) -> Directions:
     z = torch.randn(_SAMPLES, model.latent_dim, generator=rng)
     labels = _labels(model, _SAMPLES, seed)
     where = model.first_layer().device
-    parts = zip(z.to(where).split(500), _split(labels, _SAMPLES, 500, where), strict=True)
+    parts = zip(torch.split(z.to(where), 500), _split(labels, _SAMPLES, 500, where), strict=True)
     features = torch.cat([model.hidden(one, of).float() for one, of in parts])
     # What a label adds is no direction of z, so every class has its own centre.
     features, z = _centred(features, labels), _centred(z.to(where), labels)
@@ -170,15 +172,21 @@ def _principal_axes(x: Tensor, count: int, rng: torch.Generator) -> Tensor:
     width = min(count + 16, *x.shape)
     basis = x @ torch.randn(x.shape[1], width, generator=rng).to(x.device)
     for _ in range(2):
-        basis = torch.linalg.qr(x @ (x.T @ torch.linalg.qr(basis).Q)).Q
-    return torch.linalg.svd(basis.T @ x, full_matrices=False).Vh[:count].T
+        basis = _orthonormal(x @ (x.T @ _orthonormal(basis)))
+    _, _, rows = cast(_Svd, torch.linalg.svd(basis.T @ x, full_matrices=False))  # pyright: ignore[reportUnknownMemberType]
+    return rows[:count].T
+
+
+def _orthonormal(columns: Tensor) -> Tensor:
+    """Return an orthonormal basis of the space that columns span."""
+    return cast(_Pair, torch.linalg.qr(columns))[0]  # pyright: ignore[reportUnknownMemberType]
 
 
 def _centred(rows: Tensor, labels: Tensor | None) -> Tensor:
     """Subtract from each row the mean of all, or of those with its label."""
     if labels is None:
         return rows - rows.mean(0)
-    kinds, index = labels.to(rows.device).unique(return_inverse=True)
+    kinds, index = cast(_Pair, labels.to(rows.device).unique(return_inverse=True))  # pyright: ignore[reportUnknownMemberType]
     sums = torch.zeros(len(kinds), rows.shape[1], device=rows.device).index_add_(0, index, rows)
     return rows - (sums / index.bincount()[:, None])[index]
 
@@ -194,13 +202,13 @@ def _split(labels: Tensor | None, count: int, size: int, device: torch.device) -
 
 def _decode(model: LatentModel, z: Tensor, labels: Tensor | None) -> Tensor:
     where = model.first_layer().device
-    parts = zip(z.to(where).split(_CHUNK), _split(labels, len(z), _CHUNK, where), strict=True)
+    parts = zip(torch.split(z.to(where), _CHUNK), _split(labels, len(z), _CHUNK, where), strict=True)
     return torch.cat([model.decode(one, of).float() for one, of in parts])
 
 
 def _eigen(matrix: Tensor) -> tuple[Tensor, Tensor]:
     """Return the eigenvalues (D,) of a covariance, descending and not negative, and eigenvectors as rows."""
-    values, vectors = torch.linalg.eigh(matrix.cpu().double())
+    values, vectors = cast(_Pair, torch.linalg.eigh(matrix.cpu().double()))  # pyright: ignore[reportUnknownMemberType]
     return values.flip(0).clamp_min(0).float(), _signed(vectors.T.flip(0)).float()
 
 

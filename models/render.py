@@ -112,7 +112,7 @@ def _labels(model: LatentModel, chosen: Sequence[int | None], seeds: Sequence[in
         remedy = f"Choose one from 0 to {model.classes - 1}."
         raise UserError("bad-label", f"The model has {model.classes} labels.", remedy)
     drawn = latent.default_labels(seeds, model.classes)
-    return torch.tensor([d if label is None else label for label, d in zip(chosen, drawn.tolist(), strict=True)])
+    return torch.tensor([int(d) if label is None else label for label, d in zip(chosen, drawn, strict=True)])
 
 
 def _place(model: LatentModel, digest: str, point: Point) -> Tensor:

@@ -6,7 +6,7 @@ A plain autoencoder's codes follow no prior. After training, an affine map is fi
 Gaussian (`latent_mean`, `latent_scale`), so that its latents, too, are in prior standard deviations.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import cast
 
 import torch
@@ -74,8 +74,8 @@ class Autoencoder(LatentModel):
         if self.stochastic:
             return q
         centred = (q.mean - self.latent_mean).T
-        whitened = torch.linalg.solve_triangular(self.latent_scale, centred, upper=False)  # pyright: ignore[reportUnknownMemberType]
-        return Posterior(cast(Tensor, whitened).T, q.logvar)
+        solve = cast(Callable[..., Tensor], torch.linalg.solve_triangular)  # pyright: ignore[reportUnknownMemberType]
+        return Posterior(solve(self.latent_scale, centred, upper=False).T, q.logvar)
 
     def codes(self, z: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch dim"]:
         """Map latents in prior standard deviations to the codes that the decoder was trained on."""
@@ -181,6 +181,6 @@ class AutoencoderRecipe(Recipe):
             model.aggregate_covariance.copy_(covariance)
         else:
             model.latent_mean.copy_(codes.mean(0))
-            factor = torch.linalg.cholesky(covariance)  # pyright: ignore[reportUnknownMemberType]
-            model.latent_scale.copy_(cast(Tensor, factor))
+            factor = cast(Tensor, torch.linalg.cholesky(covariance))  # pyright: ignore[reportUnknownMemberType]
+            model.latent_scale.copy_(factor)
         return model

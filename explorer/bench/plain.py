@@ -30,7 +30,7 @@ class PilImages(Dataset[Tensor]):
         return len(self.images)
 
     def __getitem__(self, index: int) -> Tensor:
-        return self.transform(Image.fromarray(self.images[index, 0].numpy()))
+        return cast(Tensor, self.transform(Image.fromarray(self.images[index, 0].numpy())))
 
 
 def batches(images: Tensor, batch_size: int, device: torch.device) -> Iterator[Tensor]:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext
 
 TIMEOUT = 60.0  # seconds
-_FLAGS = (
+FLAGS = (
     "--headless=new",
     "--no-sandbox",
     "--disable-gpu",
@@ -109,7 +109,7 @@ def _browser() -> Iterator["BrowserContext"]:
     path = chromium()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=path, args=list(_FLAGS), ignore_default_args=["--headless"]
+            executable_path=path, args=list(FLAGS), ignore_default_args=["--headless"]
         )
         context = browser.new_context(viewport={"width": 1280, "height": 800})
         context.add_init_script(_WATCH)

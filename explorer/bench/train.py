@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from statistics import median
-from typing import Any, Literal
+from typing import Any
 
 import torch
 
@@ -32,7 +32,7 @@ from models.training.runs import Run
 Step = Callable[[], object]
 
 
-def measure(device: Literal["auto", "cpu", "cuda", "mps"], seconds: float, rounds: int) -> dict[str, Any]:
+def measure(device: session.Device, seconds: float, rounds: int) -> dict[str, Any]:
     """Measure images a second.
 
     Args:
@@ -63,9 +63,7 @@ def _images() -> tuple[ImageData, str]:
     return ImageData(DATASETS["fashion_mnist"], images, digits.labels), "digits, enlarged to 32x32"
 
 
-def _trainer(
-    family: str, data: ImageData, device: Literal["auto", "cpu", "cuda", "mps"], folder: Path
-) -> Trainer:
+def _trainer(family: str, data: ImageData, device: session.Device, folder: Path) -> Trainer:
     # A penalty in each of the first steps, which helps at the start, would make the rate depend on the round.
     options: Mapping[str, Any] = {"penalty_dense_steps": 0} if family == "gan" else {}
     budget = Budget(steps=10**9)
@@ -77,7 +75,9 @@ def _trainer(
 def _plain(family: str, trainer: Trainer, data: ImageData, device: torch.device) -> Step:
     """Return a step of the plain loop, from the weights that the trainer's model has now."""
     config: RunConfig = trainer.run.config()
-    twin = session.recipe_for(config).modules["model"].to(device, memory_format=torch.contiguous_format)
+    twin = session.recipe_for(config).modules["model"].to(device)
+    for parameter in twin.parameters():
+        parameter.data = parameter.data.contiguous()
     assert isinstance(twin, LatentModel)
     twin.load_state_dict(trainer.recipe.modules["model"].state_dict())
     batches = plain.batches(data.images, trainer.batch_size, device)

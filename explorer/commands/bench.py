@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from explorer.commands.console import Json, emit, only_results
+from explorer.commands.train import Device
 
 app = typer.Typer(help="Measure how fast this machine starts the app and trains.", no_args_is_help=True)
 
@@ -37,7 +38,7 @@ def startup(
 
 @app.command()
 def train(
-    device: Annotated[str, typer.Option(metavar="NAME", help="cpu, cuda or mps.")] = "cpu",
+    device: Device = "cpu",
     seconds: Annotated[
         float, typer.Option(min=0.1, metavar="SECONDS", help="Time for each of the measured rounds.")
     ] = 4.0,

@@ -99,8 +99,12 @@ def _seeds_and_labels(info: ModelInfo, request: Sample) -> tuple["NDArray[np.int
     seeds = np.arange(request.seed, request.seed + request.count, dtype=np.int64)
     if request.label is not None:
         return seeds, np.full_like(seeds, request.label)
-    # As models.render does: where no label is asked for, the seed chooses one.
-    return seeds, seeds % len(info.labels) if info.labels else np.full_like(seeds, -1)
+    if not info.labels:
+        return seeds, np.full_like(seeds, -1)
+
+    from models.latent import default_labels
+
+    return seeds, default_labels(seeds.tolist(), len(info.labels)).numpy()
 
 
 def _generator(name: str) -> ModelInfo:

@@ -1,5 +1,7 @@
 """The shared choice of a model, in the sidebar, with what is known of it."""
 
+from collections import Counter
+
 import streamlit as st
 
 from explorer import cache, state
@@ -11,8 +13,20 @@ from models.datasets import DATASETS
 from models.families import FAMILIES
 
 _METRICS = {
-    "sharpness_ratio": lambda value: _("sharpness {value:.2f} × real").format(value=value),
-    "psnr_db": lambda value: _("reconstruction {value:.1f} dB").format(value=value),
+    "sharpness_ratio": lambda: (
+        _("Sharpness {value:.2f} × real"),
+        _(
+            "**Sharpness**: how strong the fine detail of samples is, by the variance of their Laplacian; 1 is as in "
+            "real pictures, less is blurry."
+        ),
+    ),
+    "psnr_db": lambda: (
+        _("Reconstruction {value:.1f} dB"),
+        _(
+            "**Reconstruction** (PSNR): how close pictures come back after they were encoded and decoded; more is "
+            "closer."
+        ),
+    ),
 }
 
 
@@ -20,6 +34,8 @@ def show() -> None:
     """Draw the picker, and why some models cannot be opened."""
     known, errors = cache.models()
     by_id = {info.id: info for info in known}
+    titles = Counter(info.title for info in known)
+    words = {i: t.title if titles[t.title] == 1 else f"{t.title} ({i})" for i, t in by_id.items()}
     name = state.view().model
     if known and name not in by_id:
         if name:
@@ -34,7 +50,7 @@ def show() -> None:
             st.selectbox(
                 _("Model"),
                 list(by_id),
-                format_func=lambda key: by_id[key].title if key in by_id else key,
+                format_func=lambda key: words.get(key, key),
                 help=_(
                     "A model turns points of its latent space into pictures. All pages show the same model."
                 ),
@@ -83,10 +99,13 @@ def _facts(info: ModelInfo) -> None:
     st.caption("  \n".join(problem.literal(fact) for fact in facts))
 
 
-def figures(info: ModelInfo) -> str:
-    """Word the measured figures of a model that say how its pictures look; empty if there are none."""
-    metrics = info.card.metrics
-    return " · ".join(word(metrics[name].value) for name, word in _METRICS.items() if name in metrics)
+def show_figures(info: ModelInfo) -> None:
+    """Show the measured figures that say how the pictures of a model look, where its card has them."""
+    found = {name: info.card.metrics[name].value for name in _METRICS if name in info.card.metrics}
+    words = {name: _METRICS[name]() for name in found}
+    if found:
+        line = " · ".join(words[name][0].format(value=value) for name, value in found.items())
+        st.caption(line, help="  \n".join(hint for _text, hint in words.values()))
 
 
 def latent_help() -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from explorer import cache, controls, figures, state
+from explorer import cache, controls, figures, link, state
 from explorer.text import _, ngettext
 from models.catalog import ModelInfo
 from models.config import Point
@@ -114,7 +114,7 @@ def options(info: ModelInfo, found: Located) -> None:
     with first:
         controls.seed()
     with second:
-        controls.truncation()
+        controls.truncation(link.EXPLORE)
     if info.labels:
         controls.label(info)
     controls.axes(cache.axes(), found.point.axes)
@@ -123,17 +123,18 @@ def options(info: ModelInfo, found: Located) -> None:
 def sliders(found: Located, directions: Iterable[int]) -> None:
     """Draw a slider for each direction."""
     edited = {index for index, _value in found.point.edits}
-    columns = st.columns(_COLUMNS)
-    for place, index in enumerate(directions):
-        with columns[place % _COLUMNS]:
-            controls.slider(
-                found.names[index],
-                found.shares[index],
-                index,
-                found.coordinates[index],
-                edited=index in edited,
-                key=f"slider-{index}",
-            )
+    shown = list(directions)
+    for start in range(0, len(shown), _COLUMNS):  # row by row, which is the order of the Tab key too
+        for column, index in zip(st.columns(_COLUMNS), shown[start : start + _COLUMNS], strict=False):
+            with column:
+                controls.slider(
+                    found.names[index],
+                    found.shares[index],
+                    index,
+                    found.coordinates[index],
+                    edited=index in edited,
+                    key=f"slider-{index}",
+                )
 
 
 def more_sliders(found: Located, directions: range) -> None:

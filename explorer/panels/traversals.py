@@ -33,7 +33,7 @@ def show(info: ModelInfo, point: Point, names: Sequence[str], coordinates: Seque
             "standard deviations. The marked picture is the one nearest to the point."
         ),
     )
-    chosen = tiles(
+    tiles(
         sheet,
         key="traversals",
         size=(width, height),
@@ -41,12 +41,10 @@ def show(info: ModelInfo, point: Point, names: Sequence[str], coordinates: Seque
         label=_("Pictures along each direction"),
         sheet_columns=controls.STEPS,
         columns=controls.STEPS,
-        rows=[f"{name}, {value:+.2f}" for name, value in zip(names, coordinates, strict=True)],
+        rows=[f"{name}, {round(value, 2):+.2f}" for name, value in zip(names, coordinates, strict=True)],
         heads=heads,
         marks=[row * controls.STEPS + column for row, column in enumerate(near)],
         largest=96,
+        on_open=lambda i: state.set_edit(i // controls.STEPS, positions[i % controls.STEPS]),
     )
     st.caption(_("Columns: coordinate in prior standard deviations. A click moves the point there."))
-    if chosen is not None:
-        state.set_edit(chosen // controls.STEPS, positions[chosen % controls.STEPS])
-        st.rerun(scope="fragment")

@@ -19,7 +19,7 @@ def explore(info: ModelInfo) -> None:
                 found = place.locate(info)
         finally:
             problem.show_notices()
-        left, right = st.columns(2, gap="large")
+        left, right = st.columns(2, gap="medium")
         with left:
             place.picture(info, found)
             with st.container(horizontal=True):

@@ -22,7 +22,7 @@ def options(info: ModelInfo) -> None:
     with columns[0]:
         controls.first_seed()
     with columns[1]:
-        controls.truncation()
+        controls.truncation(link.GALLERY)
     with columns[2], st.container(horizontal=True, vertical_alignment="bottom"):
         if info.labels:
             controls.classes(info)
@@ -52,7 +52,6 @@ st.title(_("Gallery"), anchor=False)
 chosen = picker.chosen()
 if chosen is not None:
     st.markdown(headline(chosen), help=picker.latent_help())
-    if words := picker.figures(chosen):
-        st.caption(words)
+    picker.show_figures(chosen)
     samples(chosen)
     cache.warm_up(chosen, controls.default_axes(chosen))

@@ -115,7 +115,7 @@ class Context:
     def _decode(self, z: Tensor, labels: Tensor | None) -> Tensor:
         starts = range(0, len(z), CHUNK)
         chosen = [None if labels is None else labels[s : s + CHUNK].to(self.device) for s in starts]
-        parts = zip(z.split(CHUNK), chosen, strict=True)
+        parts = zip(torch.split(z, CHUNK), chosen, strict=True)
         return torch.cat(
             [to_pixels(self.latent_model.decode(one.to(self.device), of)).cpu() for one, of in parts]
         )

@@ -21,7 +21,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("EXPLORER_ASSETS_DIR", str(tmp_path / "none"))
     config = AutoencoderConfig(size=16, channels=1, network="mlp", width=4, latent_dim=3)
     record = CheckpointConfig(id="small-vae", model=config.model_dump(mode="json"), dataset="digits")
-    return checkpoints.save(tmp_path / "models" / "small-vae", checkpoints.build(config).eval(), record, Card())
+    return checkpoints.save(
+        tmp_path / "models" / "small-vae", checkpoints.build(config).eval(), record, Card()
+    )
 
 
 def edit(path: Path, **changes: object) -> None:
@@ -144,7 +146,9 @@ def test_a_failed_save_leaves_nothing_behind(
     before = {p.name: p.read_bytes() for p in folder.iterdir()}
 
     def fail(*args: object, **kwargs: object) -> None:
-        raise OSError(number, "No space left on device" if number == errno.ENOSPC else "Read-only file system")
+        raise OSError(
+            number, "No space left on device" if number == errno.ENOSPC else "Read-only file system"
+        )
 
     monkeypatch.setattr(checkpoints, "save_file", fail)
     with pytest.raises(UserError, match="disk is full" if number == errno.ENOSPC else "Read-only"):

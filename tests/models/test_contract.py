@@ -20,7 +20,13 @@ HEADS = (Head(name="shape", values=("round", "square", "long")), Head(name="angl
 
 def config_of(family: str, size: int, channels: int, network: str, latent_dim: int = 5) -> ModelConfig:
     entry = FAMILIES[family]
-    fields: dict[str, object] = {"family": family, "size": size, "channels": channels, "network": network, "width": 4}
+    fields: dict[str, object] = {
+        "family": family,
+        "size": size,
+        "channels": channels,
+        "network": network,
+        "width": 4,
+    }
     if issubclass(entry.config, GeneratorConfig):
         fields |= {"latent_dim": latent_dim, "classes": 3 if entry.conditional else 0}
     if issubclass(entry.config, ClassifierConfig):
@@ -73,7 +79,13 @@ def test_shapes_ranges_and_gradients(family: str, size: int, channels: int, netw
 @pytest.mark.parametrize(("family", "network"), list(itertools.product(FAMILIES, NETWORKS)))
 def test_capabilities_are_what_the_family_says(family: str, network: str) -> None:
     model = build(config_of(family, 16, 1, network))
-    kinds = {"decode": LatentModel, "encode": Encodes, "score": Scores, "features": Features, "classify": Classifies}
+    kinds = {
+        "decode": LatentModel,
+        "encode": Encodes,
+        "score": Scores,
+        "features": Features,
+        "classify": Classifies,
+    }
     has = {name for name, kind in kinds.items() if isinstance(model, kind)}
     assert has == FAMILIES[family].capabilities - {"label"}
     assert ("label" in FAMILIES[family].capabilities) == bool(getattr(model, "classes", 0))

@@ -37,7 +37,9 @@ def digits() -> tuple[ImageData, ImageData]:
 
 
 @pytest.mark.parametrize("family", list(FAMILIES))
-def test_a_run_leaves_a_usable_checkpoint(family: str, tmp_path: Path, digits: tuple[ImageData, ImageData]) -> None:
+def test_a_run_leaves_a_usable_checkpoint(
+    family: str, tmp_path: Path, digits: tuple[ImageData, ImageData]
+) -> None:
     run = session.new_run(tiny(family), tmp_path / "run")
     outcome = session.train(run, name=f"my-{family}", data=digits)
     assert outcome.steps == 12 and outcome.images == 12 * 16
@@ -169,7 +171,9 @@ def test_progress_drives_schedules_and_survives_a_resume(
     assert again.recipe.optimizers["model"].param_groups[0]["lr"] < halfway
 
 
-def test_an_option_can_be_changed_while_it_trains(tmp_path: Path, digits: tuple[ImageData, ImageData]) -> None:
+def test_an_option_can_be_changed_while_it_trains(
+    tmp_path: Path, digits: tuple[ImageData, ImageData]
+) -> None:
     run = session.new_run(tiny("vae", 10), tmp_path / "run")
     trainer = loop.Trainer(session.recipe_for(run.config()), *digits, run, Budget(steps=10))
     trainer.set("learning_rate", "0.5")

@@ -1,12 +1,13 @@
 """A grid of small pictures, crisp at every size, that can be clicked or walked through with the arrow keys."""
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import streamlit as st
+from streamlit.components.v2 import component
 
 from explorer.figures import COLUMNS
 
@@ -17,7 +18,7 @@ _HTML = '<div class="tiles"></div>'
 @cache
 def _component() -> Any:
     css, js = ((_FOLDER / f"tiles.{kind}").read_text() for kind in ("css", "js"))
-    return st.components.v2.component("latent_explorer_tiles", html=_HTML, css=css, js=js)
+    return component("latent_explorer_tiles", html=_HTML, css=css, js=js)
 
 
 def tiles(
@@ -33,6 +34,7 @@ def tiles(
     heads: Sequence[str] = (),
     marks: Sequence[int] = (),
     largest: int = 192,
+    on_open: Callable[[int], None] | None = None,
 ) -> int | None:
     """Show the pictures of a sheet as buttons.
 
@@ -48,6 +50,7 @@ def tiles(
         heads: Headings of the columns.
         marks: Pictures to mark as current.
         largest: Width of a picture on the page at most, in CSS pixels.
+        on_open: Called with the index of a picture that is clicked, before the page is drawn anew.
 
     Returns:
         The index of the picture that was just clicked, or None.
@@ -64,6 +67,13 @@ def tiles(
         "marks": list(marks),
         "largest": largest,
     }
-    result = _component()(data=data, key=key, on_open_change=lambda: None)
-    chosen = result.open
-    return chosen if isinstance(chosen, int) and 0 <= chosen < len(names) else None
+
+    def valid(index: object) -> int | None:  # the browser's word, so it is checked
+        return index if isinstance(index, int) and 0 <= index < len(names) else None
+
+    def opened() -> None:
+        index = valid(st.session_state[key].open)
+        if on_open is not None and index is not None:
+            on_open(index)
+
+    return valid(_component()(data=data, key=key, on_open_change=opened).open)

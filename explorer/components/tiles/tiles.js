@@ -3,6 +3,7 @@
 const grids = new WeakMap()
 
 const GAP = 6
+const WIDEST_GAP = 16
 
 function build(root, data) {
   root.replaceChildren()
@@ -71,13 +72,15 @@ function fit(root, grid) {
   const labels = longest && Math.min(132, 14 + 7 * longest)
   const narrow = !data.rows.length && !data.heads.length && root.clientWidth < 520
   const columns = narrow ? Math.ceil(data.columns / 2) : data.columns
-  const room = root.clientWidth - 8 - labels - GAP * (columns - (labels ? 0 : 1))
+  const room = root.clientWidth - labels - GAP * (columns - (labels ? 0 : 1))
   const ratio = window.devicePixelRatio || 1
   const wide = Math.max(8, Math.min(data.largest, room / columns))
   const scale = Math.floor((wide * ratio) / data.size[0])
   const tile = scale >= 1 ? (scale * data.size[0]) / ratio : wide
   grid.columns = columns
-  root.style.setProperty("--gap", `${GAP}px`)
+  const spare = room - tile * columns
+  root.style.columnGap = `${Math.min(WIDEST_GAP, GAP + Math.max(0, spare) / columns)}px`
+  root.style.rowGap = root.style.columnGap
   root.style.setProperty("--tile", `${tile}px`)
   root.style.gridTemplateColumns = `${labels ? `${labels}px ` : ""}repeat(${columns}, ${tile}px)`
 }

@@ -1,0 +1,246 @@
+"""The app in a real browser: what a person does, and what a person does wrong."""
+
+import io
+import json
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from models import catalog, paths
+
+Open = Callable[..., Any]
+PICTURE = "[data-testid=stImage] img"
+
+
+def wait_for_grid(page: Any, tiles: int = 64) -> None:
+    """Wait until that many tiles hold pixels."""
+    page.wait_for_function(
+        """count => {
+          const drawn = c => c.getContext("2d").getImageData(c.width / 2, c.height / 2, 1, 1).data[3] > 0
+          const find = root => [...root.querySelectorAll("*")].flatMap(
+            n => [...(n.matches(".tile canvas") ? [n] : []), ...(n.shadowRoot ? find(n.shadowRoot) : [])])
+          const all = find(document)
+          return all.length >= count && all.every(drawn)
+        }""",
+        arg=tiles,
+    )
+
+
+def tiles(page: Any) -> Any:
+    return page.locator(".tile")
+
+
+def picture_of(page: Any) -> str:
+    """Return the address of the large picture, which changes with its content."""
+    return page.locator(PICTURE).first.get_attribute("src") or ""
+
+
+def wait_for_another(page: Any, before: str) -> None:
+    page.wait_for_function(
+        "([selector, before]) => document.querySelector(selector)?.getAttribute('src') !== before",
+        arg=[PICTURE, before],
+    )
+
+
+def slider(page: Any, number: int = 0) -> Any:
+    return page.locator(".st-key-slider-" + str(number) + " [role=slider]")
+
+
+def no_stack_trace(page: Any) -> None:
+    text = page.locator("body").inner_text()
+    assert "Traceback" not in text and ".py" not in text
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("width", "height"), [(1440, 900), (1024, 768)])
+def test_pages_fit_the_window(open_page: Open, scheme: str, width: int, height: int) -> None:
+    for path in ("/", "/explore"):
+        page = open_page(path, width=width, height=height, scheme=scheme)
+        wait_for_grid(page, 9)
+        assert page.locator("h1").first.inner_text() in ("Gallery", "Explore")
+        overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert overflow <= 0
+        background = page.evaluate(
+            "getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor"
+        )
+        level = sum(int(v) for v in re.findall(r"\d+", background)[:3]) / 3
+        assert level > 128 if scheme == "light" else level < 128
+
+
+def test_the_gallery_shows_samples_and_more_of_them(open_page: Open) -> None:
+    page = open_page("/")
+    wait_for_grid(page)
+    assert tiles(page).count() == 64
+    page.get_by_role("button", name="More").click()
+    wait_for_grid(page, 128)
+    assert tiles(page).nth(127).get_attribute("aria-label").endswith("seed 127")
+
+
+def test_every_model_of_the_picker_shows_its_samples(open_page: Open) -> None:
+    shown: list[str] = []
+    for info in catalog.models():
+        if not info.can("decode"):
+            continue
+        page = open_page(f"/?model={info.id}")
+        wait_for_grid(page)
+        assert info.title in page.locator("body").inner_text()
+        sheet = page.evaluate(
+            """() => {
+              const find = root => [...root.querySelectorAll("*")].flatMap(
+                n => [...(n.matches(".tile canvas") ? [n] : []), ...(n.shadowRoot ? find(n.shadowRoot) : [])])
+              return find(document)[9].toDataURL()
+            }"""
+        )
+        assert sheet not in shown
+        shown.append(sheet)
+        no_stack_trace(page)
+        page.context.close()
+    assert len(shown) >= 4
+
+
+def test_a_click_opens_the_sample_in_explore(open_page: Open) -> None:
+    page = open_page("/")
+    wait_for_grid(page)
+    tile = tiles(page).nth(11)
+    assert tile.get_attribute("aria-label").endswith("seed 11")
+    small = Image.open(io.BytesIO(_bytes(page, tile.locator("canvas").evaluate("c => c.toDataURL()"))))
+    tile.click()
+    page.wait_for_url("**/explore**")
+    page.locator(PICTURE).first.wait_for()
+    assert "seed=11" in page.url
+    body = page.request.get(page.locator(PICTURE).first.evaluate("i => i.src")).body()
+    large = Image.open(io.BytesIO(body)).convert("RGB").resize(small.size, Image.Resampling.NEAREST)
+    difference = np.abs(np.asarray(large, int) - np.asarray(small.convert("RGB"), int))
+    assert difference.max() <= 2, "Explore shows another picture than the tile that was clicked"
+
+
+def _bytes(page: Any, url: str) -> bytes:
+    import base64
+
+    del page
+    return base64.b64decode(url.partition(",")[2])
+
+
+def test_the_grid_can_be_used_with_the_keyboard_alone(open_page: Open) -> None:
+    page = open_page("/")
+    wait_for_grid(page)
+    tiles(page).first.focus()
+    for key in ("ArrowRight", "ArrowRight", "ArrowDown"):
+        page.keyboard.press(key)
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/explore**")
+    page.locator(PICTURE).first.wait_for()
+    assert "seed=10" in page.url
+
+
+def test_a_slider_moves_the_picture_and_reset_takes_it_back(open_page: Open) -> None:
+    page = open_page("/explore?seed=5")
+    page.locator(PICTURE).first.wait_for()
+    first = picture_of(page)
+    slider(page).focus()
+    for _ in range(12):
+        page.keyboard.press("ArrowRight")
+    wait_for_another(page, first)
+    page.wait_for_url(re.compile("edits=0"))
+    page.get_by_role("button", name="Reset").click()
+    page.wait_for_function(
+        "([selector, src]) => document.querySelector(selector)?.getAttribute('src') === src", arg=[PICTURE, first]
+    )
+    page.wait_for_function("() => !location.search.includes('edits')")
+
+
+def test_random_goes_elsewhere(open_page: Open) -> None:
+    page = open_page("/explore")
+    page.locator(PICTURE).first.wait_for()
+    first = picture_of(page)
+    page.get_by_role("button", name="Random").click()
+    wait_for_another(page, first)
+
+
+def test_the_address_bar_restores_the_view(open_page: Open) -> None:
+    page = open_page("/explore?seed=21")
+    page.locator(PICTURE).first.wait_for()
+    first = picture_of(page)
+    slider(page).focus()
+    for _ in range(8):
+        page.keyboard.press("ArrowLeft")
+    wait_for_another(page, first)
+    page.wait_for_url(re.compile("edits="))
+    page.wait_for_timeout(1500)
+    shown, link = picture_of(page), page.url
+    page.reload()
+    page.locator(PICTURE).first.wait_for()
+    assert picture_of(page) == shown
+    other = open_page(link[link.index("/explore") :])
+    other.locator(PICTURE).first.wait_for()
+    assert picture_of(other) == shown
+
+
+def test_state_survives_a_page_change(open_page: Open) -> None:
+    page = open_page("/explore?seed=77")
+    page.locator(PICTURE).first.wait_for()
+    shown = picture_of(page)
+    page.get_by_role("link", name="Gallery").click()
+    wait_for_grid(page)
+    page.get_by_role("link", name="Explore").click()
+    page.locator(PICTURE).first.wait_for()
+    page.wait_for_function(
+        "([selector, src]) => document.querySelector(selector)?.getAttribute('src') === src", arg=[PICTURE, shown]
+    )
+    assert "seed=77" in page.url
+
+
+def test_the_picture_can_be_downloaded(open_page: Open, tmp_path: Path) -> None:
+    page = open_page("/explore?seed=3")
+    page.locator(PICTURE).first.wait_for()
+    button = page.get_by_role("button", name=re.compile("PNG|Download")).first
+    with page.expect_download() as waiting:
+        button.click()
+    waiting.value.save_as(tmp_path / "picture.png")
+    assert Image.open(tmp_path / "picture.png").size[0] >= 16
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("/?model=fashion-gam", "fashion-gam"),
+        ("/explore?seed=minus", "minus"),
+        ("/explore?axes=sideways", "sideways"),
+        ("/explore?edits=9999:1", "9999"),
+        ("/explore?psi=17", "17"),
+        ("/explore?model=fashion-cvae&class=99", "99"),
+        ("/?nonsense=1", "nonsense"),
+    ],
+)
+def test_a_wrong_link_is_explained_and_the_page_works(open_page: Open, path: str, words: str) -> None:
+    page = open_page(path)
+    page.get_by_text(words).first.wait_for()
+    wait_for_grid(page, 9)
+    no_stack_trace(page)
+
+
+def test_a_damaged_model_gets_a_sentence_and_the_app_goes_on(open_page: Open, home: Path) -> None:
+    source = next(info for info in catalog.models() if info.can("decode"))
+    folder = home / "models" / "damaged"
+    shutil.copytree(source.path, folder)
+    try:
+        config = json.loads((folder / "config.json").read_text())
+        (folder / "config.json").write_text(json.dumps({**config, "id": "damaged", "weights_sha256": "0" * 64}))
+        page = open_page("/explore?model=damaged")
+        page.get_by_text("changed or replaced").first.wait_for()
+        no_stack_trace(page)
+        page = open_page(f"/explore?model={source.id}")
+        page.locator(PICTURE).first.wait_for()
+    finally:
+        shutil.rmtree(folder)
+
+
+def test_the_shipped_zoo_is_there() -> None:
+    assert paths.shipped_checkpoints().is_dir()
+    assert len(catalog.models()) >= 4

@@ -1,0 +1,54 @@
+"""A zoo of tiny untrained models that tests share; torch is imported only by the tests that ask for it."""
+
+from pathlib import Path
+
+import pytest
+
+COMMON = {"size": 16, "channels": 1, "network": "mlp", "width": 4}
+ZOO: dict[str, dict[str, object]] = {
+    "tiny-cgan": {"family": "cgan", "latent_dim": 12, "classes": 10},
+    "tiny-cvae": {"family": "cvae", "latent_dim": 6, "classes": 10, "likelihood": "bernoulli"},
+    "tiny-gan": {"family": "gan", "latent_dim": 12},
+    "tiny-vae": {"family": "vae", "latent_dim": 6, "likelihood": "bernoulli"},
+    "tiny-vae-2d": {"family": "vae", "latent_dim": 2, "likelihood": "bernoulli"},
+    "tiny-classifier": {
+        "family": "classifier",
+        "heads": [{"name": "digit", "values": [str(i) for i in range(10)]}],
+        "feature_dim": 8,
+    },
+}
+
+
+@pytest.fixture(scope="session")
+def zoo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the zoo, for tests that only read it."""
+    import torch
+
+    from models import catalog, checkpoints, latent
+    from models.catalog import Card, CheckpointConfig
+    from models.core import LatentModel
+
+    root = tmp_path_factory.mktemp("zoo")
+    for name, options in ZOO.items():
+        config = catalog.model_config({**COMMON, **options}, name)
+        torch.manual_seed(0)
+        model = checkpoints.build(config).eval().requires_grad_(False)
+        sheet = None
+        if isinstance(model, LatentModel):
+            labels = torch.arange(64) // 8 % model.classes if model.classes else None
+            sheet = checkpoints.as_sheet(model.decode(latent.prior(range(64), model.latent_dim), labels))
+        record = CheckpointConfig(id=name, model=config.model_dump(mode="json"), dataset="digits")
+        card = Card(
+            title=name.replace("-", " ").capitalize(), parameters={"model": 1234}, images=5000, seconds=9
+        )
+        checkpoints.save(root / name, model, record, card, sheet)
+    return root
+
+
+@pytest.fixture
+def zoo(zoo_folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Make the zoo the only models there are; returns its folder, which a test must not change."""
+    monkeypatch.setenv("EXPLORER_MODELS_DIR", str(zoo_folder))
+    monkeypatch.setenv("EXPLORER_ASSETS_DIR", str(tmp_path / "no-assets"))
+    monkeypatch.setenv("EXPLORER_WARM_UP", "false")
+    return zoo_folder

@@ -1,0 +1,61 @@
+"""The app under Streamlit's AppTest, and pictures that answer to a click."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+MAIN = Path(__file__).resolve().parents[2] / "explorer" / "main.py"
+Open = Callable[..., AppTest]
+
+
+@pytest.fixture
+def open_app(zoo: Path) -> Open:
+    """Open a page with the parameters of a link."""
+
+    def opened(page: str = "gallery", **params: object) -> AppTest:
+        app = AppTest.from_file(MAIN, default_timeout=60)
+        for name, value in params.items():
+            app.query_params[name] = str(value)
+        if page != "gallery":
+            app.run()
+            for name, value in params.items():
+                app.query_params[name] = str(value)
+            app.session_state["link_written"] = (None, 0.0)
+            app.switch_page(f"views/{page}.py")
+        app.run()
+        assert not app.exception
+        return app
+
+    return opened
+
+
+@pytest.fixture
+def click(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, int], list[dict[str, Any]]]:
+    """Replace the grids of pictures, which need a browser, by ones where one picture is clicked."""
+
+    def clicked(key: str, index: int) -> list[dict[str, Any]]:
+        drawn: list[dict[str, Any]] = []
+        pending = [index]
+
+        def tiles(sheet: bytes, **options: Any) -> int | None:
+            drawn.append({"sheet": sheet, **options})
+            if options["key"] != key or not pending:
+                return None
+            chosen = pending.pop()
+            if "on_open" in options:
+                options["on_open"](chosen)
+            return chosen
+
+        monkeypatch.setattr("explorer.panels.grid.tiles", tiles)
+        monkeypatch.setattr("explorer.panels.traversals.tiles", tiles)
+        return drawn
+
+    return clicked
+
+
+def warnings_of(app: AppTest) -> list[str]:
+    """Return the notices of a page, without the escapes of Markdown."""
+    return [str(box.value).replace("\\", "") for box in (*app.warning, *app.error)]

@@ -1,0 +1,84 @@
+"""The benchmarks: that they compare like with like, and say what they lack."""
+
+import itertools
+import os
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import torch
+
+from explorer.bench import plain, startup, train
+from models.datasets import load
+from models.errors import UserError
+
+
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Measure on digits, whatever else is on this machine."""
+    monkeypatch.setattr(train, "available", lambda name: False)
+
+
+@pytest.mark.usefixtures("few")
+def test_both_loops_start_from_the_same_weights(tmp_path: Path) -> None:
+    data, _ = train._images()
+    for family in ("vae", "gan"):
+        trainer = train._trainer(family, data, "cpu", tmp_path / family)
+        step: Any = train._plain(family, trainer, data, torch.device("cpu"))
+        variables = dict(zip(step.__code__.co_freevars, step.__closure__ or (), strict=True))
+        twin = variables["vae" if family == "vae" else "generator"].cell_contents
+        model: Any = trainer.recipe.modules["model"]
+        mine = model if family == "vae" else model.generator
+        pairs = list(zip(twin.parameters(), mine.parameters(), strict=True))
+        assert pairs and all(torch.equal(a, b) and a is not b for a, b in pairs)
+        assert all(parameter.is_contiguous() for parameter in twin.parameters())
+
+
+@pytest.mark.usefixtures("few")
+def test_the_plain_loops_learn(tmp_path: Path) -> None:
+    data, _ = train._images()
+    trainer = train._trainer("vae", data, "cpu", tmp_path / "vae")
+    step = train._plain("vae", trainer, data, torch.device("cpu"))
+    losses = [cast(float, step()) for _ in range(8)]
+    assert losses[-1] < 0.8 * losses[0]
+
+
+def test_plain_batches_are_the_images() -> None:
+    images = load("digits", "train").images[:32]
+    x = next(plain.batches(images, 32, torch.device("cpu")))
+    assert x.shape == (32, 1, 16, 16) and x.dtype == torch.float32
+    expected = images.float() / 127.5 - 1
+    assert float(x.sum()) == pytest.approx(float(expected.sum()), rel=1e-4)
+    assert list(itertools.islice(plain.batches(images, 20, torch.device("cpu")), 3))[2].shape[0] == 20
+
+
+@pytest.mark.usefixtures("few")
+def test_the_result_has_the_keys_of_the_contract() -> None:
+    result = train.measure("cpu", seconds=0.01, rounds=1)
+    assert result["device"] == "cpu" and result["dataset"] == "digits, enlarged to 32x32"
+    for family in ("vae", "gan"):
+        row = result[family]
+        assert set(row) == {"images_per_s", "plain_images_per_s", "ratio"}
+        assert row["ratio"] == pytest.approx(row["images_per_s"] / row["plain_images_per_s"], rel=0.02)
+
+
+def test_a_missing_chromium_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.delenv("EXPLORER_CHROMIUM", raising=False)
+    with pytest.raises(UserError, match="EXPLORER_CHROMIUM") as caught:
+        startup.chromium()
+    assert caught.value.code == "no-chromium"
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+@pytest.mark.usefixtures("zoo")
+def test_the_startup_is_measured() -> None:
+    try:
+        startup.chromium()
+    except UserError as error:
+        if os.environ.get("EXPLORER_REQUIRE_BROWSER"):
+            raise
+        pytest.skip(str(error))
+    result = startup.measure(1)
+    assert 0 < result["answer_s"] < result["title_s"] <= result["first_grid_s"] < startup.TIMEOUT

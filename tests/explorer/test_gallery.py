@@ -1,0 +1,130 @@
+"""The first page: what it draws, where from, and what a click does."""
+
+import io
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from explorer import cache, state
+from explorer.panels import grid
+from models import catalog
+
+
+def test_the_first_picture_is_the_cards_sheet(open_app, click, zoo: Path) -> None:
+    drawn = click("none", 0)
+    app = open_app(model="tiny-gan")
+    assert app.title[0].value == "Gallery"
+    assert drawn[0]["sheet"] == (zoo / "tiny-gan" / "sheet.png").read_bytes()
+    assert drawn[0]["names"][:2] == ["Sample, seed 0", "Sample, seed 1"] and len(drawn[0]["names"]) == 64
+
+
+def test_the_sheet_shows_what_would_be_rendered(open_app, click, monkeypatch) -> None:
+    drawn = click("none", 0)
+    app = open_app(model="tiny-cgan")
+    from_card = drawn[0]
+    app.slider(key="truncation-gallery").set_value(0.5).run()
+    app.slider(key="truncation-gallery").set_value(1.0).run()
+    assert [d for d in drawn if d["key"] == "samples-0"][-1]["sheet"] == from_card["sheet"]
+    monkeypatch.setattr(cache, "card_sheet", lambda info: None)
+    app.run()
+    rendered = [d for d in drawn if d["key"] == "samples-0"][-1]
+    first, second = (
+        np.asarray(Image.open(io.BytesIO(d["sheet"]))).astype(int) for d in (from_card, rendered)
+    )
+    assert abs(first - second).max() <= 2  # weights are stored in half precision
+
+
+def test_a_conditional_model_gets_a_row_for_each_class(open_app, click) -> None:
+    drawn = click("none", 0)
+    open_app(model="tiny-cvae")
+    rows = [row for piece in drawn for row in piece["rows"]]
+    assert rows == [str(i) for i in range(10)]
+
+
+def test_only_conditional_models_have_a_class(open_app) -> None:
+    assert {box.label for box in open_app(model="tiny-cvae").selectbox} == {"Model", "Class"}
+    assert {box.label for box in open_app(model="tiny-gan").selectbox} == {"Model"}
+
+
+def test_classifiers_are_not_offered(open_app) -> None:
+    offered = open_app().selectbox(key="pick-model").options
+    assert len(offered) == 5 and not any("classifier" in name.lower() for name in offered)
+
+
+@pytest.mark.parametrize(
+    ("model", "classes", "index", "seed", "label"),
+    [
+        ("tiny-gan", "rows", 12, 12, None),
+        ("tiny-cvae", "rows", 19, 19, 2),
+        ("tiny-cvae", "mixed", 19, 19, 9),
+        ("tiny-cgan", "4", 19, 19, 4),
+    ],
+)
+def test_a_click_opens_the_sample_in_explore(open_app, click, model, classes, index, seed, label) -> None:
+    click("samples-0", index)
+    params = {} if classes == "rows" else {"class": classes}
+    app = open_app(model=model, **params)
+    assert app.title[0].value == "Explore"
+    point = app.session_state["view"].point
+    assert (point.seed, point.label, point.edits) == (seed, label, ())
+    assert app.number_input(key="seed").value == seed
+
+
+def test_a_sample_of_a_later_start_keeps_its_seed(open_app, click) -> None:
+    click("samples-0", 5)
+    app = open_app(model="tiny-gan", **{"from": 1000})
+    assert app.session_state["view"].point.seed == 1005
+
+
+def test_more_adds_a_piece(open_app, click) -> None:
+    drawn = click("none", 0)
+    app = open_app(model="tiny-gan")
+    drawn.clear()
+    app.button(key="more").click().run()
+    assert [piece["key"] for piece in drawn] == ["samples-0", "samples-64"]
+    assert drawn[1]["names"][0] == "Sample, seed 64"
+
+
+def test_shuffle_starts_elsewhere_and_forgets_the_pieces(open_app, click) -> None:
+    drawn = click("none", 0)
+    app = open_app(model="tiny-gan")
+    app.button(key="more").click().run()
+    drawn.clear()
+    app.button(key="shuffle").click().run()
+    assert app.session_state["view"].start > 0 and len(drawn) == 1
+
+
+def test_the_choice_of_a_model_survives_a_page_change(open_app) -> None:
+    app = open_app(model="tiny-gan")
+    app.selectbox(key="pick-model").set_value("tiny-vae").run()
+    app.slider(key="truncation-gallery").set_value(0.7).run()
+    app.switch_page("views/explore.py").run()
+    assert app.session_state["view"].model == "tiny-vae"
+    assert app.slider(key="truncation-explore").value == 0.7
+    app.switch_page("views/gallery.py").run()
+    assert app.selectbox(key="pick-model").value == "tiny-vae"
+
+
+def test_without_models_it_says_what_to_do(open_app, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EXPLORER_MODELS_DIR", str(tmp_path / "empty"))
+    app = open_app()
+    assert "There is no model to show yet" in app.markdown[0].value
+    assert "latent-explorer train" in app.code[0].value
+
+
+def test_a_damaged_sheet_is_rendered_anew(zoo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(zoo / "tiny-gan", tmp_path / "tiny-gan")
+    (tmp_path / "tiny-gan" / "sheet.png").write_bytes(b"not a picture")
+    assert cache.card_sheet(catalog.read(tmp_path / "tiny-gan")) is None
+    (tmp_path / "tiny-gan" / "sheet.png").unlink()
+    assert cache.card_sheet(catalog.read(tmp_path / "tiny-gan")) is None
+
+
+def test_places_count_on_from_the_start(zoo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(state, "view", lambda: state.View(model="tiny-cvae", start=7))
+    info = catalog.find("tiny-cvae")
+    assert grid.place(info, 0) == grid.Tile(7, 0)
+    assert grid.place(info, 80) == grid.Tile(87, 0)
