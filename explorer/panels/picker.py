@@ -50,7 +50,7 @@ def show() -> None:
             st.selectbox(
                 _("Model"),
                 list(by_id),
-                format_func=lambda key: words.get(key, key),
+                format_func=lambda key: str(words.get(key, key)),
                 help=_(
                     "A model turns points of its latent space into pictures. All pages show the same model."
                 ),

@@ -52,8 +52,8 @@ def on_script_error(error: Exception) -> bool:
         st.header(_("Something went wrong here"))
         st.markdown(
             _(
-                "The page could not be finished. Nothing on disk was changed. Start again; if it happens once more, "
-                "report it with the number {number}, which the server's log explains."
+                "The page could not be finished. Start again; if it happens once more, report it with the number "
+                "{number}, which the server's log explains."
             ).format(number=f"`{number}`")
         )
     st.button(_("Start again"), key="start-again", icon=":material/refresh:", on_click=state.start_again)

@@ -25,8 +25,8 @@ def test_both_loops_start_from_the_same_weights(tmp_path: Path) -> None:
     for family in ("vae", "gan"):
         trainer = train._trainer(family, data, "cpu", tmp_path / family)
         step: Any = train._plain(family, trainer, data, torch.device("cpu"))
-        variables = dict(zip(step.__code__.co_freevars, step.__closure__ or (), strict=True))
-        twin = variables["vae" if family == "vae" else "generator"].cell_contents
+        variables: dict[str, Any] = dict(zip(step.__code__.co_freevars, step.__closure__ or (), strict=True))
+        twin: Any = variables["vae" if family == "vae" else "generator"].cell_contents
         model: Any = trainer.recipe.modules["model"]
         mine = model if family == "vae" else model.generator
         pairs = list(zip(twin.parameters(), mine.parameters(), strict=True))

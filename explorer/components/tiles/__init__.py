@@ -76,4 +76,5 @@ def tiles(
         if on_open is not None and index is not None:
             on_open(index)
 
-    return valid(_component()(data=data, key=key, on_open_change=opened).open)
+    # In a list, because Streamlit imports pandas (a second) to look for data frames in a dictionary's values.
+    return valid(_component()(data=[data], key=key, on_open_change=opened).open)

@@ -97,7 +97,7 @@ function walk(grid, event) {
   grid.buttons[to].focus()
 }
 
-export default function ({ data, parentElement, setTriggerValue }) {
+export default function ({ data: [data] = [], parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".tiles")
   if (!root || !data) return
   let grid = grids.get(parentElement)
