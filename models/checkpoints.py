@@ -133,6 +133,7 @@ def save(
         temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
         state = {k: _half(v).contiguous() for k, v in model.state_dict().items()}
         save_file(state, temporary / WEIGHTS, metadata={"format": "pt"})
+        (temporary / WEIGHTS).chmod(0o644)  # safetensors makes files that only their owner can read
         config = config.model_copy(
             update={"weights_sha256": digest(temporary / WEIGHTS), "versions": versions()}
         )
