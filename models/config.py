@@ -149,6 +149,9 @@ class GanTraining(TrainingConfig):
     gamma: float | None = Field(
         default=None, ge=0, description="Weight of the penalty; none: 1 for each 1,024 pixel values"
     )
+    final_gamma: float = Field(
+        default=0.05, gt=0, le=1, description="Share of gamma that is left at the end (geometric)"
+    )
     penalty_interval: int = Field(
         default=4, ge=1, le=64, description="Steps between penalties, weighted accordingly"
     )
@@ -218,6 +221,7 @@ class RunConfig(Value):
     model: dict[str, Any]
     training: dict[str, Any]
     dataset: str
+    name: str = Field(default="", description="Id of the checkpoint; empty: the data set and the family")
     preset: str = "quick"
     seed: int = Field(default=0, ge=0, lt=2**31)
     budget: Budget

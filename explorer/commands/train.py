@@ -149,15 +149,20 @@ def _start(
         parse(CheckpointConfig, {"id": name, "model": {}, "dataset": dataset}, what="--name", code="bad-name")
     session = _session(threads)
     config = session.configure(
-        dataset, family, preset_name=preset, budget=budget, options=pairs, seed=seed, where=device
+        dataset,
+        family,
+        preset_name=preset,
+        budget=budget,
+        options=pairs,
+        seed=seed,
+        where=device,
+        name=name or "",
     )
     # A mistake or a missing data set must not leave an empty folder behind that stands in the way next time.
     session.recipe_for(config)
     data = (session.load(dataset, "train"), session.load(dataset, "test"))
     run = session.new_run(config, out)
-    return _train(
-        run, lambda report, stop: session.train(run, name=name, report=report, stop=stop, data=data)
-    )
+    return _train(run, lambda report, stop: session.train(run, report=report, stop=stop, data=data))
 
 
 def _go_on(folder: Path, budget: Budget | None, threads: int | None) -> tuple["Outcome", bool]:

@@ -64,6 +64,7 @@ def configure(
     options: Mapping[str, Any] | None = None,
     seed: int = 0,
     where: Device = "auto",
+    name: str = "",
 ) -> RunConfig:
     """Turn a request into a validated config, so that mistakes show before any image is loaded.
 
@@ -75,6 +76,7 @@ def configure(
         options: Values by name, of the model or of its training; strings are converted.
         seed: Of weights, order and steps.
         where: Device.
+        name: Id of the checkpoint; by default the data set and the family.
 
     Raises:
         UserError: Something is unknown or does not go together.
@@ -103,6 +105,7 @@ def configure(
         model=model.model_dump(mode="json"),
         training=recipe.model_dump(mode="json"),
         dataset=dataset,
+        name=name,
         preset=preset_name,
         seed=seed,
         budget=budget or standard,
@@ -146,7 +149,6 @@ def new_run(config: RunConfig, out: Path | None) -> Run:
 def train(
     run: Run,
     *,
-    name: str | None = None,
     budget: Budget | None = None,
     report: Callable[[Progress], None] = lambda progress: None,
     stop: Callable[[], bool] = lambda: False,
@@ -156,7 +158,6 @@ def train(
 
     Args:
         run: A new one, or one that was interrupted.
-        name: Id of the checkpoint; by default the data set and the family.
         budget: Overrides the run's.
         report: Called about once a second.
         stop: Asked after every step; True ends the training early, with a checkpoint.
@@ -174,16 +175,16 @@ def train(
         metrics = trainer.fit(report, stop)
     except torch.cuda.OutOfMemoryError as error:
         raise _out_of_memory() from error
-    export(trainer, config, name, metrics)
+    export(trainer, config, metrics)
     return Outcome(run.folder, run.checkpoint, trainer.step, trainer.images, trainer.seconds, metrics)
 
 
-def export(trainer: Trainer, config: RunConfig, name: str | None, metrics: Mapping[str, float]) -> Path:
+def export(trainer: Trainer, config: RunConfig, metrics: Mapping[str, float]) -> Path:
     """Write the checkpoint of a trained run."""
     family = str(config.model["family"])
     model = trainer.recipe.export(trainer.data.to(torch.device("cpu")))
     default = f"{config.dataset.replace('_', '-')}-{family}"
-    identity = re.sub(r"[^A-Za-z0-9._-]+", "-", name or default)
+    identity = re.sub(r"[^A-Za-z0-9._-]+", "-", config.name or default)
     where = _device_name(trainer.recipe.device)
     count = min(len(trainer.held_out), 2000)
     card = Card(
@@ -195,7 +196,7 @@ def export(trainer: Trainer, config: RunConfig, name: str | None, metrics: Mappi
         images=trainer.images,
         seconds=round(trainer.seconds, 1),
         device=where,
-        command=command(config, name),
+        command=command(config),
         metrics={
             k: Metric(value=v, n=count, protocol="held-out images, at the end of training")
             for k, v in metrics.items()
@@ -216,10 +217,11 @@ def export(trainer: Trainer, config: RunConfig, name: str | None, metrics: Mappi
 def _device_name(where: torch.device) -> str:
     if where.type == "cuda":
         return torch.cuda.get_device_name(where)
-    return f"{where.type.upper()}, {torch.get_num_threads()} threads"
+    threads = torch.get_num_threads()
+    return f"{where.type.upper()}, {threads} thread{'s' if threads > 1 else ''}"
 
 
-def command(config: RunConfig, name: str | None = None) -> str:
+def command(config: RunConfig) -> str:
     """Return the command that trains a run again."""
     family = str(config.model["family"])
     entry = FAMILIES[family]
@@ -230,7 +232,7 @@ def command(config: RunConfig, name: str | None = None) -> str:
     changed = {k: v for k, v in given.items() if k in known and v != defaults.get(k)}
     words = ["latent-explorer", "train", "--dataset", config.dataset, "--model", family]
     words += ["--preset", config.preset, "--budget", str(config.budget), "--seed", str(config.seed)]
-    words += [] if name is None else ["--name", name]
+    words += ["--name", config.name] if config.name else []
     for key, value in changed.items():
         text = ",".join(map(str, cast(list[Any], value))) if isinstance(value, list) else str(value)
         words += ["--set", f"{key}={text}"]

@@ -30,7 +30,9 @@ def judge(dataset: str) -> Classifier | None:
 
 def main() -> int:
     """Run the grid and print a table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--datasets", default=",".join(DATASETS))
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--budget", default="60s")

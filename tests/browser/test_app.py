@@ -64,7 +64,9 @@ def test_pages_fit_the_window(open_page: Open, scheme: str, width: int, height: 
         page = open_page(path, width=width, height=height, scheme=scheme)
         wait_for_grid(page, 9)
         assert page.locator("h1").first.inner_text() in ("Gallery", "Explore")
-        overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        overflow = page.evaluate(
+            "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        )
         assert overflow <= 0
         background = page.evaluate(
             "getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor"
@@ -150,7 +152,8 @@ def test_a_slider_moves_the_picture_and_reset_takes_it_back(open_page: Open) -> 
     page.wait_for_url(re.compile("edits=0"))
     page.get_by_role("button", name="Reset").click()
     page.wait_for_function(
-        "([selector, src]) => document.querySelector(selector)?.getAttribute('src') === src", arg=[PICTURE, first]
+        "([selector, src]) => document.querySelector(selector)?.getAttribute('src') === src",
+        arg=[PICTURE, first],
     )
     page.wait_for_function("() => !location.search.includes('edits')")
 
@@ -191,7 +194,8 @@ def test_state_survives_a_page_change(open_page: Open) -> None:
     page.get_by_role("link", name="Explore").click()
     page.locator(PICTURE).first.wait_for()
     page.wait_for_function(
-        "([selector, src]) => document.querySelector(selector)?.getAttribute('src') === src", arg=[PICTURE, shown]
+        "([selector, src]) => document.querySelector(selector)?.getAttribute('src') === src",
+        arg=[PICTURE, shown],
     )
     assert "seed=77" in page.url
 
@@ -231,7 +235,9 @@ def test_a_damaged_model_gets_a_sentence_and_the_app_goes_on(open_page: Open, ho
     shutil.copytree(source.path, folder)
     try:
         config = json.loads((folder / "config.json").read_text())
-        (folder / "config.json").write_text(json.dumps({**config, "id": "damaged", "weights_sha256": "0" * 64}))
+        (folder / "config.json").write_text(
+            json.dumps({**config, "id": "damaged", "weights_sha256": "0" * 64})
+        )
         page = open_page("/explore?model=damaged")
         page.get_by_text("changed or replaced").first.wait_for()
         no_stack_trace(page)

@@ -21,9 +21,15 @@ from models.training.runs import Run
 TINY = {"width": "4", "batch_size": "16"}
 
 
-def tiny(family: str, steps: int = 12, seed: int = 0, **options: str) -> RunConfig:
+def tiny(family: str, steps: int = 12, seed: int = 0, name: str = "", **options: str) -> RunConfig:
     return session.configure(
-        "digits", family, budget=Budget(steps=steps), options={**TINY, **options}, seed=seed, where="cpu"
+        "digits",
+        family,
+        budget=Budget(steps=steps),
+        options={**TINY, **options},
+        seed=seed,
+        where="cpu",
+        name=name,
     )
 
 
@@ -40,8 +46,8 @@ def digits() -> tuple[ImageData, ImageData]:
 def test_a_run_leaves_a_usable_checkpoint(
     family: str, tmp_path: Path, digits: tuple[ImageData, ImageData]
 ) -> None:
-    run = session.new_run(tiny(family), tmp_path / "run")
-    outcome = session.train(run, name=f"my-{family}", data=digits)
+    run = session.new_run(tiny(family, name=f"my-{family}"), tmp_path / "run")
+    outcome = session.train(run, data=digits)
     assert outcome.steps == 12 and outcome.images == 12 * 16
     assert all(torch.isfinite(torch.tensor(v)) for v in outcome.metrics.values())
     events = list(run.events())
@@ -70,8 +76,8 @@ def test_the_same_seed_gives_the_same_weights(
 
 
 def test_the_recorded_command_describes_the_run() -> None:
-    config = tiny("gan", latent_dim="7", augment="color,translation")
-    words = session.command(config, "my gan").split()
+    config = tiny("gan", name="mine", latent_dim="7", augment="color,translation")
+    words = session.command(config).split()
     assert "--name" in words and "latent_dim=7" in words and "width=4" in words
     assert "augment=color,translation" in words
     assert "learning_rate" not in " ".join(words)
