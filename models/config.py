@@ -53,6 +53,13 @@ class GeneratorConfig(ModelConfig):
         default=0, ge=0, le=1000, description="Labels that it is conditioned on; 0: unconditional"
     )
 
+    detail: int = Field(
+        default=16,
+        ge=0,
+        le=256,
+        description="Channels at full resolution; 0: pixels straight from the layer below",
+    )
+
     @model_validator(mode="after")
     def _check_classes(self) -> Self:
         if self.family.startswith("c") != (self.classes > 0):

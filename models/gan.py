@@ -51,7 +51,7 @@ class Gan(LatentModel):
 
     def __init__(self, config: GanConfig) -> None:
         super().__init__(config)
-        self.generator = Decoder(config, config.latent_dim, config.classes)
+        self.generator = Decoder(config)
         self.discriminator = Discriminator(config)
 
     def decode(
@@ -85,7 +85,7 @@ class GanRecipe(Recipe):
     def __init__(self, model: GanConfig, config: GanTraining, device: torch.device) -> None:
         super().__init__(config, device)
         self.model = cast(Gan, self.place(Gan(model)))
-        average = self.place(Decoder(model, model.latent_dim, model.classes))
+        average = self.place(Decoder(model))
         self.ema = Ema(average, self.model.generator, config.ema_images)
         self.losses = objectives.ADVERSARIAL_LOSSES[config.loss]
         self.penalise = objectives.PENALTIES[config.penalty]
@@ -121,7 +121,7 @@ class GanRecipe(Recipe):
         self.set_learning_rate(progress)
         labels = batch.labels if self.model.classes else None
         both_labels = None if labels is None else torch.cat([labels, labels])
-        scalars = self._step_discriminator(batch.x, labels, both_labels, step, self._gamma(progress), rng)
+        scalars = self._step_discriminator(batch.x, labels, both_labels, step, self.gamma_at(progress), rng)
 
         self.model.discriminator.requires_grad_(False)
         fake = self.generate(len(batch.x), labels, rng)
@@ -135,7 +135,7 @@ class GanRecipe(Recipe):
         self.ema.update(len(batch.x), (step + 1) * len(batch.x))
         return {**scalars, "generator_loss": loss.detach()}
 
-    def _gamma(self, progress: float) -> float:
+    def gamma_at(self, progress: float) -> float:
         """Return the penalty's weight: strong while the two are far apart, weak when details are learned.
 
         As in Huang et al. (2024), arXiv:2501.05441, appendix D. Kept strong, it leaves the discriminator too smooth

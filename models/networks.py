@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from models.config import ModelConfig
+from models.config import GeneratorConfig, ModelConfig
 
 SLOPE = 0.2  # of the leaky ReLU, as in DCGAN (Radford et al., 2015, arXiv:1511.06434)
 _BASE = 4  # height and width of the smallest feature map
@@ -47,13 +47,13 @@ class Decoder(nn.Module):
     concatenated to the latent.
     """
 
-    def __init__(self, config: ModelConfig, latent_dim: int, classes: int = 0) -> None:
+    def __init__(self, config: GeneratorConfig) -> None:
         super().__init__()
         self.config = config
-        build: Callable[[ModelConfig, int], tuple[nn.Linear, nn.Sequential]] = _DECODERS[config.network]
-        self.first, self.rest = build(config, latent_dim)
+        build: Callable[[GeneratorConfig, int], tuple[nn.Linear, nn.Sequential]] = _DECODERS[config.network]
+        self.first, self.rest = build(config, config.latent_dim)
         initialise(self)
-        self.label = nn.Embedding(classes, self.first.out_features) if classes else None
+        self.label = nn.Embedding(config.classes, self.first.out_features) if config.classes else None
         if self.label is not None:
             nn.init.normal_(self.label.weight, std=1.0)
 
@@ -86,23 +86,25 @@ class Encoder(nn.Module):
         return self.net(x)
 
 
-def _conv_decoder(config: ModelConfig, latent_dim: int) -> tuple[nn.Linear, nn.Sequential]:
+def _conv_decoder(config: GeneratorConfig, latent_dim: int) -> tuple[nn.Linear, nn.Sequential]:
     wide = channels_at(config, _BASE)
     first = nn.Linear(latent_dim, wide * _BASE**2)
     layers: list[nn.Module] = [nn.Unflatten(1, (wide, _BASE, _BASE))]
     resolution = _BASE
     while resolution < config.size:
         resolution *= 2
-        last = resolution == config.size
-        narrow = config.channels if last else channels_at(config, resolution)
+        full = resolution == config.size
+        narrow = (config.detail or config.channels) if full else channels_at(config, resolution)
         # Kernel 4 with stride 2: every output pixel sees the same number of inputs, so no checkerboard.
         layers.append(nn.ConvTranspose2d(wide, narrow, 4, stride=2, padding=1))
-        layers += [] if last else [nn.LeakyReLU(SLOPE)]
+        layers += [] if full and not config.detail else [nn.LeakyReLU(SLOPE)]
         wide = narrow
+    # Without a non-linearity at full resolution, pixels are a linear map of coarser features: edges stay soft.
+    layers += [nn.Conv2d(wide, config.channels, 3, padding=1)] if config.detail else []
     return first, nn.Sequential(*layers)
 
 
-def _mlp_decoder(config: ModelConfig, latent_dim: int) -> tuple[nn.Linear, nn.Sequential]:
+def _mlp_decoder(config: GeneratorConfig, latent_dim: int) -> tuple[nn.Linear, nn.Sequential]:
     hidden = 8 * config.width
     return nn.Linear(latent_dim, hidden), nn.Sequential(
         nn.Linear(hidden, hidden),

@@ -41,7 +41,7 @@ class Autoencoder(LatentModel):
         self.head = nn.Linear(self.encoder.out_features, config.latent_dim * (1 + self.stochastic))
         nn.init.normal_(self.head.weight, std=0.5 * self.encoder.out_features**-0.5)
         nn.init.zeros_(self.head.bias)
-        self.decoder = Decoder(config, config.latent_dim, config.classes)
+        self.decoder = Decoder(config)
         self.log_sigma = nn.Parameter(torch.zeros(()))
         self.register_buffer("latent_mean", torch.zeros(config.latent_dim))
         self.register_buffer("latent_scale", torch.eye(config.latent_dim))

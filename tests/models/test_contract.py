@@ -135,6 +135,16 @@ def test_labels_change_the_picture_and_are_required(family: str) -> None:
         model.decode(z)
 
 
+@pytest.mark.parametrize("detail", [0, 8])
+def test_channels_at_full_resolution_are_an_option(detail: int) -> None:
+    config = config_of("gan", 32, 3, "conv").model_copy(update={"detail": detail})
+    model = build(config)
+    assert isinstance(model, LatentModel)
+    last = [layer for layer in model.parts()["generator"].modules() if isinstance(layer, torch.nn.Conv2d)]
+    assert [layer.in_channels for layer in last] == ([detail] if detail else [])
+    assert model.decode(prior(range(2), model.latent_dim)).shape == (2, 3, 32, 32)
+
+
 def test_a_plain_autoencoder_whitens_its_codes() -> None:
     from models.vae import Autoencoder
 

@@ -15,6 +15,7 @@ from models.config import Budget, RunConfig
 from models.datasets import DATASETS, ImageData, load
 from models.errors import UserError
 from models.families import FAMILIES
+from models.gan import GanRecipe
 from models.training import loop, session
 from models.training.runs import Run
 
@@ -175,6 +176,13 @@ def test_progress_drives_schedules_and_survives_a_resume(
     again.advance(99)
     assert again.step == 10
     assert again.recipe.optimizers["model"].param_groups[0]["lr"] < halfway
+
+
+def test_the_penalty_fades_geometrically() -> None:
+    recipe = session.recipe_for(tiny("gan", final_gamma="0.01"))
+    assert isinstance(recipe, GanRecipe)
+    assert recipe.gamma == 16 * 16 / 1024
+    assert [recipe.gamma_at(share) / recipe.gamma for share in (0, 0.5, 1)] == pytest.approx([1, 0.1, 0.01])
 
 
 def test_an_option_can_be_changed_while_it_trains(
