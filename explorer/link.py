@@ -59,6 +59,11 @@ def read(
     return reader.read(page), reader.notices
 
 
+def _is_below(text: str, limit: int) -> bool:
+    """Tell whether text is a whole number in [0, limit); Python refuses to read one of thousands of digits."""
+    return text.isdecimal() and len(text) <= 9 and int(text) < limit
+
+
 class _Reader:
     def __init__(self, params: Mapping[str, str], known: Mapping[str, ModelInfo], view: View) -> None:
         self.params = params
@@ -132,14 +137,14 @@ class _Reader:
         text = self.params.get("class")
         if text is None:
             return default
-        if text.isdecimal() and int(text) < classes:
+        if _is_below(text, classes):
             return int(text)
         self._wrong_class(classes, _("The class that goes with the seed is shown instead."))
         return None
 
     def _classes(self, classes: int) -> str:
         text = self.params["class"]
-        if classes and (text in ("rows", "mixed") or (text.isdecimal() and int(text) < classes)):
+        if classes and (text in ("rows", "mixed") or _is_below(text, classes)):
             return text
         self._wrong_class(classes, _("All of them are shown instead."))
         return "rows"

@@ -1,11 +1,12 @@
 """The catalog: checkpoints as cards, read without torch, so that listing them and the first page are instant."""
 
 import json
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from pydantic import Field
 
@@ -19,13 +20,14 @@ from models.tables import nearest
 CONFIG, WEIGHTS, CARD, SHEET = "config.json", "model.safetensors", "card.json", "sheet.png"
 PICKLES = {".pt", ".pth", ".pkl", ".pickle", ".bin", ".ckpt"}
 FORMAT = 1
+_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 
 
 class CheckpointConfig(Value):
     """`config.json`: what is needed to build the model and to train it again."""
 
     format: int = FORMAT
-    id: str = Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    id: str = Field(min_length=1, max_length=100, pattern=_ID)
     model: dict[str, Any]
     training: dict[str, Any] = Field(default={})
     dataset: str
@@ -33,7 +35,7 @@ class CheckpointConfig(Value):
     budget: str = ""
     seed: int = 0
     versions: dict[str, str] = Field(default={})
-    weights_sha256: str = ""
+    weights_sha256: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
 
 
 class Metric(Value):
@@ -163,10 +165,15 @@ def model_config(data: dict[str, Any], what: str) -> ModelConfig:
 def _json(path: Path, what: str) -> Any:
     try:
         return json.loads(path.read_text())
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(
             "bad-config", f"{what} cannot be read ({error}).", "Copy the checkpoint again."
         ) from error
+
+
+def _format(data: Any) -> int:
+    version = cast(dict[str, Any], data).get("format") if isinstance(data, dict) else None
+    return version if isinstance(version, int) else FORMAT
 
 
 def read(folder: Path, *, shipped: bool = False) -> ModelInfo:
@@ -188,11 +195,14 @@ def read(folder: Path, *, shipped: bool = False) -> ModelInfo:
         )
         raise UserError("no-checkpoint", f"There is no checkpoint in {folder}.", remedy)
     what = f"The config of '{folder.name}'"
-    config = parse(CheckpointConfig, _json(folder / CONFIG, what), what=what)
-    if config.format > FORMAT:
+    data = _json(folder / CONFIG, what)
+    if _format(data) > FORMAT:  # asked before the fields, some of which may be new
         raise UserError(
-            "newer-format", f"'{config.id}' was saved by a newer version.", "Update Latent Explorer."
+            "newer-format", f"'{folder.name}' was saved by a newer version.", "Update Latent Explorer."
         )
+    config = parse(CheckpointConfig, data, what=what)
+    if not config.weights_sha256:
+        raise UserError("bad-config", f"{what} names no digest of its weights.", "Copy the checkpoint again.")
     card = Card()
     if (folder / CARD).is_file():
         card = parse(
@@ -207,15 +217,28 @@ def _folders() -> Iterator[tuple[Path, bool]]:
             yield from ((path, shipped) for path in sorted(root.iterdir()) if (path / CONFIG).is_file())
 
 
+def _entry(folder: Path, shipped: bool) -> ModelInfo:
+    """Read a checkpoint of the catalog, where the id is the folder's name: a copied run keeps its config's."""
+    info = read(folder, shipped=shipped)
+    fits = re.fullmatch(_ID, folder.name) and len(folder.name) <= 100
+    return replace(info, config=info.config.model_copy(update={"id": folder.name})) if fits else info
+
+
 def scan() -> tuple[list[ModelInfo], list[UserError]]:
-    """Return all checkpoints that are readable, shipped ones first, and why the others are not."""
+    """Return all checkpoints that are readable, shipped ones first, and why the others are not.
+
+    Ids are unique: of two with the same one, the first counts.
+    """
     found: list[ModelInfo] = []
     errors: list[UserError] = []
     for path, shipped in _folders():
         if path.name.startswith("."):
             continue  # one that is being written
         try:
-            found.append(read(path, shipped=shipped))
+            info = _entry(path, shipped)
+            if any(info.id == other.id for other in found):
+                raise UserError("id-in-use", f"{path} has the id of another model.", "Rename this folder.")
+            found.append(info)
         except UserError as error:
             errors.append(error)
     return found, errors
@@ -233,8 +256,8 @@ def find(name: str) -> ModelInfo:
         UserError: There is none; the message suggests the nearest id.
     """
     for root, shipped in ((paths.shipped_checkpoints(), True), (paths.user_models(), False)):
-        if (root / name / CONFIG).is_file() and Path(name).name == name:
-            return read(root / name, shipped=shipped)
+        if Path(name).name == name != ".." and (root / name / CONFIG).is_file():
+            return _entry(root / name, shipped)
     if any(sep in name for sep in "/\\") or Path(name).exists():
         return read(Path(name).expanduser())
     known = models()

@@ -6,7 +6,6 @@ origin.
 """
 
 import hashlib
-import json
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -20,7 +19,7 @@ from safetensors.torch import load_file, save_file  # pyright: ignore[reportUnkn
 from torch import Tensor
 
 from models.catalog import CARD, CONFIG, PICKLES, SHEET, WEIGHTS, Card, CheckpointConfig, ModelInfo, read
-from models.config import ModelConfig
+from models.config import ModelConfig, parse
 from models.core import ImageModel, to_pixels
 from models.errors import UserError, write_error
 from models.families import FAMILIES
@@ -112,7 +111,6 @@ def save(
     config: CheckpointConfig,
     card: Card,
     sheet: Tensor | None = None,
-    history: dict[str, object] | None = None,
 ) -> Path:
     """Write a checkpoint folder; replaces one that is there already.
 
@@ -122,7 +120,6 @@ def save(
         config: Its weights' digest and library versions are filled in.
         card: What people should know of it.
         sheet: uint8 image (C, H, W), pre-rendered samples for the first page.
-        history: JSON to keep beside it, e.g. the training events' summary.
 
     Raises:
         UserError: The folder cannot be written, or the disk is full; nothing is left half-written.
@@ -141,17 +138,28 @@ def save(
         (temporary / CARD).write_text(card.model_dump_json(indent=2) + "\n")
         if sheet is not None:
             save_image(sheet, temporary / SHEET)
-        if history is not None:
-            (temporary / "history.json").write_text(json.dumps(history, indent=2) + "\n")
         temporary.chmod(0o755)
-        if folder.exists():
-            shutil.rmtree(folder)
-        temporary.rename(folder)
+        _replace(folder, temporary)
     except (OSError, SafetensorError) as error:
+        raise write_error(folder, error) from error
+    finally:
         if temporary:
             shutil.rmtree(temporary, ignore_errors=True)
-        raise write_error(folder, error) from error
     return folder
+
+
+def _replace(folder: Path, by: Path) -> None:
+    """Put a folder in the place of another, which is moved away whole and not deleted file by file."""
+    old = by.with_name(f"{by.name}-old")
+    if folder.exists():
+        folder.rename(old)
+    try:
+        by.rename(folder)
+    except OSError:
+        if old.exists():
+            old.rename(folder)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def _half(value: Tensor) -> Tensor:
@@ -165,12 +173,13 @@ def update_card(folder: Path, metrics: dict[str, dict[str, object]]) -> None:
     """Write measured metrics into a checkpoint's card, keeping the others."""
     info = read(folder)
     known = {name: metric.model_dump() for name, metric in info.card.metrics.items()}
-    card = Card.model_validate({**info.card.model_dump(), "metrics": {**known, **metrics}})
+    card = parse(Card, {**info.card.model_dump(), "metrics": {**known, **metrics}}, what="The card")
     temporary = folder / f".{CARD}.tmp"
     try:
         temporary.write_text(card.model_dump_json(indent=2) + "\n")
         temporary.replace(folder / CARD)
     except OSError as error:
+        temporary.unlink(missing_ok=True)
         raise write_error(folder / CARD, error) from error
 
 

@@ -157,7 +157,7 @@ class GanTraining(TrainingConfig):
         default=None, ge=0, description="Weight of the penalty; none: 1 for each 1,024 pixel values"
     )
     final_gamma: float = Field(
-        default=0.05, gt=0, le=1, description="Share of gamma that is left at the end (geometric)"
+        default=0.3, gt=0, le=1, description="Share of gamma that is left at the end (geometric)"
     )
     penalty_interval: int = Field(
         default=4, ge=1, le=64, description="Steps between penalties, weighted accordingly"

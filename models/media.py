@@ -56,7 +56,8 @@ def save_npz(path: Path, **arrays: NDArray[np.generic]) -> None:
 
     def write(temporary: Path) -> None:
         with temporary.open("wb") as file:
-            np.savez_compressed(file, allow_pickle=False, **arrays)
+            # `allow_pickle` came with NumPy 2; before, it would be kept as an array. Numbers are never pickled.
+            np.savez_compressed(file, **cast(dict[str, Any], arrays))
 
     _write(path, write)
 
@@ -84,7 +85,9 @@ def _write_gif(frames: Pixels, path: Path, fps: float) -> None:
         dither = Image.Dither.NONE
         pictures = [Image.fromarray(frame).quantize(palette=palette, dither=dither) for frame in frames]
     first, *rest = pictures
-    first.save(path, format="GIF", save_all=True, append_images=rest, duration=round(1000 / fps), loop=0)
+    # GIF counts in hundredths of a second, and browsers show a frame of less than two for ten of them.
+    duration = max(20, 10 * round(100 / fps))
+    first.save(path, format="GIF", save_all=True, append_images=rest, duration=duration, loop=0)
 
 
 def _write_mp4(frames: Pixels, path: Path, fps: float) -> None:

@@ -53,26 +53,38 @@ class _Cache:
 
     def __init__(self, keep: int) -> None:
         self._keep = keep
-        self._lock = threading.RLock()
+        self._lock = threading.Lock()  # of the dictionaries; never held while something is loaded
+        self._busy: dict[tuple[str, str], threading.Lock] = {}  # so that nothing is loaded twice at once
         self._models: OrderedDict[str, ImageModel] = OrderedDict()
         self._directions: dict[tuple[str, str], DirectionSet] = {}
 
-    def model(self, digest: str, info: catalog.ModelInfo | None = None) -> ImageModel:
+    def _one_at_a_time(self, digest: str, axes: str = "") -> threading.Lock:
         with self._lock:
-            if digest not in self._models:
-                self._models[digest] = checkpoints.load(info or catalog.find(digest))
-            self._models.move_to_end(digest)
-            while len(self._models) > self._keep:
-                dropped, _ = self._models.popitem(last=False)
-                self._directions = {k: v for k, v in self._directions.items() if k[0] != dropped}
-            return self._models[digest]
+            return self._busy.setdefault((digest, axes), threading.Lock())
+
+    def model(self, digest: str, info: catalog.ModelInfo | None = None) -> ImageModel:
+        with self._one_at_a_time(digest):
+            with self._lock:
+                model = self._models.get(digest)
+            if model is None:
+                model = checkpoints.load(info or catalog.find(digest))
+            with self._lock:
+                self._models[digest] = model
+                self._models.move_to_end(digest)
+                while len(self._models) > self._keep:
+                    dropped, _ = self._models.popitem(last=False)
+                    self._directions = {k: v for k, v in self._directions.items() if k[0] != dropped}
+            return model
 
     def directions(self, digest: str, axes: str) -> DirectionSet:
-        with self._lock:
-            key = (digest, axes)
-            if key not in self._directions:
-                self._directions[key] = DIRECTIONS[axes](_generator(self.model(digest), digest))
-            return self._directions[key]
+        with self._one_at_a_time(digest, axes):
+            with self._lock:
+                found = self._directions.get((digest, axes))
+            if found is None:
+                found = DIRECTIONS[axes](_generator(self.model(digest), digest))
+                with self._lock:
+                    self._directions[digest, axes] = found
+            return found
 
 
 _cache = _Cache(KEPT_MODELS)
@@ -202,24 +214,26 @@ def stream(request: RenderRequest, cancel: Callable[[], bool] = lambda: False) -
     """
     started = time.perf_counter()
     model = _generator(_cache.model(request.model), request.model)
+    # Never around the `yield`: the mode belongs to the thread, so the caller's code would run in it too.
     with torch.inference_mode():
         plan = _PLANS[request.op.op](model, request.model, request.op)
-        values = {name: array(value) for name, value in plan.values.items()}
-        channels, height, width = model.sample_shape
-        images = np.empty((len(plan.z), height, width, channels), np.uint8)
-        latents = array(plan.z)
-        done = 0
-        while True:
-            part = slice(done, min(done + CHUNK, len(plan.z)))
-            if part.stop > done:
+    values = {name: array(value) for name, value in plan.values.items()}
+    channels, height, width = model.sample_shape
+    images = np.empty((len(plan.z), height, width, channels), np.uint8)
+    latents = array(plan.z)
+    done = 0
+    while True:
+        part = slice(done, min(done + CHUNK, len(plan.z)))
+        if part.stop > done:
+            with torch.inference_mode():
                 x = model.decode(plan.z[part], None if plan.labels is None else plan.labels[part])
                 images[part] = to_pixels(x).permute(0, 2, 3, 1).numpy()
-            done = part.stop
-            share = done / len(plan.z) if len(plan.z) else 1.0
-            seconds = time.perf_counter() - started
-            yield RenderResult(images[:done], latents[:done], values, seconds, share)
-            if done >= len(plan.z) or cancel():
-                return
+        done = part.stop
+        share = done / len(plan.z) if len(plan.z) else 1.0
+        seconds = time.perf_counter() - started
+        yield RenderResult(images[:done], latents[:done], values, seconds, share)
+        if done >= len(plan.z) or cancel():
+            return
 
 
 def render(request: RenderRequest) -> RenderResult:
@@ -229,5 +243,5 @@ def render(request: RenderRequest) -> RenderResult:
 
 
 def array(tensor: Tensor) -> NDArray[np.float32]:
-    """Return a tensor as a float32 array."""
-    return tensor.float().numpy()
+    """Return a tensor as a float32 array of its own: some tensors are shared by all sessions."""
+    return tensor.float().numpy().copy()

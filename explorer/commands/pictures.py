@@ -126,7 +126,7 @@ def _label(info: ModelInfo, text: str | None) -> int | None:
         raise UserError(
             "no-labels", f"'{info.id}' takes no label.", "Leave --label out, or choose a conditional model."
         )
-    if text.isdecimal() and int(text) < len(info.labels):
+    if text.isdecimal() and len(text) <= 9 and int(text) < len(info.labels):
         return int(text)
     names = {name.casefold(): index for index, name in enumerate(info.labels)}
     if text.casefold() in names:

@@ -58,11 +58,10 @@ def _sheet(info: ModelInfo, first: int, number: int) -> bytes:
     view = state.view()
     if not info.labels:
         return cache.sheet((controls.samples(info, view.start + first, number),))
-    if view.classes != "rows":
-        label = None if view.classes == "mixed" else int(view.classes)
-        return cache.sheet((controls.samples(info, view.start + first, number, label),))
-    rows = [place(info, index) for index in range(first, first + number, _COLUMNS)]
-    return cache.sheet(tuple(controls.samples(info, row.seed, _COLUMNS, row.label) for row in rows))
+    # Neighbours of one class are asked for together: all, a row, or each alone.
+    run = {"rows": _COLUMNS, "mixed": 1}.get(view.classes, number)
+    starts = [place(info, index) for index in range(first, first + number, run)]
+    return cache.sheet(tuple(controls.samples(info, tile.seed, run, tile.label) for tile in starts))
 
 
 def _name(info: ModelInfo, tile: Tile) -> str:

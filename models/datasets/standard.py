@@ -6,6 +6,7 @@ import os
 import struct
 import sys
 import tempfile
+import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -48,17 +49,21 @@ def avatars(split: Split) -> tuple[Tensor, Tensor | None, Tensor | None]:
     try:
         with np.load(path, allow_pickle=False) as stored:
             return torch.as_tensor(stored["images"]), None, torch.as_tensor(stored["factors"])
-    except (OSError, ValueError, KeyError, EOFError, zlib.error):
+    except (OSError, ValueError, KeyError, EOFError, zlib.error, zipfile.BadZipFile):
         pass  # not there yet, or damaged: it is drawn again
     images, factors = drawing.draw(
         count, _SPLIT_SEEDS[split], progress=_progress(f"Drawing avatars ({split})")
     )
+    temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
+            temporary = Path(file.name)
             np.savez(file, images=images.numpy(), factors=factors.numpy())
-        os.replace(file.name, path)
+        os.replace(temporary, path)
     except OSError as error:
+        if temporary:
+            temporary.unlink(missing_ok=True)
         print(f"The avatars could not be kept for next time: {error}.", file=sys.stderr)
     return images, None, factors
 
@@ -95,6 +100,9 @@ def _idx(name: str, split: Split, *, torchvision_name: str) -> tuple[Tensor, Ten
     if found is None:
         raise UserError("no-data", f"The files of '{name}' are incomplete.", _where_to_put(name))
     images, labels = (read_idx(path) for path in found)
+    if images.ndim != 3 or labels.shape != images.shape[:1]:
+        problem = f"The files of '{name}' do not fit each other: {found[0].name} and {found[1].name}."
+        raise UserError("bad-data", problem, "Delete them and fetch the data set again.")
     padding = (info.size - images.shape[-1]) // 2
     return F.pad(images[:, None], (padding,) * 4), labels.long(), None
 

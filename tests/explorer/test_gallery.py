@@ -11,6 +11,8 @@ from PIL import Image
 from explorer import cache, state
 from explorer.panels import grid
 from models import catalog
+from models.config import Decode, Point, RenderRequest
+from models.render import render
 
 
 def test_the_first_picture_is_the_cards_sheet(open_app, click, zoo: Path) -> None:
@@ -71,6 +73,23 @@ def test_a_click_opens_the_sample_in_explore(open_app, click, model, classes, in
     point = app.session_state["view"].point
     assert (point.seed, point.label, point.edits) == (seed, label, ())
     assert app.number_input(key="seed").value == seed
+
+
+@pytest.mark.parametrize("classes", ["rows", "mixed", "4"])
+def test_a_tile_shows_the_class_that_it_names(
+    zoo: Path, monkeypatch: pytest.MonkeyPatch, classes: str
+) -> None:
+    shown = state.View(model="tiny-cgan", start=8, classes=classes)
+    monkeypatch.setattr(state, "view", lambda: shown)
+    info = catalog.find("tiny-cgan")
+    sheet = np.asarray(Image.open(io.BytesIO(grid._sheet(info, 0, 64))))
+    for index in (0, 19, 63):
+        tile = grid.place(info, index)
+        point = Point(seed=tile.seed, label=tile.label)
+        alone = render(RenderRequest(model=info.digest, op=Decode(points=(point,)))).images[0, ..., 0]
+        row, column = divmod(index, 8)
+        there = sheet[16 * row : 16 * row + 16, 16 * column : 16 * column + 16]
+        assert abs(there.astype(int) - alone.astype(int)).max() <= 1
 
 
 def test_a_sample_of_a_later_start_keeps_its_seed(open_app, click) -> None:

@@ -1,5 +1,8 @@
 """Links: what is written comes back, what does not fit is said."""
 
+import itertools
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings, strategies as st
 
@@ -55,6 +58,7 @@ def test_the_gallery_is_restored(zoo) -> None:
         ("explore", {"psi": "nan"}, ["psi “nan”"]),
         ("explore", {"model": "tiny-gan", "class": "3"}, ["class “3”", "no classes"]),
         ("explore", {"model": "tiny-cvae", "class": "10"}, ["class “10”", "are 0 to 9"]),
+        ("explore", {"model": "tiny-cvae", "class": "9" * 5000}, ["class “9999", "are 0 to 9"]),
         ("explore", {"edits": "0=1"}, ["edits “0=1”", "without edits"]),
         ("explore", {"edits": "0:1e9"}, ["edits “0:1e9”"]),
         ("explore", {"edits": "0:nan"}, ["edits"]),
@@ -90,11 +94,13 @@ def test_several_wrong_parameters_are_all_named(open_app) -> None:
 @settings(max_examples=200, deadline=None)
 @given(
     st.dictionaries(
-        st.sampled_from(["model", "seed", "psi", "class", "axes", "edits", "from", "x"]), st.text()
+        st.sampled_from(["model", "seed", "psi", "class", "axes", "edits", "from", "x"]),
+        st.text() | st.from_regex(r"-?[0-9]{1,5000}(:-?[0-9.]{1,9})?", fullmatch=True),
     )
 )
-def test_no_link_can_break_the_app(params: dict[str, str]) -> None:
-    for page in (link.GALLERY, link.EXPLORE):
-        view, notices = link.read(params, page, View(), [])
+def test_no_link_can_break_the_app(zoo_folder: Path, params: dict[str, str]) -> None:
+    known = [catalog.read(zoo_folder / "tiny-cvae")]
+    for page, models in itertools.product((link.GALLERY, link.EXPLORE), ([], known)):
+        view, notices = link.read(params, page, View(), models)
         assert isinstance(view, View)
         assert all(isinstance(sentence, str) for sentence in notices)

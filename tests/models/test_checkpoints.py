@@ -2,6 +2,7 @@
 
 import errno
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -113,7 +114,10 @@ def test_missing_and_extra_keys_are_counted_and_named(folder: Path) -> None:
         checkpoints.load(folder)
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "null", '"text"', "{}", "\udcff"])
+DAMAGED = ["", "{", "[]", "null", '"text"', "{}", "\udcff", "[" * 100_000, "1" * 5000]
+
+
+@pytest.mark.parametrize("content", DAMAGED, ids=range(len(DAMAGED)))
 def test_a_damaged_config_is_named_and_the_catalog_goes_on(folder: Path, content: str) -> None:
     other = folder.parent / "other"
     other.mkdir()
@@ -125,7 +129,7 @@ def test_a_damaged_config_is_named_and_the_catalog_goes_on(folder: Path, content
 
 
 def test_a_newer_format_asks_for_an_update(folder: Path) -> None:
-    edit(folder / "config.json", format=99)
+    edit(folder / "config.json", format=99, a_field_of_the_future=1)
     with pytest.raises(UserError, match="Update Latent Explorer"):
         catalog.read(folder)
 
@@ -154,6 +158,43 @@ def test_a_failed_save_leaves_nothing_behind(
     with pytest.raises(UserError, match="disk is full" if number == errno.ENOSPC else "Read-only"):
         checkpoints.save(folder, model, info.config, info.card)
     assert {p.name: p.read_bytes() for p in folder.iterdir()} == before
+    assert [p.name for p in folder.parent.iterdir()] == ["small-vae"]
+
+
+def test_a_copied_run_is_named_by_its_folder_and_ids_are_unique(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(folder, folder.parent / "mine")
+    found, errors = catalog.scan()
+    assert [m.id for m in found] == ["mine", "small-vae"] and not errors
+    assert catalog.find("mine").path == folder.parent / "mine"
+    shutil.copytree(folder, tmp_path / "assets" / "checkpoints" / "mine")
+    monkeypatch.setenv("EXPLORER_ASSETS_DIR", str(tmp_path / "assets"))
+    found, errors = catalog.scan()
+    assert [(m.id, m.shipped) for m in found] == [("mine", True), ("small-vae", False)]
+    assert "Rename this folder" in str(errors[0]) and catalog.find("mine").shipped
+
+
+@pytest.mark.parametrize("digest", ["", "../up", "1" * 63])
+def test_a_digest_that_is_none_is_refused(folder: Path, digest: str) -> None:
+    edit(folder / "config.json", weights_sha256=digest)
+    with pytest.raises(UserError, match="small-vae"):
+        catalog.read(folder)
+
+
+def test_a_failed_replacement_keeps_the_old_checkpoint(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    info, model = catalog.read(folder), checkpoints.load(folder)
+    plain = Path.rename
+
+    def fail(self: Path, target: Path) -> Path:
+        if target == folder and not self.name.endswith("-old"):
+            raise OSError(errno.EIO, "Input/output error")
+        return plain(self, target)
+
+    monkeypatch.setattr(Path, "rename", fail)
+    with pytest.raises(UserError, match="Input/output error"):
+        checkpoints.save(folder, model, info.config, info.card)
+    assert catalog.read(folder).digest == info.digest
     assert [p.name for p in folder.parent.iterdir()] == ["small-vae"]
 
 

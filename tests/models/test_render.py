@@ -1,0 +1,66 @@
+"""Requests to results: what threads share stays as it is."""
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from models import catalog, checkpoints, render as rendering
+from models.config import Decode, Directions, Point, RenderRequest, Sample
+from models.render import CHUNK, RenderResult, render, stream
+
+
+@pytest.fixture
+def digest(zoo: Path) -> str:
+    return catalog.find("tiny-gan").digest
+
+
+def test_a_stream_grows_and_its_last_result_is_that_of_render(digest: str) -> None:
+    request = RenderRequest(model=digest, op=Sample(seed=3, count=CHUNK + 5))
+    parts = list(stream(request))
+    assert [len(part.images) for part in parts] == [CHUNK, CHUNK + 5]
+    assert [part.done for part in parts] == [CHUNK / (CHUNK + 5), 1]
+    assert np.array_equal(parts[-1].images, render(request).images)
+
+
+def test_a_stream_ends_when_it_is_cancelled(digest: str) -> None:
+    request = RenderRequest(model=digest, op=Sample(count=3 * CHUNK))
+    assert [len(part.images) for part in stream(request, lambda: True)] == [CHUNK]
+
+
+def test_a_suspended_stream_leaves_the_mode_of_its_thread_alone(digest: str) -> None:
+    parts: Iterator[RenderResult] = stream(RenderRequest(model=digest, op=Sample(count=2 * CHUNK)))
+    next(parts)
+    assert not torch.is_inference_mode_enabled()
+
+
+def test_writing_into_a_result_does_not_reach_other_sessions(digest: str) -> None:
+    request = RenderRequest(model=digest, op=Directions(axes="sefa"))
+    first = render(request).values["vectors"]
+    before = first.copy()
+    first[:] = 0
+    assert np.array_equal(render(request).values["vectors"], before)
+
+
+def test_threads_that_ask_at_once_load_a_model_once(digest: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    loads: list[object] = []
+    plain, start = checkpoints.load, threading.Barrier(4)
+
+    def load(where: object) -> object:
+        loads.append(where)
+        return plain(where)  # pyright: ignore[reportArgumentType]
+
+    def ask(seed: int) -> bytes:
+        start.wait(10)
+        return render(RenderRequest(model=digest, op=Decode(points=(Point(seed=seed),)))).images.tobytes()
+
+    monkeypatch.setattr(rendering, "_cache", rendering._Cache(2))
+    monkeypatch.setattr(checkpoints, "load", load)
+    with ThreadPoolExecutor(4) as pool:
+        pictures = list(pool.map(ask, (1, 2, 1, 2)))
+    assert len(loads) == 1
+    assert pictures[0] == pictures[2] != pictures[1] == pictures[3]
