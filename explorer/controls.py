@@ -8,7 +8,7 @@ import streamlit as st
 from explorer import state
 from explorer.text import _, percent
 from models.catalog import ModelInfo
-from models.config import Decode, Directions, Point, RenderRequest, Sample, Traverse, Value
+from models.config import Decode, Directions, Point, RenderRequest, Sample, Traverse, Value, default_label
 
 SMALL = 8  # latent dimensions up to which the axes themselves are the best sliders
 SPAN, STEPS = 3.0, 9  # of a traversal
@@ -30,7 +30,7 @@ def point_of(info: ModelInfo) -> Point:
     if not info.labels:
         changes["label"] = None
     elif point.label is None:
-        changes["label"] = point.seed % len(info.labels)
+        changes["label"] = default_label(point.seed, len(info.labels))
     return point.model_copy(update=changes)
 
 

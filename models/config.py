@@ -1,12 +1,12 @@
 """Validated values: what a model is, how it is trained, what is asked of it. Torch-free.
 
-Everything here is frozen and hashable, so that a configuration or a request can be a cache key, a test case
-and (without private data) a link.
+Everything here is frozen; models, trainings and requests are hashable too, so that one can be a cache key, a test
+case and (without private data) a link.
 """
 
 import math
 import re
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
@@ -98,6 +98,7 @@ class ClassifierConfig(ModelConfig):
     """A small classifier, with one output head for each attribute; its features serve the metrics."""
 
     family: Literal["classifier"] = "classifier"  # pyright: ignore[reportIncompatibleVariableOverride]
+    network: Literal["conv"] = "conv"  # pyright: ignore[reportIncompatibleVariableOverride]
     heads: tuple[Head, ...] = Field(min_length=1)
     feature_dim: int = Field(default=128, ge=8, le=1024, description="Length of the feature vector")
 
@@ -142,11 +143,20 @@ class AutoencoderTraining(TrainingConfig):
         default=0.05, ge=0, le=1, description="Share of the training over which the KL term fades in"
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _beta_means_beta(cls, data: Any) -> Any:
+        # Who sets beta wants it to count: alone it would be ignored by the plain ELBO.
+        if isinstance(data, dict) and "beta" in data and "objective" not in data:
+            return {**cast(dict[str, Any], data), "objective": "beta"}
+        return cast(Any, data)
+
 
 class GanTraining(TrainingConfig):
     """How a GAN is trained."""
 
-    learning_rate: float = Field(default=2e-4, gt=0, le=1, description="Adam's step size at the start")
+    batch_size: int = Field(default=32, ge=2, le=4096, description="Images a step")
+    learning_rate: float = Field(default=6e-4, gt=0, le=1, description="Adam's step size at the start")
     beta1: float = Field(default=0.0, ge=0, lt=1, description="Adam's first decay rate")
     beta2: float = Field(default=0.99, gt=0, lt=1, description="Adam's second decay rate")
     loss: str = Field(default="relativistic", description="What generator and discriminator play for")
@@ -202,7 +212,7 @@ class Budget(Value):
     @classmethod
     def parse(cls, text: str) -> "Budget":
         """Read `90s`, `5m`, `2h`, `5000-steps` or `20k-steps`; raises UserError."""
-        match = re.fullmatch(r"(\d+(?:\.\d+)?)(s|m|h|-steps|k-steps|M-steps)", text.strip())
+        match = re.fullmatch(r"(\d{1,12}(?:\.\d{1,6})?)(s|m|h|-steps|k-steps|M-steps)", text.strip())
         if not match or not float(match[1]):
             raise UserError(
                 "bad-budget",
@@ -228,11 +238,22 @@ class RunConfig(Value):
     model: dict[str, Any]
     training: dict[str, Any]
     dataset: str
-    name: str = Field(default="", description="Id of the checkpoint; empty: the data set and the family")
+    name: str = Field(
+        default="",
+        max_length=100,
+        pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]*)?$",
+        description="Id of the checkpoint; empty: the data set and the family",
+    )
     preset: str = "quick"
     seed: int = Field(default=0, ge=0, lt=2**31)
     budget: Budget
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+
+    @model_validator(mode="after")
+    def _names_a_family(self) -> Self:
+        if not isinstance(self.model.get("family"), str):
+            raise ValueError("the model names no family")
+        return self
 
 
 # Requests --------------------------------------------------------------------------------------------------
@@ -240,6 +261,14 @@ class RunConfig(Value):
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Truncation = Annotated[float, Field(ge=0, le=2)]
 Coordinate = Annotated[float, Field(ge=-100, le=100)]
+
+
+def default_label(seed: int, classes: int) -> int:
+    """Return the label that a seed gets where none is chosen: one class for each run of eight seeds.
+
+    A sheet of eight columns that starts at seed 0 then shows one class a row.
+    """
+    return seed // 8 % classes
 
 
 class Point(Value):
@@ -312,7 +341,7 @@ Operation = Annotated[
 class RenderRequest(Value):
     """What is asked of a model, named by the digest of its weights."""
 
-    model: str
+    model: str = Field(pattern=r"^[0-9a-f]{64}$")
     op: Operation
 
 

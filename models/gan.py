@@ -80,6 +80,7 @@ class Gan(LatentModel):
 class GanRecipe(Recipe):
     """Train discriminator and generator in turn."""
 
+    live = Recipe.live | {"gamma", "final_gamma", "penalty_interval", "penalty_dense_steps"}
     config: GanTraining
 
     def __init__(self, model: GanConfig, config: GanTraining, device: torch.device) -> None:
@@ -92,7 +93,7 @@ class GanRecipe(Recipe):
         self.augmentations = [objectives.AUGMENTATIONS[name] for name in config.augment]
         channels, height, width = model.sample_shape
         # Gradients are per pixel: over more pixels, the same change of the image has a smaller gradient norm.
-        self.gamma = channels * height * width / 1024 if config.gamma is None else config.gamma
+        self._scale = channels * height * width / 1024
         self.modules = {"model": self.model, "average": self.ema.average}
         betas = (config.beta1, config.beta2)
         self.optimizers = {
@@ -140,7 +141,8 @@ class GanRecipe(Recipe):
 
         Falls geometrically; Huang et al. (2024), arXiv:2501.05441, let it fall by a factor of ten.
         """
-        return self.gamma * self.config.final_gamma**progress
+        start = self._scale if self.config.gamma is None else self.config.gamma
+        return start * self.config.final_gamma**progress
 
     def _step_discriminator(
         self,

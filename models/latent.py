@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from models.config import default_label
 from models.tables import Table
 
 
@@ -41,11 +42,8 @@ def prior(seeds: Sequence[int], dim: int) -> Float[Tensor, "batch dim"]:
 
 
 def default_labels(seeds: Sequence[int], classes: int) -> Int[Tensor, " batch"]:
-    """Return the label that a seed gets where none is chosen: one class for each run of eight seeds.
-
-    A sheet of eight columns that starts at seed 0 then shows one class a row.
-    """
-    return torch.tensor([seed // 8 % classes for seed in seeds], dtype=torch.long)
+    """Return the label of each seed where none is chosen, shape (B,); see `models.config.default_label`."""
+    return torch.tensor([default_label(seed, classes) for seed in seeds], dtype=torch.long)
 
 
 def truncate(z: Float[Tensor, "*batch dim"], psi: float) -> Float[Tensor, "*batch dim"]:

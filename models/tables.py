@@ -44,6 +44,10 @@ class Table(Mapping[str, T]):
         module, _, attribute = entry.partition(":")
         return cast(T, getattr(importlib.import_module(module), attribute))
 
+    def get(self, name: str, default: T | None = None) -> T | None:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Return the entry, or the default if it is unknown."""
+        return self[name] if name in self._entries else default
+
     def __contains__(self, name: object) -> bool:
         return name in self._entries
 

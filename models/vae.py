@@ -102,6 +102,7 @@ class Autoencoder(LatentModel):
 class AutoencoderRecipe(Recipe):
     """Minimise reconstruction error plus, for a VAE, the KL divergence to the prior."""
 
+    live = Recipe.live | {"beta", "warmup"}
     config: AutoencoderTraining
 
     def __init__(self, model: AutoencoderConfig, config: AutoencoderTraining, device: torch.device) -> None:

@@ -13,6 +13,7 @@ ZOO: dict[str, dict[str, object]] = {
     "tiny-vae-2d": {"family": "vae", "latent_dim": 2, "likelihood": "bernoulli"},
     "tiny-classifier": {
         "family": "classifier",
+        "network": "conv",
         "heads": [{"name": "digit", "values": [str(i) for i in range(10)]}],
         "feature_dim": 8,
     },

@@ -112,10 +112,19 @@ class Trainer:
         return scalars
 
     def set(self, name: str, value: object) -> None:
-        """Change one option of the recipe from the next step on; raises UserError if it is unknown or invalid."""
-        config = self.recipe.config
-        what = "The training configuration"
-        self.recipe.config = parse(type(config), {**config.model_dump(), name: value}, what=what)
+        """Change one option from the next step on, and keep it with the run.
+
+        Raises:
+            UserError: It is unknown or invalid, or it is fixed once the training has begun.
+        """
+        config, live = self.recipe.config, self.recipe.live
+        if name in type(config).model_fields and name not in live:
+            remedy = f"These can be changed: {', '.join(sorted(live))}."
+            raise UserError("fixed-option", f"'{name}' is fixed once the training has begun.", remedy)
+        changed = {**config.model_dump(), name: value}
+        self.recipe.config = parse(type(config), changed, what="The training configuration")
+        training = self.recipe.config.model_dump(mode="json")
+        self.run.write_config(self.run.config().model_copy(update={"training": training}))
 
     def save(self) -> None:
         """Write everything needed to resume."""
@@ -127,7 +136,10 @@ class Trainer:
         step = 0
         if found:
             tensors, step, self.seconds = found
-            self.recipe.load_state_dict(tensors)
+            try:
+                self.recipe.load_state_dict(tensors)
+            except (RuntimeError, KeyError, IndexError, ValueError) as error:
+                raise self.run.bad_state() from error
         self.step = step
         self.run.forget_events_after(step)
 

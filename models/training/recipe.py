@@ -4,6 +4,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -67,6 +68,9 @@ class Recipe(ABC):
     A recipe draws random numbers only from the generator that it is given, so a step is a function of the
     state, the batch and that generator: runs can be repeated and resumed exactly.
     """
+
+    live: ClassVar[frozenset[str]] = frozenset({"learning_rate", "final_learning_rate"})
+    """Options that a step reads anew each time, so that they can be changed while it trains."""
 
     def __init__(self, config: TrainingConfig, device: torch.device) -> None:
         self.config = config

@@ -48,10 +48,23 @@ class Run:
                 raise UserError("folder-in-use", f"{folder} is not empty.", remedy)
             run.samples.mkdir(parents=True)
             run._state.parent.mkdir()
-            (folder / "config.json").write_text(config.model_dump_json(indent=2) + "\n")
         except OSError as error:
             raise write_error(folder, error) from error
+        run.write_config(config)
         return run
+
+    def write_config(self, config: RunConfig) -> None:
+        """Write the run's config; raises UserError, and then the old one is still there."""
+        self._replace(self.folder / "config.json", config.model_dump_json(indent=2) + "\n")
+
+    def _replace(self, path: Path, text: str) -> None:
+        temporary = path.with_suffix(".tmp")
+        try:
+            temporary.write_text(text)
+            os.replace(temporary, path)
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            raise write_error(path, error) from error
 
     def config(self) -> RunConfig:
         """Read the run's config; raises UserError if the folder is no run."""
@@ -85,9 +98,7 @@ class Run:
     def forget_events_after(self, step: int) -> None:
         """Drop the events of steps that a crash has undone."""
         kept = [json.dumps(event) + "\n" for event in self.events() if event.get("step", 0) <= step]
-        temporary = self._events.with_suffix(".tmp")
-        temporary.write_text("".join(kept))
-        os.replace(temporary, self._events)
+        self._replace(self._events, "".join(kept))
 
     def save_state(self, tensors: Mapping[str, Tensor], step: int, seconds: float) -> None:
         """Write the state so that a reader sees the old one or the new one, never half of one."""
@@ -106,15 +117,17 @@ class Run:
             return None
         try:
             with cast(Any, safe_open(self._state, framework="pt")) as file:
-                metadata: dict[str, str] = file.metadata()
+                metadata: dict[str, str] = file.metadata() or {}
                 names: list[str] = list(file.keys())
                 tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in names}
-        except (SafetensorError, OSError, ValueError) as error:
-            remedy = "Start the run again in a new folder."
-            raise UserError(
-                "bad-state", f"The saved state in {self.folder} cannot be read.", remedy
-            ) from error
-        return tensors, int(metadata["step"]), float(metadata["seconds"])
+            return tensors, int(metadata["step"]), float(metadata["seconds"])
+        except (SafetensorError, OSError, ValueError, KeyError) as error:
+            raise self.bad_state() from error
+
+    def bad_state(self) -> UserError:
+        """Word that the saved state is damaged or of another model."""
+        problem = f"The saved state in {self.folder} cannot be read or does not fit the run's config."
+        return UserError("bad-state", problem, "Start the run again in a new folder.")
 
     def snapshot(self, image: Tensor, step: int) -> None:
         """Write a sheet (C, H, W), uint8, of what the model makes of fixed latents at a step."""

@@ -1,5 +1,6 @@
 """From what a person asks for (data set, family, preset, options) to a run, and from a run to a checkpoint."""
 
+import math
 import os
 import re
 import shlex
@@ -135,7 +136,7 @@ def recipe_for(config: RunConfig) -> Recipe:
 
 
 def _out_of_memory() -> UserError:
-    remedy = "Try a smaller model or batch, e.g. --set width=32 batch_size=32, or --device cpu."
+    remedy = "Try a smaller model or batch, e.g. --set width=32 --set batch_size=32, or --device cpu."
     return UserError("out-of-memory", "The GPU has not enough free memory for this.", remedy)
 
 
@@ -166,7 +167,7 @@ def train(
     config = run.config()
     if budget:
         config = config.model_copy(update={"budget": budget})
-        (run.folder / "config.json").write_text(config.model_dump_json(indent=2) + "\n")
+        run.write_config(config)
     recipe = recipe_for(config)
     images, held_out = data or (load(config.dataset, "train"), load(config.dataset, "test"))
     trainer = Trainer(recipe, images, held_out, run, config.budget, config.seed)
@@ -200,6 +201,7 @@ def export(trainer: Trainer, config: RunConfig, metrics: Mapping[str, float]) ->
         metrics={
             k: Metric(value=v, n=count, protocol="held-out images, at the end of training")
             for k, v in metrics.items()
+            if math.isfinite(v)
         },
     )
     checkpoint = CheckpointConfig(
@@ -233,6 +235,7 @@ def command(config: RunConfig) -> str:
     words = ["latent-explorer", "train", "--dataset", config.dataset, "--model", family]
     words += ["--preset", config.preset, "--budget", str(config.budget), "--seed", str(config.seed)]
     words += ["--name", config.name] if config.name else []
+    words += ["--device", config.device] if config.device != "auto" else []
     for key, value in changed.items():
         text = ",".join(map(str, cast(list[Any], value))) if isinstance(value, list) else str(value)
         words += ["--set", f"{key}={text}"]

@@ -47,7 +47,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 def test_a_run_and_its_json(run: Run) -> None:
     code, out, err = run(*BASE, "--budget", "8-steps", "--set", "augment=color,translation", "--json")
     result = json.loads(out)
-    assert code == 0 and result["steps"] == 8 and result["images"] == 8 * 64
+    assert code == 0 and result["steps"] == 8 and result["images"] == 8 * 32
     assert {"run", "checkpoint", "steps", "images", "seconds", "images_per_s", "metrics"} <= set(result)
     assert Path(result["run"]).parent == Path.cwd() / "home" / "runs"
     assert not result["stopped_early"] and result["images_per_s"] > 0
@@ -60,7 +60,7 @@ def test_a_run_and_its_json(run: Run) -> None:
 
 def test_a_run_for_people(run: Run) -> None:
     code, out, _ = run(*BASE, "--budget", "4-steps", "--out", "mine", "--name", "my.gan")
-    assert code == 0 and out.splitlines()[0].startswith("4 steps, 256 images")
+    assert code == 0 and out.splitlines()[0].startswith("4 steps, 128 images")
     assert out.splitlines()[-1] == "Checkpoint: mine/checkpoint"
     assert json.loads(Path("mine/checkpoint/config.json").read_text())["id"] == "my.gan"
 

@@ -14,7 +14,11 @@ from models.families import FAMILIES
 from models.latent import prior
 
 SIZES, CHANNELS, NETWORKS = (16, 32, 64), (1, 3), ("mlp", "conv")
-CASES = list(itertools.product(FAMILIES, SIZES, CHANNELS, NETWORKS))
+CASES = [
+    case
+    for case in itertools.product(FAMILIES, SIZES, CHANNELS, NETWORKS)
+    if not (case[0] == "classifier" and case[3] == "mlp")  # it has convolutional layers only
+]
 HEADS = (Head(name="shape", values=("round", "square", "long")), Head(name="angle", low=-1, high=1))
 
 
@@ -76,7 +80,7 @@ def test_shapes_ranges_and_gradients(family: str, size: int, channels: int, netw
     assert all(g.isfinite().all() for g in gradients)
 
 
-@pytest.mark.parametrize(("family", "network"), list(itertools.product(FAMILIES, NETWORKS)))
+@pytest.mark.parametrize(("family", "network"), sorted({(case[0], case[3]) for case in CASES}))
 def test_capabilities_are_what_the_family_says(family: str, network: str) -> None:
     model = build(config_of(family, 16, 1, network))
     kinds = {

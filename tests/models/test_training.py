@@ -181,8 +181,10 @@ def test_progress_drives_schedules_and_survives_a_resume(
 def test_the_penalty_fades_geometrically() -> None:
     recipe = session.recipe_for(tiny("gan", final_gamma="0.01"))
     assert isinstance(recipe, GanRecipe)
-    assert recipe.gamma == 16 * 16 / 1024
-    assert [recipe.gamma_at(share) / recipe.gamma for share in (0, 0.5, 1)] == pytest.approx([1, 0.1, 0.01])
+    start = 16 * 16 / 1024
+    assert [recipe.gamma_at(share) for share in (0, 0.5, 1)] == pytest.approx(
+        [start, 0.1 * start, 0.01 * start]
+    )
 
 
 def test_an_option_can_be_changed_while_it_trains(
@@ -195,6 +197,15 @@ def test_an_option_can_be_changed_while_it_trains(
     assert trainer.recipe.optimizers["model"].param_groups[0]["lr"] == 0.5
     with pytest.raises(UserError, match="learning_rate"):
         trainer.set("learning_rat", 1)
+    with pytest.raises(UserError, match="fixed once"):
+        trainer.set("batch_size", 8)
+    assert run.config().training["learning_rate"] == 0.5
+
+
+def test_beta_alone_means_the_beta_objective() -> None:
+    assert tiny("vae", beta="8").training["objective"] == "beta"
+    assert tiny("vae", beta="8", objective="elbo").training["objective"] == "elbo"
+    assert tiny("vae").training["objective"] == "elbo"
 
 
 def test_divergence_is_said_and_not_saved(tmp_path: Path, digits: tuple[ImageData, ImageData]) -> None:
@@ -230,7 +241,20 @@ def test_impossible_configurations_are_explained(arguments: dict[str, object], m
         session.recipe_for(session.configure(**given))  # pyright: ignore
 
 
-@pytest.mark.parametrize("text", ["0s", "0-steps", "-5s", "90", "ten", "", "5 s", "1e9s", "nans"])
+def test_a_state_of_another_model_is_named(tmp_path: Path, digits: tuple[ImageData, ImageData]) -> None:
+    run = session.new_run(tiny("vae"), tmp_path / "run")
+    session.train(run, data=digits)
+    run.write_config(tiny("vae", 20, latent_dim="3"))
+    with pytest.raises(UserError, match="does not fit"):
+        session.train(run, data=digits)
+    run.write_config(tiny("vae").model_copy(update={"model": {}}))
+    with pytest.raises(UserError, match="names no family"):
+        run.config()
+
+
+@pytest.mark.parametrize(
+    "text", ["9" * 400 + "s", "0s", "0-steps", "-5s", "90", "ten", "", "5 s", "1e9s", "nans"]
+)
 def test_bad_budgets(text: str) -> None:
     with pytest.raises(UserError, match="not a training budget"):
         Budget.parse(text)
