@@ -258,6 +258,9 @@ def find(name: str) -> ModelInfo:
     for root, shipped in ((paths.shipped_checkpoints(), True), (paths.user_models(), False)):
         if Path(name).name == name != ".." and (root / name / CONFIG).is_file():
             return _entry(root / name, shipped)
+    if name.startswith("hf://"):
+        remedy = "Download its folder, and give the path of that."
+        raise UserError("no-hub", f"'{name}' is on the Hugging Face Hub, which is not read yet.", remedy)
     if any(sep in name for sep in "/\\") or Path(name).exists():
         return read(Path(name).expanduser())
     known = models()

@@ -247,6 +247,12 @@ def test_a_damaged_model_gets_a_sentence_and_the_app_goes_on(open_page: Open, ho
         shutil.rmtree(folder)
 
 
+ZOO = """avatars-classifier avatars-gan avatars-vae digits-gan digits-vae fashion-cgan fashion-classifier
+fashion-cvae fashion-gan fashion-vae mnist-vae-2d"""
+
+
 def test_the_shipped_zoo_is_there() -> None:
-    assert paths.shipped_checkpoints().is_dir()
-    assert len(catalog.models()) >= 4
+    shipped = {info.id for info in catalog.models() if info.shipped}
+    assert set(ZOO.split()) <= shipped
+    size = sum(path.stat().st_size for path in paths.shipped_checkpoints().rglob("*"))
+    assert size <= 16_000_000
