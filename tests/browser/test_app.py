@@ -91,7 +91,7 @@ def test_every_model_of_the_picker_shows_its_samples(open_page: Open) -> None:
             continue
         page = open_page(f"/?model={info.id}")
         wait_for_grid(page)
-        page.get_by_role("group", name=f"Samples of {info.title}", exact=True).wait_for()
+        page.get_by_role("group", name=f"Samples of {info.title}", exact=True).first.wait_for()
         sheet = page.evaluate(
             """() => {
               const find = root => [...root.querySelectorAll("*")].flatMap(
@@ -256,4 +256,4 @@ def test_the_shipped_zoo_is_there() -> None:
     shipped = {info.id for info in catalog.models() if info.shipped}
     assert set(ZOO.split()) <= shipped
     size = sum(path.stat().st_size for path in paths.shipped_checkpoints().rglob("*"))
-    assert size <= 16_000_000
+    assert size <= 22_000_000, "checkpoints have 22 of the 40 MB of all assets"
