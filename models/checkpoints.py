@@ -20,9 +20,10 @@ from torch import Tensor
 
 from models.catalog import CARD, CONFIG, PICKLES, SHEET, WEIGHTS, Card, CheckpointConfig, ModelInfo, read
 from models.config import ModelConfig, parse
-from models.core import ImageModel, to_pixels
+from models.core import ImageModel, LatentModel, to_pixels
 from models.errors import UserError, write_error
 from models.families import FAMILIES
+from models.latent import default_labels, prior
 from models.tables import Table
 
 
@@ -196,6 +197,20 @@ def save_image(image: Tensor, path: Path) -> None:
     """Write a uint8 image (C, H, W), grey or RGB, as PNG."""
     array = image.permute(1, 2, 0).numpy()
     Image.fromarray(array[..., 0] if array.shape[2] == 1 else array).save(path, format="PNG", optimize=True)
+
+
+def round_as_stored(model: ImageModel) -> None:
+    """Round a model's weights to the precision that they are stored in, so that it is the one that will be loaded."""
+    model.load_state_dict({k: _half(v).to(v.dtype) for k, v in model.state_dict().items()})
+
+
+@torch.no_grad()
+def sheet_of(model: ImageModel, count: int = 64) -> Tensor | None:
+    """Return pictures of seeds 0 to count - 1 as one uint8 image (C, H, W); None for a model without a decoder."""
+    if not isinstance(model, LatentModel):
+        return None
+    labels = default_labels(range(count), model.classes) if model.classes else None
+    return as_sheet(model.decode(prior(range(count), model.latent_dim), labels))
 
 
 def as_sheet(x: Tensor) -> Tensor:

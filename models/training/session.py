@@ -184,6 +184,7 @@ def export(trainer: Trainer, config: RunConfig, metrics: Mapping[str, float]) ->
     """Write the checkpoint of a trained run."""
     family = str(config.model["family"])
     model = trainer.recipe.export(trainer.data.to(torch.device("cpu")))
+    checkpoints.round_as_stored(model)
     default = f"{config.dataset.replace('_', '-')}-{family}"
     identity = re.sub(r"[^A-Za-z0-9._-]+", "-", config.name or default)
     where = _device_name(trainer.recipe.device)
@@ -213,7 +214,7 @@ def export(trainer: Trainer, config: RunConfig, metrics: Mapping[str, float]) ->
         budget=str(config.budget),
         seed=config.seed,
     )
-    return checkpoints.save(trainer.run.checkpoint, model, checkpoint, card, trainer.sheet())
+    return checkpoints.save(trainer.run.checkpoint, model, checkpoint, card, checkpoints.sheet_of(model))
 
 
 def _device_name(where: torch.device) -> str:

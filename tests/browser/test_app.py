@@ -119,7 +119,8 @@ def test_a_click_opens_the_sample_in_explore(open_page: Open) -> None:
     body = page.request.get(page.locator(PICTURE).first.evaluate("i => i.src")).body()
     large = Image.open(io.BytesIO(body)).convert("RGB").resize(small.size, Image.Resampling.NEAREST)
     difference = np.abs(np.asarray(large, int) - np.asarray(small.convert("RGB"), int))
-    assert difference.max() <= 2, "Explore shows another picture than the tile that was clicked"
+    # The server may send the large picture compressed: other seeds differ by tens of levels.
+    assert difference.mean() <= 3, "Explore shows another picture than the tile that was clicked"
 
 
 def _bytes(page: Any, url: str) -> bytes:
