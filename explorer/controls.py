@@ -97,7 +97,7 @@ def seed() -> None:
 
 def random_seed() -> None:
     """Go to a random point."""
-    state.update_point(seed=random.randrange(1_000_000), edits=())
+    state.update_point(seed=random.randrange(1_000_000), latent=(), edits=())
 
 
 def first_seed() -> None:

@@ -1,6 +1,9 @@
 """The link in the address bar: a view to parameters and back, with a sentence for each that does not fit."""
 
+import base64
+import binascii
 import math
+import struct
 import time
 from collections.abc import Callable, Mapping, Sequence
 
@@ -18,11 +21,25 @@ from models.tables import nearest
 GALLERY, EXPLORE = "gallery", "explore"
 _PARAMETERS = {
     GALLERY: ("model", "psi", "from", "class"),
-    EXPLORE: ("model", "seed", "psi", "class", "axes", "edits"),
+    EXPLORE: ("model", "seed", "z", "psi", "class", "axes", "edits"),
 }
 _KNOWN = tuple(dict.fromkeys(name for names in _PARAMETERS.values() for name in names))
 _WRITTEN = "link_written"
 _RACE = 1.0  # seconds in which the browser may still report the link before the last one
+
+
+def pack(latent: Sequence[float]) -> str:
+    """Return a latent as text for a link: half precision, which `state.half` has rounded it to, in base64url."""
+    return base64.urlsafe_b64encode(struct.pack(f"<{len(latent)}e", *latent)).decode().rstrip("=")
+
+
+def unpack(text: str) -> tuple[float, ...]:
+    """Return the latent that `pack` made a text of; raises ValueError if it is none."""
+    try:
+        data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+        return struct.unpack(f"<{len(data) // 2}e", data)
+    except (binascii.Error, struct.error) as error:
+        raise ValueError(str(error)) from None
 
 
 def write(view: View, page: str) -> dict[str, str]:
@@ -32,6 +49,7 @@ def write(view: View, page: str) -> dict[str, str]:
     values = {
         "model": view.model,
         "seed": str(point.seed),
+        "z": pack(point.latent),
         "psi": "" if point.truncation == 1 else f"{point.truncation:g}",
         "class": label if page == EXPLORE else ("" if view.classes == "rows" else view.classes),
         "axes": point.axes,
@@ -85,6 +103,7 @@ class _Reader:
             "seed": self._number("seed", int, point.seed, 0, MAX_SEED),
             "truncation": self._number("psi", float, point.truncation, 0, MAX_PSI),
             "axes": self.params.get("axes", point.axes),
+            "latent": self._latent(info, () if "seed" in self.params else point.latent),
             "edits": self._edits(() if "seed" in self.params else point.edits),
         }
         classes = len(info.labels) if info else 0
@@ -155,6 +174,21 @@ class _Reader:
         else:
             why, instead = _("but this model has no classes"), _("It is left out.")
         self._wrong("class", why, instead)
+
+    def _latent(self, info: ModelInfo | None, default: tuple[float, ...]) -> tuple[float, ...]:
+        text = self.params.get("z")
+        if text is None:
+            return default
+        dim = (info.latent_dim if info else 0) or 0
+        try:
+            latent = Point(latent=unpack(text)).latent
+        except ValueError:
+            latent = ()
+        if latent and len(latent) == dim:
+            return latent
+        why = _("which is not a point of a space of {dim} dimensions").format(dim=dim)
+        self._wrong("z", why, _("The point of the seed is shown instead."))
+        return ()
 
     def _edits(self, default: tuple[tuple[int, float], ...]) -> tuple[tuple[int, float], ...]:
         text = self.params.get("edits")

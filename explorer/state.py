@@ -4,7 +4,8 @@ Widgets are controlled: each draws what the view says and, when it is moved, cha
 page change, a link or another widget never leaves two of them in disagreement.
 """
 
-from collections.abc import Callable
+import struct
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import streamlit as st
@@ -50,8 +51,19 @@ def update_point(**changes: Any) -> None:
     """Change fields of the view's point. Another seed is another place: what was edited by hand is dropped."""
     point = view().point
     if changes.get("seed", point.seed) != point.seed:
-        changes = {"edits": (), **changes}
+        changes = {"edits": (), "latent": (), **changes}
     update(point=Point.model_validate({**dict(point), **changes}))
+
+
+def half(latent: Iterable[float]) -> tuple[float, ...]:
+    """Round a latent to half precision, as a link keeps it: the link then restores exactly what is shown."""
+    values = tuple(latent)
+    return struct.unpack(f"<{len(values)}e", struct.pack(f"<{len(values)}e", *values))
+
+
+def go_to(latent: Iterable[float], **changes: Any) -> None:
+    """Move the point to a latent that no seed draws; it is taken as it is, without truncation or edits."""
+    update_point(**{"latent": half(latent), "truncation": 1.0, "edits": (), **changes})
 
 
 def correct_point(sentences: list[str], **changes: Any) -> None:

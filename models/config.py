@@ -276,6 +276,7 @@ class Point(Value):
 
     Args:
         seed: Draws z from the prior.
+        latent: z itself, where no seed draws it: an encoded image, a sum of points; empty otherwise.
         truncation: psi, scales z towards the mean.
         axes: The directions along which `edits` are meant, a name in `models.directions.DIRECTIONS`.
         edits: (direction, coordinate) pairs; a coordinate is in prior standard deviations.
@@ -283,6 +284,7 @@ class Point(Value):
     """
 
     seed: Seed = 0
+    latent: tuple[Coordinate, ...] = Field(default=(), max_length=1024)
     truncation: Truncation = 1.0
     axes: str = "raw"
     edits: tuple[tuple[Annotated[int, Field(ge=0)], Coordinate], ...] = ()

@@ -9,21 +9,21 @@ weights and shared between sessions; nothing here changes them.
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models import catalog, checkpoints, latent
-from models.config import Decode, Directions, Interpolate, Point, RenderRequest, Sample, Traverse
+from models import catalog, checkpoints
+from models.config import RenderRequest
 from models.core import ImageModel, LatentModel, to_pixels
 from models.directions import DIRECTIONS, Directions as DirectionSet
 from models.errors import UserError
-from models.tables import Table
+from models.plans import PLANS, Scene
 
 CHUNK = 256  # images decoded at once
 KEPT_MODELS = 16
@@ -107,98 +107,6 @@ def _generator(model: ImageModel, name: str) -> LatentModel:
     return model
 
 
-@dataclass(frozen=True)
-class _Plan:
-    """Latents to decode, with their labels, and named arrays that go into the result."""
-
-    z: Tensor
-    labels: Tensor | None
-    values: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor])
-
-
-def _labels(model: LatentModel, chosen: Sequence[int | None], seeds: Sequence[int]) -> Tensor | None:
-    """Return labels: the chosen ones; where none is chosen, the one that goes with the seed."""
-    if not model.classes:
-        return None
-    if any(label is not None and label >= model.classes for label in chosen):
-        remedy = f"Choose one from 0 to {model.classes - 1}."
-        raise UserError("bad-label", f"The model has {model.classes} labels.", remedy)
-    drawn = latent.default_labels(seeds, model.classes)
-    return torch.tensor([int(d) if label is None else label for label, d in zip(chosen, drawn, strict=True)])
-
-
-def _place(model: LatentModel, digest: str, point: Point) -> Tensor:
-    """Return the latent of a point, shape (D,)."""
-    z = latent.truncate(latent.prior([point.seed], model.latent_dim), point.truncation)[0]
-    if not point.edits:
-        return z
-    vectors = _vectors(model, digest, point.axes, [index for index, _ in point.edits])
-    return latent.set_coordinates(z, vectors, torch.tensor([value for _, value in point.edits]))
-
-
-def _vectors(model: LatentModel, digest: str, axes: str, indices: Sequence[int]) -> Tensor:
-    vectors = _cache.directions(digest, axes).vectors
-    if any(index >= len(vectors) for index in indices):
-        problem = f"The model has {len(vectors)} directions of kind '{axes}'."
-        raise UserError("bad-direction", problem, f"Choose one from 0 to {len(vectors) - 1}.")
-    return vectors[list(indices)]
-
-
-def _sample(model: LatentModel, digest: str, op: Sample) -> _Plan:
-    del digest
-    seeds = range(op.seed, op.seed + op.count)
-    z = latent.truncate(latent.prior(seeds, model.latent_dim), op.truncation)
-    return _Plan(z, _labels(model, [op.label] * op.count, seeds))
-
-
-def _points(model: LatentModel, digest: str, points: Sequence[Point]) -> _Plan:
-    z = torch.stack([_place(model, digest, point) for point in points])
-    return _Plan(z, _labels(model, [p.label for p in points], [p.seed for p in points]))
-
-
-def _decode(model: LatentModel, digest: str, op: Decode) -> _Plan:
-    plan = _points(model, digest, op.points)
-    axes = _cache.directions(digest, op.points[0].axes)
-    return _Plan(plan.z, plan.labels, {"coordinates": latent.coordinates(plan.z, axes.vectors)})
-
-
-def _traverse(model: LatentModel, digest: str, op: Traverse) -> _Plan:
-    start = _points(model, digest, [op.point])
-    vectors = _vectors(model, digest, op.point.axes, op.directions)
-    values = torch.linspace(-op.span, op.span, op.steps)
-    rows = [latent.set_coordinates(start.z[0], v[None], value[None]) for v in vectors for value in values]
-    labels = None if start.labels is None else start.labels.expand(len(rows))
-    return _Plan(torch.stack(rows), labels, {"coordinates": values})
-
-
-def _interpolate(model: LatentModel, digest: str, op: Interpolate) -> _Plan:
-    keys = _points(model, digest, op.points)
-    z = latent.through(keys.z, op.frames, op.method)
-    if keys.labels is None:
-        return _Plan(z, None)
-    nearest_key = torch.linspace(0, len(keys.z) - 1, op.frames).round().long()
-    return _Plan(z, keys.labels[nearest_key])
-
-
-def _directions(model: LatentModel, digest: str, op: Directions) -> _Plan:
-    found = _cache.directions(digest, op.axes)
-    values = {"vectors": found.vectors, "shares": found.shares}
-    return _Plan(torch.empty(0, model.latent_dim), None, values)
-
-
-# A planner takes the operation that it is named after, which a Callable type cannot say.
-_PLANS = Table[Callable[[LatentModel, str, Any], _Plan]](
-    "operation",
-    {
-        "sample": _sample,
-        "decode": _decode,
-        "traverse": _traverse,
-        "interpolate": _interpolate,
-        "directions": _directions,
-    },
-)
-
-
 def stream(request: RenderRequest, cancel: Callable[[], bool] = lambda: False) -> Iterator[RenderResult]:
     """Answer a request piece by piece.
 
@@ -214,9 +122,10 @@ def stream(request: RenderRequest, cancel: Callable[[], bool] = lambda: False) -
     """
     started = time.perf_counter()
     model = _generator(_cache.model(request.model), request.model)
+    scene = Scene(model, partial(_cache.directions, request.model))
     # Never around the `yield`: the mode belongs to the thread, so the caller's code would run in it too.
     with torch.inference_mode():
-        plan = _PLANS[request.op.op](model, request.model, request.op)
+        plan = PLANS[request.op.op](scene, request.op)
     values = {name: array(value) for name, value in plan.values.items()}
     channels, height, width = model.sample_shape
     images = np.empty((len(plan.z), height, width, channels), np.uint8)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from explorer import link
-from explorer.state import View
+from explorer.state import View, half
 from models import catalog
 from models.config import Point
 
@@ -31,6 +31,22 @@ def test_explore_is_restored(zoo) -> None:
     }
     back, notices = link.read(params, link.EXPLORE, View(), catalog.models())
     assert (back.model, back.point, notices) == (VIEW.model, VIEW.point, [])
+
+
+def test_a_point_that_no_seed_draws_is_restored(zoo) -> None:
+    dim = catalog.find("tiny-cvae").latent_dim or 0
+    point = VIEW.point.model_copy(update={"latent": half([0.1 * i - 0.3 for i in range(dim)])})
+    params = link.write(VIEW.model_copy(update={"point": point}), link.EXPLORE)
+    back, notices = link.read(params, link.EXPLORE, View(), catalog.models())
+    assert (back.point, notices) == (point, [])
+
+
+@pytest.mark.parametrize("text", ["A", "AAAA", "!!!!", "", "ü", link.pack([float("nan")] * 4)])
+def test_a_damaged_point_falls_back_to_the_seed(zoo, text: str) -> None:
+    params = {"model": "tiny-cvae", "seed": "5", "z": text}
+    back, notices = link.read(params, link.EXPLORE, View(), catalog.models())
+    assert back.point.latent == () and back.point.seed == 5
+    assert len(notices) == 1 and "which is not a point of a space of 6 dimensions" in notices[0]
 
 
 def test_the_gallery_is_restored(zoo) -> None:
