@@ -13,6 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from models import objectives
+from models.choices import ADVERSARIAL_LOSSES, AUGMENTATIONS, PENALTIES
 from models.config import GanConfig, GanTraining
 from models.core import LatentModel
 from models.datasets import ImageData
@@ -88,9 +89,9 @@ class GanRecipe(Recipe):
         self.model = cast(Gan, self.place(Gan(model)))
         average = self.place(Decoder(model))
         self.ema = Ema(average, self.model.generator, config.ema_images)
-        self.losses = objectives.ADVERSARIAL_LOSSES[config.loss]
-        self.penalise = objectives.PENALTIES[config.penalty]
-        self.augmentations = [objectives.AUGMENTATIONS[name] for name in config.augment]
+        self.losses = ADVERSARIAL_LOSSES[config.loss]
+        self.penalise = PENALTIES[config.penalty]
+        self.augmentations = [AUGMENTATIONS[name] for name in config.augment]
         channels, height, width = model.sample_shape
         # Gradients are per pixel: over more pixels, the same change of the image has a smaller gradient norm.
         self._scale = channels * height * width / 1024
@@ -127,7 +128,7 @@ class GanRecipe(Recipe):
         self.model.discriminator.requires_grad_(False)
         fake = self.generate(len(batch.x), labels, rng)
         real_logits, fake_logits = self.judge(torch.cat([batch.x, fake]), both_labels, rng).chunk(2)
-        loss = self.losses[1](real_logits, fake_logits)
+        loss = self.losses.generator(real_logits, fake_logits)
         self.optimizers["generator"].zero_grad()
         loss.backward()  # pyright: ignore[reportUnknownMemberType]
         self.optimizers["generator"].step()
@@ -160,7 +161,7 @@ class GanRecipe(Recipe):
         both = torch.cat([x, fake]).requires_grad_(penalised)
         logits = self.judge(both, both_labels, rng)
         real_logits, fake_logits = logits.chunk(2)
-        loss = self.losses[0](real_logits, fake_logits)
+        loss = self.losses.discriminator(real_logits, fake_logits)
         scalars = {"discriminator_loss": loss.detach(), "margin": (real_logits - fake_logits).detach().mean()}
         if penalised:
             # Lazy regularisation (Karras et al., 2020, arXiv:1912.04958, appendix B): rarer, but weighted more.

@@ -1,10 +1,11 @@
 """What training minimises, as pure functions: likelihoods, ELBO, adversarial losses, penalties, augmentation.
 
-Each kind has a table, name -> function; a new option is one function and one line.
+Their names, which options choose by, stand in `models.choices`.
 """
 
 import math
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -12,7 +13,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from models.core import Posterior
-from models.tables import Table
 
 # Likelihoods: (decoder output (B, C, H, W), images in [-1, 1], log_sigma scalar) -> -log p(x|z) in nats, (B,)
 Likelihood = Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -49,12 +49,6 @@ def gaussian_optimal(output: Tensor, x: Tensor, log_sigma: Tensor) -> Float[Tens
     return gaussian(output, x, 0.5 * mse.log())
 
 
-LIKELIHOODS = Table[Likelihood](
-    "likelihood",
-    {"bernoulli": bernoulli, "gaussian": gaussian, "gaussian-optimal": gaussian_optimal},
-)
-
-
 def decoder_mean(likelihood: str, output: Tensor) -> Float[Tensor, "batch channels height width"]:
     """Return the mean of p(x|z) in [-1, 1] for what a decoder puts out."""
     return torch.sigmoid(output) * 2 - 1 if likelihood == "bernoulli" else output.clamp(-1, 1)
@@ -75,11 +69,15 @@ def negative_beta_elbo(nll: Tensor, posterior: Posterior, beta: float, weight: f
     return (nll + beta * weight * posterior.kl().sum(1)).mean()
 
 
-VAE_OBJECTIVES = Table[VaeObjective]("VAE objective", {"elbo": negative_elbo, "beta": negative_beta_elbo})
-
-
 # Adversarial losses: (logits of real (B,), of fake (B,)) -> scalar; pairs share a label where conditional
-AdversarialLoss = Callable[[Tensor, Tensor], Tensor]
+PairLoss = Callable[[Tensor, Tensor], Tensor]
+
+
+class AdversarialLoss(NamedTuple):
+    """What the two networks of a GAN minimise."""
+
+    discriminator: PairLoss
+    generator: PairLoss
 
 
 def nonsaturating_discriminator(real: Tensor, fake: Tensor) -> Tensor:
@@ -106,20 +104,8 @@ def relativistic_generator(real: Tensor, fake: Tensor) -> Tensor:
     return F.softplus(real - fake).mean()
 
 
-# name -> (discriminator's loss, generator's loss)
-ADVERSARIAL_LOSSES = Table[tuple[AdversarialLoss, AdversarialLoss]](
-    "adversarial loss",
-    {
-        "nonsaturating": (nonsaturating_discriminator, nonsaturating_generator),
-        "relativistic": (relativistic_discriminator, relativistic_generator),
-    },
-)
-
-# Gradient penalties: which of (real, fake) are penalised
-PENALTIES = Table[tuple[bool, bool]](
-    "gradient penalty",
-    {"none": (False, False), "r1": (True, False), "r2": (False, True), "r1r2": (True, True)},
-)
+NONSATURATING = AdversarialLoss(nonsaturating_discriminator, nonsaturating_generator)
+RELATIVISTIC = AdversarialLoss(relativistic_discriminator, relativistic_generator)
 
 
 def gradient_penalty(logits: Float[Tensor, " batch"], x: Tensor) -> Float[Tensor, " batch"]:
@@ -174,9 +160,3 @@ def augment_cutout(x: Tensor, rng: torch.Generator) -> Tensor:
     rows, columns = line[None, :, None] - centre[0], line[None, None, :] - centre[1]
     inside = (rows >= -half) & (rows < half) & (columns >= -half) & (columns < half)
     return x * ~inside[:, None]
-
-
-AUGMENTATIONS = Table[Augmentation](
-    "augmentation",
-    {"color": augment_color, "translation": augment_translation, "cutout": augment_cutout},
-)

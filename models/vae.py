@@ -14,6 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from models import objectives
+from models.choices import LIKELIHOODS, VAE_OBJECTIVES
 from models.config import AutoencoderConfig, AutoencoderTraining
 from models.core import LatentModel, Posterior
 from models.datasets import ImageData
@@ -109,8 +110,8 @@ class AutoencoderRecipe(Recipe):
         super().__init__(config, device)
         self.model = cast(Autoencoder, self.place(Autoencoder(model)))
         self.ema = Ema(self.place(Autoencoder(model)), self.model, config.ema_images)
-        self.likelihood = objectives.LIKELIHOODS[model.likelihood]
-        self.objective = objectives.VAE_OBJECTIVES[config.objective]
+        self.likelihood = LIKELIHOODS[model.likelihood]
+        self.objective = VAE_OBJECTIVES[config.objective]
         self.modules = {"model": self.model, "average": self.ema.average}
         self.optimizers = {
             "model": torch.optim.Adam(self.model.parameters(), config.learning_rate, fused=True),

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from models import objectives
+from models.choices import ADVERSARIAL_LOSSES, LIKELIHOODS, PENALTIES
 from models.config import AutoencoderTraining, GanTraining
 from models.core import LatentModel
 from models.gan import Gan
@@ -45,7 +46,7 @@ def vae_step(model: LatentModel, data: Iterator[Tensor], config: AutoencoderTrai
     """Return a function that takes one step on the negative ELBO."""
     vae = cast(Autoencoder, model)
     optimizer = torch.optim.Adam(vae.parameters(), lr=config.learning_rate)
-    likelihood = objectives.LIKELIHOODS[vae.likelihood]
+    likelihood = LIKELIHOODS[vae.likelihood]
 
     def step() -> float:
         x = next(data)
@@ -71,8 +72,8 @@ def gan_step(model: LatentModel, data: Iterator[Tensor], config: GanTraining) ->
     discriminator_optimizer = torch.optim.Adam(
         discriminator.parameters(), lr=config.learning_rate, betas=betas
     )
-    discriminator_loss, generator_loss = objectives.ADVERSARIAL_LOSSES[config.loss]
-    on_real, on_fake = objectives.PENALTIES[config.penalty]
+    discriminator_loss, generator_loss = ADVERSARIAL_LOSSES[config.loss]
+    on_real, on_fake = PENALTIES[config.penalty]
     taken = 0
 
     def step() -> float:

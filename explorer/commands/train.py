@@ -12,6 +12,7 @@ import typer
 
 from explorer.commands.console import Json, ProgressLine, duration, emit, note, only_results
 from models.catalog import CheckpointConfig
+from models.choices import OPTIONS
 from models.config import Budget, parse
 from models.datasets import DATASETS
 from models.errors import UserError
@@ -32,7 +33,9 @@ def epilog() -> str:
     for family in FAMILIES:
         lines = tuple(f"{k}={_default(info.default)}" for k, info in sorted(options(family).items()))
         shared.setdefault(lines, []).append(family)
-    return "\n\n".join(f"--set for {', '.join(names)}: {'  '.join(lines)}" for lines, names in shared.items())
+    sets = [f"--set for {', '.join(names)}: {'  '.join(lines)}" for lines, names in shared.items()]
+    named = [f"{option}: {', '.join(names)}" for option, names in OPTIONS.items()]
+    return "\n\n".join([*sets, f"Names that they take: {'; '.join(named)}."])
 
 
 def _default(value: object) -> str:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, distributions
 from torch.nn import functional as F
 
-from models import objectives
+from models import choices, objectives
 from models.core import Posterior
 from models.errors import UserError
 
@@ -50,10 +50,10 @@ def test_the_optimal_variance_is_finite_for_a_perfect_output() -> None:
     assert torch.isfinite(objectives.gaussian_optimal(x, x, torch.zeros(()))).all()
 
 
-@pytest.mark.parametrize("name", objectives.LIKELIHOODS)
+@pytest.mark.parametrize("name", choices.LIKELIHOODS)
 def test_likelihoods_have_a_gradient_and_their_mean_is_an_image(name: str) -> None:
     output = normal(2, 1, 4, 4).requires_grad_()
-    objectives.LIKELIHOODS[name](output, normal(2, 1, 4, 4, seed=1).sign(), torch.zeros(())).sum().backward()
+    choices.LIKELIHOODS[name](output, normal(2, 1, 4, 4, seed=1).sign(), torch.zeros(())).sum().backward()
     assert output.grad is not None
     assert torch.isfinite(output.grad).all()
     assert float(output.grad.norm()) > 0
@@ -113,9 +113,9 @@ def test_beta_and_warm_up_weigh_the_kl_term() -> None:
 # Adversarial losses ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", objectives.ADVERSARIAL_LOSSES)
+@pytest.mark.parametrize("name", choices.ADVERSARIAL_LOSSES)
 def test_losses_at_indistinguishable_logits_are_those_of_guessing(name: str) -> None:
-    discriminator, generator = objectives.ADVERSARIAL_LOSSES[name]
+    discriminator, generator = choices.ADVERSARIAL_LOSSES[name]
     guess = {"nonsaturating": 2 * math.log(2), "relativistic": math.log(2)}
     zeros = torch.zeros(3)
     assert float(discriminator(zeros, zeros)) == pytest.approx(guess[name])
@@ -133,9 +133,9 @@ def test_losses_at_known_logits() -> None:
     assert torch.allclose(objectives.relativistic_generator(real, fake), swapped)
 
 
-@pytest.mark.parametrize("name", objectives.ADVERSARIAL_LOSSES)
+@pytest.mark.parametrize("name", choices.ADVERSARIAL_LOSSES)
 def test_discriminator_and_generator_pull_fake_logits_apart(name: str) -> None:
-    for loss, sign in zip(objectives.ADVERSARIAL_LOSSES[name], (1, -1), strict=True):
+    for loss, sign in zip(choices.ADVERSARIAL_LOSSES[name], (1, -1), strict=True):
         real, fake = normal(6), normal(6, seed=1).requires_grad_()
         (gradient,) = torch.autograd.grad(loss(real, fake), fake)
         assert (sign * gradient > 0).all()
@@ -167,7 +167,7 @@ def test_the_penalty_of_a_quadratic_critic_is_differentiable() -> None:
 
 
 def test_penalties_name_what_they_penalise() -> None:
-    assert {name: objectives.PENALTIES[name] for name in objectives.PENALTIES} == {
+    assert {name: choices.PENALTIES[name] for name in choices.PENALTIES} == {
         "none": (False, False),
         "r1": (True, False),
         "r2": (False, True),
@@ -178,10 +178,10 @@ def test_penalties_name_what_they_penalise() -> None:
 # Augmentation ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", objectives.AUGMENTATIONS)
+@pytest.mark.parametrize("name", choices.AUGMENTATIONS)
 @pytest.mark.parametrize("channels", [1, 3])
 def test_augmentations_keep_the_shape_pass_gradients_and_follow_the_seed(name: str, channels: int) -> None:
-    augment = objectives.AUGMENTATIONS[name]
+    augment = choices.AUGMENTATIONS[name]
     x = normal(6, channels, 16, 16).requires_grad_()
     one, same, other = (augment(x, torch.Generator().manual_seed(seed)) for seed in (0, 0, 1))
     assert one.shape == x.shape
@@ -236,13 +236,13 @@ def test_color_leaves_grey_images_grey() -> None:
     ("look_up", "message"),
     [
         (
-            lambda: objectives.LIKELIHOODS["gausian"],
+            lambda: choices.LIKELIHOODS["gausian"],
             "There is no likelihood 'gausian'. Did you mean 'gaussian'",
         ),
-        (lambda: objectives.VAE_OBJECTIVES["elb"], "Did you mean 'elbo'"),
-        (lambda: objectives.ADVERSARIAL_LOSSES["relativstic"], "Did you mean 'relativistic'"),
-        (lambda: objectives.PENALTIES["r3"], "gradient penalty 'r3'"),
-        (lambda: objectives.AUGMENTATIONS["colour"], "Did you mean 'color'"),
+        (lambda: choices.VAE_OBJECTIVES["elb"], "Did you mean 'elbo'"),
+        (lambda: choices.ADVERSARIAL_LOSSES["relativstic"], "Did you mean 'relativistic'"),
+        (lambda: choices.PENALTIES["r3"], "gradient penalty 'r3'"),
+        (lambda: choices.AUGMENTATIONS["colour"], "Did you mean 'color'"),
     ],
 )
 def test_an_unknown_name_is_answered_with_the_nearest(look_up: Callable[[], object], message: str) -> None:
