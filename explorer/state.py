@@ -10,9 +10,10 @@ from typing import Any
 
 import streamlit as st
 
+from explorer.timeline import Timeline
 from models.config import Point, Seed, Value
 
-_VIEW, _NOTICES = "view", "notices"
+_VIEW, _NOTICES, _TIMELINE = "view", "notices", "timeline"
 
 
 class View(Value):
@@ -42,9 +43,37 @@ def put(new: View) -> None:
 
 
 def update(**changes: Any) -> None:
-    """Change fields of the view; a person who acts has read the notices."""
-    put(View.model_validate({**dict(view()), **changes}))
+    """Change fields of the view; a person who acts has read the notices. A move can be undone."""
+    before = view()
+    put(View.model_validate({**dict(before), **changes}))
+    if before.model and _place(view()) != _place(before):
+        st.session_state[_TIMELINE] = timeline().left(_place(before))
     st.session_state.pop(_NOTICES, None)
+
+
+def _place(shown: View) -> tuple[str, Point]:
+    return shown.model, shown.point
+
+
+def timeline() -> Timeline[tuple[str, Point]]:
+    """Return the (model, point) pairs that undo and redo lead to."""
+    return st.session_state.get(_TIMELINE) or Timeline()
+
+
+def undo() -> None:
+    """Go back to where the last move started."""
+    _travel(*timeline().back(_place(view())))
+
+
+def redo() -> None:
+    """Take the last move back again."""
+    _travel(*timeline().forward(_place(view())))
+
+
+def _travel(new: Timeline[tuple[str, Point]], place: tuple[str, Point]) -> None:
+    model, point = place
+    update(model=model, point=point)
+    st.session_state[_TIMELINE] = new
 
 
 def update_point(**changes: Any) -> None:

@@ -327,6 +327,20 @@ class Interpolate(Value):
     method: str = "slerp"
 
 
+class Analogy(Value):
+    """Arithmetic on points: a - b + c, approached from a; the picture has the class of a.
+
+    `strength` is the share of the way from a to a - b + c: 0 stays at a, 1 is the sum, more goes beyond it.
+    """
+
+    op: Literal["analogy"] = "analogy"
+    a: Point
+    b: Point
+    c: Point
+    strength: float = Field(default=1.0, ge=-2, le=2)
+    method: Literal["lerp", "slerp"] = "lerp"
+
+
 class Directions(Value):
     """The directions of a model: unit vectors, with the share of the variance that each explains."""
 
@@ -335,7 +349,7 @@ class Directions(Value):
 
 
 Operation = Annotated[
-    Sample | Decode | Traverse | Interpolate | Directions,
+    Sample | Decode | Traverse | Interpolate | Analogy | Directions,
     Field(discriminator="op"),
 ]
 

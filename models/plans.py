@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from models import latent
-from models.config import Decode, Directions, Interpolate, Point, Sample, Traverse
+from models.config import Analogy, Decode, Directions, Interpolate, Point, Sample, Traverse
 from models.core import LatentModel
 from models.directions import Directions as DirectionSet
 from models.errors import UserError
@@ -111,6 +111,14 @@ def _interpolate(scene: Scene, op: Interpolate) -> Plan:
     return Plan(z, keys.labels[nearest_key])
 
 
+def _analogy(scene: Scene, op: Analogy) -> Plan:
+    """Radford, Metz & Chintala (2016), arXiv:1511.06434, section 6.3.2, with single points for their means."""
+    plan = points(scene, [op.a, op.b, op.c])
+    a, b, c = plan.z.unsqueeze(1)
+    z = latent.PATHS[op.method](a, a - b + c, torch.tensor([op.strength]))[0]
+    return Plan(z, None if plan.labels is None else plan.labels[:1])
+
+
 def _directions(scene: Scene, op: Directions) -> Plan:
     found = scene.directions(op.axes)
     values = {"vectors": found.vectors, "shares": found.shares}
@@ -125,6 +133,7 @@ PLANS = Table[Callable[[Scene, Any], Plan]](
         "decode": _decode,
         "traverse": _traverse,
         "interpolate": _interpolate,
+        "analogy": _analogy,
         "directions": _directions,
     },
 )

@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from models import catalog, checkpoints, render as rendering
-from models.config import Decode, Directions, Point, RenderRequest, Sample
+from models.config import Analogy, Decode, Directions, Point, RenderRequest, Sample
+from models.errors import UserError
 from models.render import CHUNK, RenderResult, render, stream
 
 
@@ -64,3 +65,52 @@ def test_threads_that_ask_at_once_load_a_model_once(digest: str, monkeypatch: py
         pictures = list(pool.map(ask, (1, 2, 1, 2)))
     assert len(loads) == 1
     assert pictures[0] == pictures[2] != pictures[1] == pictures[3]
+
+
+def _latents(digest: str, op: Analogy | Decode) -> np.ndarray:
+    return render(RenderRequest(model=digest, op=op)).latents
+
+
+def test_an_analogy_is_a_minus_b_plus_c(digest: str) -> None:
+    points = Point(seed=1), Point(seed=2), Point(seed=3)
+    a, b, c = _latents(digest, Decode(points=points))
+    for strength in (0, 0.5, 1, 2):
+        op = Analogy(a=points[0], b=points[1], c=points[2], strength=strength)
+        assert _latents(digest, op)[0] == pytest.approx(a + strength * (c - b), abs=1e-5)
+
+
+def test_an_analogy_on_the_great_circle_has_the_same_ends(digest: str) -> None:
+    def arc(strength: float) -> np.ndarray:
+        a, b, c = (Point(seed=seed) for seed in (1, 2, 3))
+        return _latents(digest, Analogy(a=a, b=b, c=c, strength=strength, method="slerp"))[0]
+
+    a, b, c = _latents(digest, Decode(points=(Point(seed=1), Point(seed=2), Point(seed=3))))
+    assert arc(0) == pytest.approx(a, abs=1e-5)
+    assert arc(1) == pytest.approx(a - b + c, abs=1e-4)
+    chord = np.linalg.norm(a + 0.5 * (c - b))
+    assert np.linalg.norm(arc(0.5)) > chord + 0.05
+
+
+def test_an_analogy_of_a_conditional_model_keeps_the_class_of_a(zoo: Path) -> None:
+    model = catalog.find("tiny-cgan").digest
+    points = [Point(seed=s, label=label) for s, label in ((1, 4), (2, 5), (3, 6))]
+    same = Analogy(a=points[0], b=points[1], c=points[1])
+    pictures = [
+        render(RenderRequest(model=model, op=op)).images for op in (same, Decode(points=(points[0],)))
+    ]
+    assert np.abs(pictures[0].astype(int) - pictures[1]).max() <= 1
+
+
+def test_a_latent_of_another_length_is_refused(digest: str) -> None:
+    with pytest.raises(UserError, match="has 3 coordinates, the model 12 dimensions"):
+        render(RenderRequest(model=digest, op=Decode(points=(Point(latent=(1.0, 2.0, 3.0)),))))
+
+
+def test_a_latent_is_truncated_and_edited_like_a_seed(digest: str) -> None:
+    (z,) = _latents(digest, Decode(points=(Point(seed=4),)))
+    pair = (
+        Point(seed=4, truncation=0.5, axes="sefa", edits=((1, 2.0),)),
+        Point(latent=tuple(map(float, z)), truncation=0.5, axes="sefa", edits=((1, 2.0),)),
+    )
+    first, second = _latents(digest, Decode(points=pair))
+    assert first == pytest.approx(second, abs=1e-5)
