@@ -4,7 +4,7 @@ import streamlit as st
 from models.catalog import ModelInfo
 
 from explorer import link
-from explorer.panels import picker, point as place, problem, share, traversals
+from explorer.panels import arithmetic, history, picker, point as place, problem, share, traversals
 from explorer.text import _
 
 SLIDERS = 8
@@ -25,12 +25,16 @@ def explore(info: ModelInfo) -> None:
             with st.container(horizontal=True):
                 place.actions(found)
                 share.download(info, found.point, found.image)
+                history.travel()
         with right:
             place.options(info, found)
             place.sliders(found, range(min(SLIDERS, found.count)))
         if found.count > SLIDERS:
             place.more_sliders(found, range(SLIDERS, found.count))
         traversals.show(info, found.point, found.names[:SLIDERS], found.coordinates[:SLIDERS])
+        history.show(info, found.point)
+        with st.expander(_("Arithmetic on points"), icon=":material/calculate:"):
+            arithmetic.show(info)
         share.code(info, found.point)
     link.publish(link.EXPLORE)
 

@@ -1,0 +1,90 @@
+"""Calculating with kept points: a - b + c."""
+
+from typing import Literal
+
+import streamlit as st
+
+from explorer import cache, controls, figures, state, tray
+from explorer.text import _
+from models.catalog import ModelInfo
+from models.config import Analogy, Decode
+
+_PICTURE = 128  # pixels of each picture, about
+
+
+def show(info: ModelInfo) -> None:
+    """Draw the choice of three kept points, the pictures of the sum, and the button that goes there."""
+    points = tray.kept(info)
+    if len(points) < 3:
+        st.caption(_("Keep three points to calculate with them: one minus another plus a third."))
+        return
+    names = range(len(points))
+    columns = st.columns(4, vertical_alignment="bottom")
+    chosen: list[int] = []
+    for column, (letter, sign), default in zip(
+        columns, (("a", ""), ("b", "− "), ("c", "+ ")), (0, 1, 2), strict=False
+    ):
+        with column:
+            key = f"sum-{letter}"
+            if st.session_state.get(key, 0) not in names:  # it was deleted
+                del st.session_state[key]
+            place = st.selectbox(
+                f"{sign}{letter}",
+                names,
+                index=default,
+                format_func=lambda i: points[i].name,
+                key=key,
+                persist_state="session",
+            )
+            chosen.append(int(place or 0))
+    a, b, c = (points[i].point for i in chosen)
+    strength, method = _way()
+    op = Analogy(a=a, b=b, c=c, strength=strength, method=method)
+    result = cache.render(controls.ask(info, op))
+    parts = cache.render(controls.ask(info, Decode(points=(a, b, c)))).images
+    height = parts.shape[1]
+    factor = -(-_PICTURE // height)
+    for column, image, sign in zip(columns, (*parts, result.images[0]), ("", "−", "+", "="), strict=True):
+        with column:
+            name = f"{sign} " if sign else ""
+            st.image(figures.png(figures.enlarge(image, factor)), caption=name or None, width=height * factor)
+    with columns[3]:
+        st.button(
+            _("Go there"),
+            key="go-to-sum",
+            icon=":material/arrow_forward:",
+            type="primary",
+            help=_("Make the sum the point that you explore"),
+            on_click=state.go_to,
+            args=([float(value) for value in result.latents[0]],),
+            kwargs={"label": a.label},
+        )
+
+
+def _way() -> tuple[float, Literal["lerp", "slerp"]]:
+    first, second = st.columns([2, 1], vertical_alignment="bottom")
+    with first:
+        strength = st.slider(
+            _("Strength"),
+            -2.0,
+            2.0,
+            1.0,
+            0.05,
+            key="sum-strength",
+            persist_state="session",
+            help=_("How far from a towards a − b + c: 0 stays at a, 1 goes all the way, more goes beyond."),
+        )
+    with second:
+        method = st.segmented_control(
+            _("Path"),
+            ["lerp", "slerp"],
+            default="lerp",
+            format_func=lambda name: {"lerp": _("Straight"), "slerp": _("Arc")}[name],
+            key="sum-method",
+            persist_state="session",
+            help=_(
+                "The straight line (lerp) passes nearer to the centre of the latent space, where pictures are more "
+                "average; the arc (slerp) keeps the usual distance from it."
+            ),
+        )
+    return strength, "slerp" if method == "slerp" else "lerp"
