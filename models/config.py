@@ -6,23 +6,16 @@ case and (without private data) a link.
 
 import math
 import re
-from typing import Annotated, Any, Literal, Self, TypeVar, cast
+from typing import Annotated, Any, Literal, Self, cast
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from models.errors import UserError
-from models.tables import nearest
+from models.values import Value, parse as parse
 
 Size = Literal[16, 32, 64]
 Channels = Literal[1, 3]
 Network = Literal["mlp", "conv"]
-V = TypeVar("V", bound=BaseModel)
-
-
-class Value(BaseModel):
-    """A frozen, hashable record that refuses unknown fields."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 # Models ----------------------------------------------------------------------------------------------------
@@ -261,6 +254,7 @@ class RunConfig(Value):
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Truncation = Annotated[float, Field(ge=0, le=2)]
 Coordinate = Annotated[float, Field(ge=-100, le=100)]
+MAX_NEIGHBOURS = 20_000  # real images in the answer to one request
 
 
 def default_label(seed: int, classes: int) -> int:
@@ -324,7 +318,28 @@ class Interpolate(Value):
     op: Literal["interpolate"] = "interpolate"
     points: tuple[Point, ...] = Field(min_length=2, max_length=64)
     frames: int = Field(default=60, ge=2, le=2000)
-    method: str = "slerp"
+    method: str = Field(default="slerp", description="A name in `models.plans.ROUTES`")
+
+
+class Grid(Value):
+    """The plane of two directions through a point: `steps` x `steps` pictures, row by row, the top row first.
+
+    Columns are coordinates of the first direction, growing to the right; rows are those of the second, growing
+    upwards. Both run from -span to span: in equal steps, or in equal shares of the prior's probability.
+    """
+
+    op: Literal["grid"] = "grid"
+    point: Point = Point()
+    directions: tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]] = (0, 1)
+    steps: int = Field(default=15, ge=2, le=64)
+    span: float = Field(default=3.0, gt=0, le=10)
+    spacing: Literal["linear", "quantile"] = "linear"
+
+    @model_validator(mode="after")
+    def _spans_a_plane(self) -> Self:
+        if self.directions[0] == self.directions[1]:
+            raise ValueError("a plane needs two different directions")
+        return self
 
 
 class Analogy(Value):
@@ -348,8 +363,74 @@ class Directions(Value):
     axes: str
 
 
+BlobRef = Annotated[str, Field(pattern=r"^blob:[0-9a-f]{64}$")]  # see models.blobs; never part of a link
+Label = Annotated[int, Field(ge=0)]
+
+
+class Encode(Value):
+    """What an encoder makes of an image: input, reconstruction, difference; the latent is the posterior mean."""
+
+    op: Literal["encode"] = "encode"
+    image: BlobRef
+    label: Label | None = Field(default=None, description="None: the class that reconstructs it best")
+
+
+class Invert(Value):
+    """The latent whose picture comes nearest to an image, found by optimisation; pictures as for `Encode`."""
+
+    op: Literal["invert"] = "invert"
+    image: BlobRef
+    steps: int = Field(default=150, ge=1, le=5000)
+    restarts: int = Field(default=8, ge=1, le=64)
+    seed: Seed = 0
+    label: Label | None = Field(default=None, description="None: the class that comes nearest")
+
+
+class Nearest(Value):
+    """The k nearest training images of each picture of another operation."""
+
+    op: Literal["nearest"] = "nearest"
+    of: Annotated[Decode | Sample | Interpolate, Field(discriminator="op")]
+    k: int = Field(default=1, ge=1, le=16)
+    space: Literal["features", "pixels", "latent"] = "features"
+
+    @model_validator(mode="after")
+    def _is_bounded(self) -> Self:
+        if self.pictures * self.k > MAX_NEIGHBOURS:
+            raise ValueError(f"at most {MAX_NEIGHBOURS:,} neighbours can be asked for at once")
+        return self
+
+    @property
+    def pictures(self) -> int:
+        """Number of pictures whose neighbours are asked for."""
+        match self.of:
+            case Decode():
+                return len(self.of.points)
+            case Sample():
+                return self.of.count
+            case Interpolate():
+                return self.of.frames
+
+
+class Codes(Value):
+    """Where the encoder puts some training images: their posterior means, with labels."""
+
+    op: Literal["codes"] = "codes"
+    count: int = Field(default=2000, ge=1, le=100_000)
+
+
 Operation = Annotated[
-    Sample | Decode | Traverse | Interpolate | Analogy | Directions,
+    Sample
+    | Decode
+    | Traverse
+    | Interpolate
+    | Grid
+    | Analogy
+    | Directions
+    | Encode
+    | Invert
+    | Nearest
+    | Codes,
     Field(discriminator="op"),
 ]
 
@@ -359,30 +440,3 @@ class RenderRequest(Value):
 
     model: str = Field(pattern=r"^[0-9a-f]{64}$")
     op: Operation
-
-
-# Messages --------------------------------------------------------------------------------------------------
-
-
-def parse(kind: type[V], data: object, *, what: str, code: str = "bad-config") -> V:
-    """Validate data, with a UserError that names the field and the nearest known one instead of a stack trace.
-
-    Args:
-        kind: The record's class.
-        data: What was read.
-        what: What it is, for the message ("the config of 'my-vae'").
-        code: The error's code.
-    """
-    try:
-        return kind.model_validate(data)
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        if first["type"] == "extra_forbidden":
-            remedy = nearest(str(first["loc"][-1]), kind.model_fields)
-            raise UserError(code, f"{what} has an unknown field '{field}'.", remedy) from None
-        message = first["msg"].removeprefix("Value error, ")
-        where = f" in '{field}'" if field else ""
-        raise UserError(
-            code, f"{what} is not valid{where}: {message}.", "Correct it and try again."
-        ) from None

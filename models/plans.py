@@ -1,18 +1,31 @@
-"""Operations to latents: what a request asks a model to decode. Pure: the pictures are made in `models.render`."""
+"""Operations to latents: what a request asks a model to decode.
 
-from collections.abc import Callable, Mapping, Sequence
+A planner is a function of a scene and an operation; those that must first prepare something costly are generators
+that tell how far that is. The pictures are made by who asked for the plan, with `decoded`.
+"""
+
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from itertools import pairwise
+from statistics import NormalDist
+from typing import Any, TypeVar, cast
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from models import latent
-from models.config import Analogy, Decode, Directions, Interpolate, Point, Sample, Traverse
-from models.core import LatentModel
+from models.catalog import ModelInfo
+from models.config import Analogy, Decode, Directions, Grid, Interpolate, Operation, Point, Sample, Traverse
+from models.core import Features, LatentModel
 from models.directions import Directions as DirectionSet
 from models.errors import UserError
+from models.results import RenderResult, pictures
 from models.tables import Table
+
+T = TypeVar("T")
+CHUNK = 256  # images decoded at once
 
 
 @dataclass(frozen=True)
@@ -22,19 +35,68 @@ class Scene:
     Args:
         model: Decodes the latents.
         directions: Finds the model's directions by the name of their kind.
+        info: The model as the catalog knows it: its digest, its data set.
+        judge: Finds the classifier of the model's data set, with its digest; None if there is none.
     """
 
     model: LatentModel
     directions: Callable[[str], DirectionSet]
+    info: ModelInfo
+    judge: Callable[[], tuple[Features, str] | None]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Latents to decode, with their labels, and named arrays that go into the result."""
+    """Latents to decode.
+
+    Args:
+        z: Shape (N, D).
+        labels: Their classes, shape (N,), or None.
+        values: Named arrays that go into the result.
+        measured: Names arrays that are measured on the pictures, uint8, shape (N, H, W, C), once there are some.
+    """
 
     z: Tensor
     labels: Tensor | None
     values: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor])
+    measured: Mapping[str, "Measure"] = field(default_factory=dict[str, "Measure"])
+
+
+Measure = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+Planning = Generator[float, None, Plan]  # yields the share of the preparations that is done
+
+
+def preparing(scene: Scene, work: Generator[float, None, T]) -> Generator[RenderResult, None, T]:
+    """Return what some work comes to; until then yield empty results that tell how much of it is done."""
+    channels, height, width = scene.model.sample_shape
+    nothing = np.empty((0, height, width, channels), np.uint8)
+    while True:
+        try:
+            share = next(work)
+        except StopIteration as stop:
+            return cast(T, stop.value)
+        # Never 1, which would say that the pictures are there.
+        yield RenderResult(nothing, np.empty((0, scene.model.latent_dim), np.float32), done=0.99 * share)
+
+
+def planned(scene: Scene, op: Operation) -> Generator[RenderResult, None, Plan]:
+    """Return the plan of an operation; yields as `preparing` does."""
+    # Never around the `yield`: the mode belongs to the thread, so the caller's code would run in it too.
+    with torch.inference_mode():
+        plan = PLANS[op.op](scene, op)
+    return plan if isinstance(plan, Plan) else (yield from preparing(scene, plan))
+
+
+def decoded(model: LatentModel, plan: Plan, part: slice | None = None) -> NDArray[np.uint8]:
+    """Return the pictures of a plan, or of a part of it, shape (N, H, W, C)."""
+    start, stop, _ = (part or slice(None)).indices(len(plan.z))
+    shown: list[NDArray[np.uint8]] = []
+    with torch.inference_mode():
+        for first in range(start, stop, CHUNK):
+            some = slice(first, min(first + CHUNK, stop))
+            labels = None if plan.labels is None else plan.labels[some]
+            shown.append(pictures(model.decode(plan.z[some], labels)))
+    return np.concatenate(shown)
 
 
 def _labels(model: LatentModel, chosen: Sequence[int | None], seeds: Sequence[int]) -> Tensor | None:
@@ -102,13 +164,60 @@ def _traverse(scene: Scene, op: Traverse) -> Plan:
     return Plan(torch.stack(rows), labels, {"coordinates": values})
 
 
-def _interpolate(scene: Scene, op: Interpolate) -> Plan:
+def _grid(scene: Scene, op: Grid) -> Plan:
+    start = points(scene, [op.point])
+    vectors = _vectors(scene, op.point.axes, op.directions)
+    across = positions(op.steps, op.span, op.spacing)
+    up = across.flip(0)  # pictures are listed from the top row down, and the second coordinate grows upwards
+    corner = latent.set_coordinates(start.z[0], vectors, torch.zeros(2))
+    zero, unit = torch.zeros_like(corner), torch.eye(2)
+    right, upwards = (latent.set_coordinates(zero, vectors, one) for one in unit)
+    z = corner + up[:, None, None] * upwards + across[None, :, None] * right
+    labels = None if start.labels is None else start.labels.expand(op.steps**2)
+    return Plan(z.flatten(0, 1), labels, {"across": across, "up": up})
+
+
+def positions(steps: int, span: float, spacing: str) -> Tensor:
+    """Return coordinates from -span to span, ascending, shape (steps,).
+
+    With "quantile" they are quantiles of N(0, 1) in equal steps of probability, so that each stands for as much
+    of the prior (Kingma & Welling, 2013, arXiv:1312.6114, appendix A: the inverse CDF of a grid).
+    """
+    if spacing == "linear":
+        return torch.linspace(-span, span, steps)
+    normal = NormalDist()
+    low = normal.cdf(-span)
+    shares = [low + (1 - 2 * low) * i / (steps - 1) for i in range(steps)]
+    # The upper half mirrors the lower: near 1, a probability has too few digits to tell its quantile.
+    lower = [normal.inv_cdf(share) for share in shares[: steps // 2]]
+    middle = [0.0] * (steps % 2)
+    return torch.tensor([*lower, *middle, *(-value for value in reversed(lower))])
+
+
+def _interpolate(scene: Scene, op: Interpolate) -> Plan | Planning:
+    return ROUTES[op.method](scene, op)
+
+
+def _closed(scene: Scene, op: Interpolate) -> Plan:
     keys = points(scene, op.points)
-    z = latent.through(keys.z, op.frames, op.method)
+    return walk(keys, latent.through(keys.z, op.frames, op.method))
+
+
+def walk(keys: Plan, z: Tensor) -> Plan:
+    """Return the plan of a path (T, D) through key points, evenly spread; measures `step` on its pictures."""
+    measured = {"step": steps_between}
     if keys.labels is None:
-        return Plan(z, None)
-    nearest_key = torch.linspace(0, len(keys.z) - 1, op.frames).round().long()
-    return Plan(z, keys.labels[nearest_key])
+        return Plan(z, None, measured=measured)
+    nearest_key = torch.linspace(0, len(keys.z) - 1, len(z)).round().long()
+    return Plan(z, keys.labels[nearest_key], measured=measured)
+
+
+def steps_between(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return how far consecutive images (N, H, W, C) are apart: the RMS difference of pixels in [0, 1], (N-1,)."""
+    flat = images.reshape(len(images), -1)
+    # Pair by pair: as floats all at once, 2,000 frames of 64x64 RGB would take 100 MB.
+    squares = [float(np.square((b.astype(np.float32) - a) / 255).mean()) for a, b in pairwise(flat)]
+    return np.sqrt(np.asarray(squares, np.float64)).astype(np.float32)
 
 
 def _analogy(scene: Scene, op: Analogy) -> Plan:
@@ -125,8 +234,14 @@ def _directions(scene: Scene, op: Directions) -> Plan:
     return Plan(torch.empty(0, scene.model.latent_dim), None, values)
 
 
+# Ways from key point to key point; those that have to prepare something are generators.
+ROUTES = Table[Callable[[Scene, Interpolate], Plan | Planning]](
+    "interpolation",
+    {**dict.fromkeys(latent.PATHS, _closed), "data": "models.geodesics:plan"},
+)
+
 # A planner takes the operation that it is named after, which a Callable type cannot say.
-PLANS = Table[Callable[[Scene, Any], Plan]](
+PLANS = Table[Callable[[Scene, Any], Plan | Planning]](
     "operation",
     {
         "sample": _sample,
@@ -134,6 +249,7 @@ PLANS = Table[Callable[[Scene, Any], Plan]](
         "traverse": _traverse,
         "interpolate": _interpolate,
         "analogy": _analogy,
+        "grid": _grid,
         "directions": _directions,
     },
 )

@@ -9,43 +9,22 @@ weights and shared between sessions; nothing here changes them.
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
 
 from models import catalog, checkpoints
-from models.config import RenderRequest
-from models.core import ImageModel, LatentModel, to_pixels
+from models.answers import ANSWERS
+from models.config import Operation, RenderRequest
+from models.core import Features, ImageModel, LatentModel
 from models.directions import DIRECTIONS, Directions as DirectionSet
 from models.errors import UserError
-from models.plans import PLANS, Scene
+from models.plans import CHUNK, Scene, decoded, planned
+from models.results import RenderResult, array
 
-CHUNK = 256  # images decoded at once
 KEPT_MODELS = 16
-
-
-@dataclass(frozen=True)
-class RenderResult:
-    """What a request came to.
-
-    Args:
-        images: uint8, shape (N, H, W, C).
-        latents: float32, shape (N, D), in prior standard deviations.
-        values: Named arrays besides, e.g. `coordinates` (N, K) along the request's axes.
-        seconds: Time that it took.
-        done: Share of the images that are there, in [0, 1]; below 1 only in a stream.
-    """
-
-    images: NDArray[np.uint8]
-    latents: NDArray[np.float32]
-    values: Mapping[str, NDArray[np.float32]] = field(default_factory=dict[str, NDArray[np.float32]])
-    seconds: float = 0.0
-    done: float = 1.0
 
 
 class _Cache:
@@ -55,26 +34,32 @@ class _Cache:
         self._keep = keep
         self._lock = threading.Lock()  # of the dictionaries; never held while something is loaded
         self._busy: dict[tuple[str, str], threading.Lock] = {}  # so that nothing is loaded twice at once
-        self._models: OrderedDict[str, ImageModel] = OrderedDict()
+        self._models: OrderedDict[str, tuple[ImageModel, catalog.ModelInfo]] = OrderedDict()
         self._directions: dict[tuple[str, str], DirectionSet] = {}
 
     def _one_at_a_time(self, digest: str, axes: str = "") -> threading.Lock:
         with self._lock:
             return self._busy.setdefault((digest, axes), threading.Lock())
 
-    def model(self, digest: str, info: catalog.ModelInfo | None = None) -> ImageModel:
+    def entry(
+        self, digest: str, info: catalog.ModelInfo | None = None
+    ) -> tuple[ImageModel, catalog.ModelInfo]:
         with self._one_at_a_time(digest):
             with self._lock:
-                model = self._models.get(digest)
-            if model is None:
-                model = checkpoints.load(info or catalog.find(digest))
+                found = self._models.get(digest)
+            if found is None:
+                info = info or catalog.find(digest)
+                found = (checkpoints.load(info), info)
             with self._lock:
-                self._models[digest] = model
+                self._models[digest] = found
                 self._models.move_to_end(digest)
                 while len(self._models) > self._keep:
                     dropped, _ = self._models.popitem(last=False)
                     self._directions = {k: v for k, v in self._directions.items() if k[0] != dropped}
-            return model
+            return found
+
+    def model(self, digest: str, info: catalog.ModelInfo | None = None) -> ImageModel:
+        return self.entry(digest, info)[0]
 
     def directions(self, digest: str, axes: str) -> DirectionSet:
         with self._one_at_a_time(digest, axes):
@@ -121,27 +106,44 @@ def stream(request: RenderRequest, cancel: Callable[[], bool] = lambda: False) -
         UserError: The model is not there or damaged, or the request does not fit it.
     """
     started = time.perf_counter()
-    model = _generator(_cache.model(request.model), request.model)
-    scene = Scene(model, partial(_cache.directions, request.model))
-    # Never around the `yield`: the mode belongs to the thread, so the caller's code would run in it too.
-    with torch.inference_mode():
-        plan = PLANS[request.op.op](scene, request.op)
+    scene = _scene(request.model)
+    op = request.op
+    for result in ANSWERS[op.op](scene, op) if op.op in ANSWERS else _decoded(scene, op):
+        yield replace(result, seconds=time.perf_counter() - started)
+        if cancel():
+            return
+
+
+def _scene(digest: str) -> Scene:
+    model, info = _cache.entry(digest)
+
+    def judge() -> tuple[Features, str] | None:
+        found = catalog.classifier_for(info.dataset)
+        classifier = _cache.model(found.digest, found) if found else None
+        if not found or not isinstance(classifier, Features) or classifier.sample_shape != model.sample_shape:
+            return None
+        return classifier, found.digest
+
+    return Scene(_generator(model, info.id), partial(_cache.directions, digest), info, judge)
+
+
+def _decoded(scene: Scene, op: Operation) -> Iterator[RenderResult]:
+    """Plan the latents of an operation, then decode them chunk by chunk."""
+    plan = yield from planned(scene, op)
     values = {name: array(value) for name, value in plan.values.items()}
-    channels, height, width = model.sample_shape
+    channels, height, width = scene.model.sample_shape
     images = np.empty((len(plan.z), height, width, channels), np.uint8)
     latents = array(plan.z)
     done = 0
     while True:
         part = slice(done, min(done + CHUNK, len(plan.z)))
         if part.stop > done:
-            with torch.inference_mode():
-                x = model.decode(plan.z[part], None if plan.labels is None else plan.labels[part])
-                images[part] = to_pixels(x).permute(0, 2, 3, 1).numpy()
+            images[part] = decoded(scene.model, plan, part)
         done = part.stop
         share = done / len(plan.z) if len(plan.z) else 1.0
-        seconds = time.perf_counter() - started
-        yield RenderResult(images[:done], latents[:done], values, seconds, share)
-        if done >= len(plan.z) or cancel():
+        measured = {name: measure(images[:done]) for name, measure in plan.measured.items()}
+        yield RenderResult(images[:done], latents[:done], values | measured, done=share)
+        if done >= len(plan.z):
             return
 
 
@@ -149,8 +151,3 @@ def render(request: RenderRequest) -> RenderResult:
     """Answer a request completely; raises UserError as `stream` does."""
     *_, last = stream(request)
     return last
-
-
-def array(tensor: Tensor) -> NDArray[np.float32]:
-    """Return a tensor as a float32 array of its own: some tensors are shared by all sessions."""
-    return tensor.float().numpy().copy()

@@ -98,7 +98,7 @@ def _idx(name: str, split: Split, *, torchvision_name: str) -> tuple[Tensor, Ten
         _download(name, torchvision_name)
         found = idx_files(info, split)
     if found is None:
-        raise UserError("no-data", f"The files of '{name}' are incomplete.", _where_to_put(name))
+        raise UserError("no-data", f"The files of '{name}' are incomplete.", where_to_put(name))
     images, labels = (read_idx(path) for path in found)
     if images.ndim != 3 or labels.shape != images.shape[:1]:
         problem = f"The files of '{name}' do not fit each other: {found[0].name} and {found[1].name}."
@@ -107,7 +107,8 @@ def _idx(name: str, split: Split, *, torchvision_name: str) -> tuple[Tensor, Ten
     return F.pad(images[:, None], (padding,) * 4), labels.long(), None
 
 
-def _where_to_put(name: str) -> str:
+def where_to_put(name: str) -> str:
+    """Say what to do about a data set whose files are missing."""
     folder = DATASETS[name].folders[0]
     debian = " or run 'apt-get install dataset-fashion-mnist'" if name == "fashion_mnist" else ""
     return (
@@ -125,7 +126,7 @@ def _download(name: str, torchvision_name: str) -> None:
         raise UserError(
             "no-data",
             f"The data set '{name}' is not on this machine and could not be downloaded.",
-            _where_to_put(name),
+            where_to_put(name),
         ) from error
 
 

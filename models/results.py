@@ -1,0 +1,39 @@
+"""What a request comes to, as plain arrays."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from models.core import to_pixels
+
+
+@dataclass(frozen=True)
+class RenderResult:
+    """What a request came to.
+
+    Args:
+        images: uint8, shape (N, H, W, C).
+        latents: float32, shape (N, D), in prior standard deviations.
+        values: Named arrays besides, e.g. `coordinates` (N, K) along the request's axes.
+        seconds: Time that it took.
+        done: Share of the work that is done, in [0, 1]; below 1 only in a stream.
+    """
+
+    images: NDArray[np.uint8]
+    latents: NDArray[np.float32]
+    values: Mapping[str, NDArray[np.float32]] = field(default_factory=dict[str, NDArray[np.float32]])
+    seconds: float = 0.0
+    done: float = 1.0
+
+
+def array(tensor: Tensor) -> NDArray[np.float32]:
+    """Return a tensor as a float32 array of its own: some tensors are shared by all sessions."""
+    return tensor.detach().float().numpy().copy()
+
+
+def pictures(x: Tensor) -> NDArray[np.uint8]:
+    """Return images (N, C, H, W) in [-1, 1] as uint8 pixels (N, H, W, C)."""
+    return to_pixels(x).permute(0, 2, 3, 1).contiguous().numpy()
