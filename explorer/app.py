@@ -28,9 +28,14 @@ async def _health(request: Request) -> JSONResponse:
     return JSONResponse({"status": "ok"})
 
 
+# Streamlit puts this in front of its own routes only.
+_base = f"/{st.get_option('server.baseUrlPath').strip('/')}".rstrip("/")
 app = st.App(
     Path(__file__).resolve().with_name("main.py"),
-    routes=[Route("/api/health", _health), WebSocketRoute(live.PATH, live.Live().serve)],
+    routes=[
+        Route(f"{_base}/api/health", _health),
+        WebSocketRoute(f"{_base}{live.PATH}", live.Live().serve),
+    ],
     middleware=[Middleware(Identity)],
     on_script_error=on_script_error,
 )

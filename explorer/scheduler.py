@@ -171,7 +171,7 @@ class Scheduler:
     """The queue. `put`, then `take` as often as there are workers, `finish` each batch, `sent` each reply."""
 
     def __init__(self) -> None:
-        self._ready: set[Lane] = set()
+        self._ready: dict[Lane, None] = {}  # a set that keeps the order
         self._traffic: dict[Decoder, _Traffic] = {}
         self._lanes: dict[Hashable, int] = {}  # of each client
         self._served: dict[Hashable, int] = {}  # when each client last had its turn, counted in turns
@@ -188,7 +188,7 @@ class Scheduler:
         if lane.closed:
             return
         lane.closed, lane.active, lane.waiting = True, None, None
-        self._ready.discard(lane)
+        self._ready.pop(lane, None)
         traffic = self._traffic[lane.decoder]
         traffic.lanes -= 1
         if not traffic.lanes:
@@ -212,7 +212,7 @@ class Scheduler:
         if lane.active:  # keeps its place in the queue: whoever drags must not fall behind by it
             work.arrived = lane.active.arrived
         lane.active = work
-        self._ready.add(lane)
+        self._ready[lane] = None
 
     def delay(self, now: float) -> float | None:
         """Return how long to wait before `take`: seconds, or None if there is nothing to do."""
@@ -263,7 +263,7 @@ class Scheduler:
                 continue
             if pixels is not None and part.work.left:
                 part.lane.busy = False
-                self._ready.add(part.lane)
+                self._ready[part.lane] = None
             else:
                 part.lane.reply(part.work)
 
@@ -272,7 +272,7 @@ class Scheduler:
         lane.busy = False
         lane.active, lane.waiting = lane.waiting, None
         if lane.active:
-            self._ready.add(lane)
+            self._ready[lane] = None
 
     def _order(self, lane: Lane, now: float) -> tuple[int, int, float]:
         assert lane.active
@@ -290,7 +290,7 @@ class Scheduler:
         part = Part(lane, work, work.taken, work.taken + rows)
         work.taken += rows
         lane.busy = True
-        self._ready.discard(lane)
+        self._ready.pop(lane, None)
         self._turn += 1
         self._served[lane.client] = self._turn
         return part

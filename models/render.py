@@ -193,7 +193,7 @@ class Decoder:
             Images, shape (B, H, W, C): those of `render` for the same points.
         """
         with torch.inference_mode():
-            x = self.model.decode(torch.from_numpy(z), None if labels is None else torch.from_numpy(labels))
+            x = self.model.decode(torch.as_tensor(z), None if labels is None else torch.as_tensor(labels))
             return to_pixels(x).permute(0, 2, 3, 1).contiguous().numpy()
 
 
