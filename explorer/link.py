@@ -221,8 +221,8 @@ def restore(page: str, known: Sequence[ModelInfo]) -> None:
 
 
 def publish(page: str) -> None:
-    """Write the view into the address bar."""
-    params = write(state.view(), page)
+    """Write the view into the address bar, without what comes from a person's own image."""
+    params = write(state.public(), page)
     if params != st.query_params.to_dict():
         st.query_params.from_dict(params)
         st.session_state[_WRITTEN] = (params, time.monotonic())

@@ -13,7 +13,7 @@ import streamlit as st
 from explorer.timeline import Timeline
 from models.config import Point, Seed, Value
 
-_VIEW, _NOTICES, _TIMELINE = "view", "notices", "timeline"
+_VIEW, _NOTICES, _TIMELINE, _PRIVATE = "view", "notices", "timeline", "private_latents"
 
 
 class View(Value):
@@ -92,9 +92,38 @@ def half(latent: Iterable[float]) -> tuple[float, ...]:
     return struct.unpack(f"<{len(values)}e", struct.pack(f"<{len(values)}e", *values))
 
 
-def go_to(latent: Iterable[float], **changes: Any) -> None:
-    """Move the point to a latent that no seed draws; it is taken as it is, without truncation or edits."""
-    update_point(**{"latent": half(latent), "truncation": 1.0, "edits": (), **changes})
+def go_to(latent: Iterable[float], *, private: bool | None = None, **changes: Any) -> None:
+    """Move the point to a latent that no seed draws; it is taken as it is, without truncation or edits.
+
+    Args:
+        latent: Where to.
+        private: Whether it comes from a person's own image; None: if the point before did.
+        changes: Other fields of the point.
+    """
+    latent = half(latent)
+    if is_private(view().point) if private is None else private:
+        keep_private(latent)
+    update_point(**{"latent": latent, "truncation": 1.0, "edits": (), **changes})
+
+
+def keep_private(latent: tuple[float, ...]) -> None:
+    """Leave a latent out of the link, with all edits of it, wherever the session goes in between."""
+    known: frozenset[tuple[float, ...]] = st.session_state.get(_PRIVATE, frozenset())
+    st.session_state[_PRIVATE] = known | {latent}
+
+
+def is_private(point: Point) -> bool:
+    """Tell whether a point comes from a person's own image: it is kept out of the link."""
+    return bool(point.latent) and point.latent in st.session_state.get(_PRIVATE, ())
+
+
+def public() -> View:
+    """Return the view as a link may show it: a private point becomes that of its seed."""
+    shown = view()
+    if not is_private(shown.point):
+        return shown
+    plain = shown.point.model_copy(update={"latent": (), "edits": (), "label": None})
+    return shown.model_copy(update={"point": plain})
 
 
 def go_to_seed(seed: int) -> None:

@@ -26,12 +26,14 @@ class Kept(Value):
         model: Id of the model.
         digest: Of the model's weights: another model of the same id may come later.
         point: The place, with everything filled in.
+        private: Whether it comes from a person's own image: it is then kept out of links.
     """
 
     name: str = Field(min_length=1, max_length=60)
     model: str = Field(max_length=200)
     digest: str = Field(pattern=r"^[0-9a-f]{64}$")
     point: Point
+    private: bool = False
 
 
 class _File(Value):
@@ -50,7 +52,13 @@ def keep(info: ModelInfo, point: Point, name: str = "") -> Kept:
     if len(kept()) >= MOST:
         remedy = _("Delete some of them first.")
         raise UserError("tray-full", _("The tray holds {n} points at most.").format(n=MOST), remedy)
-    new = Kept(name=name or _new_name(point), model=info.id, digest=info.digest, point=point)
+    new = Kept(
+        name=name or _new_name(point),
+        model=info.id,
+        digest=info.digest,
+        point=point,
+        private=state.is_private(point),
+    )
     st.session_state[_TRAY] = [*kept(), new]
     return new
 
@@ -79,6 +87,8 @@ def drop(one: Kept) -> None:
 
 def visit(one: Kept) -> None:
     """Move to a kept point."""
+    if one.private:
+        state.keep_private(one.point.latent)
     state.update_point(**dict(one.point))
 
 

@@ -57,7 +57,7 @@ def show(info: ModelInfo) -> None:
             help=_("Make the sum the point that you explore"),
             on_click=state.go_to,
             args=([float(value) for value in result.latents[0]],),
-            kwargs={"label": a.label},
+            kwargs={"label": a.label, "private": any(points[i].private for i in chosen)},
         )
 
 

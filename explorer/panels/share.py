@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from explorer import figures
+from explorer import figures, state
 from explorer.text import _
 from models.catalog import ModelInfo
 from models.config import Point
@@ -70,4 +70,7 @@ def code(info: ModelInfo, point: Point) -> None:
     with st.expander(_("Copy as Python"), icon=":material/code:"):
         st.caption(_("This makes exactly this picture, wherever Latent Explorer is installed."))
         st.code(snippet(info, point), language="python")
-    st.caption(_("The address bar holds a link to exactly this view."))
+    if state.is_private(point):
+        st.caption(_("The link leaves your image out: it leads to the point of the seed instead."))
+    else:
+        st.caption(_("The address bar holds a link to exactly this view."))

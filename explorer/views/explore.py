@@ -4,7 +4,17 @@ import streamlit as st
 from models.catalog import ModelInfo
 
 from explorer import link
-from explorer.panels import arithmetic, history, picker, point as place, problem, share, traversals
+from explorer.panels import (
+    arithmetic,
+    history,
+    nearest,
+    picker,
+    point as place,
+    problem,
+    share,
+    traversals,
+    upload,
+)
 from explorer.text import _
 
 
@@ -27,6 +37,8 @@ def explore(info: ModelInfo) -> None:
         history.show(info, found.point)
         with st.expander(_("Arithmetic on points"), icon=":material/calculate:"):
             arithmetic.show(info)
+        upload.show(info)
+        nearest.show(info, found.point, found.image)
         share.code(info, found.point)
     link.publish(link.EXPLORE)
 

@@ -1,0 +1,104 @@
+"""The training images nearest to the picture: is it new, or learnt by heart?"""
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from explorer import background, controls
+from explorer.background import Work
+from explorer.panels import problem, reconstruct
+from explorer.panels.fold import fold
+from explorer.text import _
+from models.catalog import ModelInfo
+from models.config import Decode, Nearest, Point
+from models.datasets import DATASETS
+from models.errors import UserError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from models.render import RenderResult
+
+_SLOT = "nearest"
+_COUNT = 8
+_WIDTH = 96  # CSS pixels of a picture, about
+_PATIENCE = 0.5  # seconds that a quick answer is waited for
+_QUIET = ("no-data", "shape-mismatch")  # nothing that the person has done wrong
+
+
+@st.fragment
+def show(info: ModelInfo, point: Point, image: "NDArray[np.uint8]") -> None:
+    """Draw the panel, once it is open.
+
+    Args:
+        info: The model.
+        point: Where it is.
+        image: Its picture, uint8 (H, W, C).
+    """
+    place = fold(_("Nearest real images"), key="nearest", icon=":material/image_search:")
+    if place is None:
+        background.forget(_SLOT)
+        return
+    with place, problem.explained():
+        space = _space(info)
+        op = Nearest.model_validate({"of": Decode(points=(point,)), "k": _COUNT, "space": space})
+        work = background.follow(_SLOT, controls.ask(info, op)).wait(_PATIENCE)
+        background.watch(work, lambda work: _draw(info, image, work))
+
+
+def _space(info: ModelInfo) -> str:
+    words = {
+        "features": (
+            _("Features"),
+            _("what a classifier of these data sees, which is nearest to what people see"),
+        ),
+        "pixels": (
+            _("Pixels"),
+            _("the root of the mean squared difference; a small shift counts as much as another picture"),
+        ),
+        "latent": (_("Latent space"), _("how far apart the encoder puts them, in prior standard deviations")),
+    }
+    spaces = [name for name in words if name != "latent" or info.can("encode")]
+    if st.session_state.get("nearest-space") not in (None, *spaces):  # of another model
+        del st.session_state["nearest-space"]
+    chosen = st.segmented_control(
+        _("Compared by"),
+        spaces,
+        default="features",
+        format_func=lambda name: words[name][0],
+        key="nearest-space",
+        persist_state="session",
+        help="\n".join(f"- **{words[name][0]}**: {words[name][1]}." for name in spaces),
+    )
+    return chosen or "features"
+
+
+def _draw(info: ModelInfo, image: "NDArray[np.uint8]", work: Work) -> None:
+    try:
+        result = work.shown
+    except UserError as error:
+        if error.code not in _QUIET:
+            raise
+        st.caption(problem.literal(f"{error.problem} {error.remedy}"))
+        return
+    if result is None:
+        words = _("Comparing the training images, which is needed once")
+        st.progress(work.share, f"{words} · {work.share:.0%}")
+        return
+    side = image.shape[1]
+    size = side * max(1, _WIDTH // side)
+    pictures = [reconstruct.crisp(one, size) for one in (image, *result.images)]
+    captions = [_("This picture"), *_captions(info, result)]
+    st.image(pictures, caption=captions, width=size, alt=captions)
+    if work.request.op.op == "nearest" and work.request.op.space == "features" and result.values["space"][0]:
+        st.caption(_("There is no classifier of these data here, so pixels are compared."))
+
+
+def _captions(info: ModelInfo, result: "RenderResult") -> list[str]:
+    """Return the distance of each image, with its class where the data have classes."""
+    distances = [f"{value:.3g}" for value in result.values["distances"][0]]
+    labels, names = result.values.get("labels"), DATASETS[info.dataset].classes
+    if labels is None or not names:
+        return distances
+    return [f"{names[int(label)]} · {distance}" for label, distance in zip(labels[0], distances, strict=True)]
