@@ -15,7 +15,7 @@ from torch import Tensor
 
 from models import datasets, paths
 from models.config import Nearest
-from models.core import Encodes, to_unit
+from models.core import Encodes, Features, to_unit
 from models.datasets import DATASETS, ImageData
 from models.errors import UserError
 from models.plans import CHUNK, Scene, decoded, planned, preparing
@@ -24,7 +24,7 @@ from models.shared import Progress, Shared, from_disk
 
 SPACES = ("features", "pixels", "latent")  # in which distances are measured
 _VERSION = 1  # of the vectors: a change to how they are made must not read old files
-_BATCH = 64  # images embedded at once: activations of more leave the cache
+_BATCH = 16  # images embedded at once: more take nearly twice as long each, their activations leave the cache
 _SPARE = 8  # candidates that a search keeps beside the k nearest
 _BLOCK = 8192  # real images that queries are compared with at once
 
@@ -130,7 +130,7 @@ def index(scene: Scene, real: Gallery, space: str) -> Generator[float, None, Ind
         rows = yield from vectors(
             real, f"features-{digest[:16]}", lambda part: classifier.features(data.floats(part))
         )
-        return Index("features", rows, lambda pixels, _: classifier.features(to_unit(pixels)))
+        return Index("features", rows, lambda pixels, _: _features(classifier, pixels))
     if space == "latent":
         encoder, classes = encoder_of(scene), scene.model.classes
 
@@ -143,6 +143,11 @@ def index(scene: Scene, real: Gallery, space: str) -> Generator[float, None, Ind
     return Index(
         "pixels", flat, lambda pixels, _: pixels.flatten(1).float(), 1 / (255 * flat.shape[1] ** 0.5)
     )
+
+
+def _features(classifier: Features, pixels: Tensor) -> Tensor:
+    starts = range(0, len(pixels), _BATCH)
+    return torch.cat([classifier.features(to_unit(pixels[s : s + _BATCH])) for s in starts])
 
 
 def search(
