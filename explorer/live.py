@@ -278,7 +278,10 @@ def _is_own_origin(headers: Headers) -> bool:
     Behind a proxy, the host that the browser sees may be in X-Forwarded-Host, which a page cannot set for a
     WebSocket either. Who is no browser can send anything: the identity and the limits are for them.
     """
-    origin = urlsplit(headers.get("origin", "").lower())
+    try:
+        origin = urlsplit(headers.get("origin", "").lower())
+    except ValueError:
+        return False
     if origin.scheme not in ("http", "https") or not origin.netloc:
         return False
     port = {"http": ":80", "https": ":443"}[origin.scheme]
