@@ -30,12 +30,13 @@ async def _health(request: Request) -> JSONResponse:
 
 # Streamlit puts this in front of its own routes only.
 _base = f"/{st.get_option('server.baseUrlPath').strip('/')}".rstrip("/")
+routes = [
+    Route(f"{_base}/api/health", _health),
+    WebSocketRoute(f"{_base}{live.PATH}", live.Live().serve),
+]
 app = st.App(
     Path(__file__).resolve().with_name("main.py"),
-    routes=[
-        Route(f"{_base}/api/health", _health),
-        WebSocketRoute(f"{_base}{live.PATH}", live.Live().serve),
-    ],
+    routes=routes,
     middleware=[Middleware(Identity)],
     on_script_error=on_script_error,
 )

@@ -235,7 +235,10 @@ class _Session:
         except UserError as error:
             unknown = error.code == "unknown-model"  # nothing is said of what the server does have
             reason = REASONS[Code.UNKNOWN_MODEL] if unknown else str(error)
-            return refused(wanted.stream, Code.UNKNOWN_MODEL, reason)
+        except Exception:
+            _log.exception("The model %s could not be loaded.", wanted.model)
+            reason = _("This model could not be loaded. Choose another.")
+        return refused(wanted.stream, Code.UNKNOWN_MODEL, reason)
 
     def _opened(self, wanted: Open, decoder: "Decoder") -> str:
         lane = self._live.scheduler.open(self._owner, decoder, wanted.priority, self._replies.put_nowait)

@@ -65,7 +65,7 @@ async def drag(server: Server, model: catalog.ModelInfo, rate: float, until: flo
             z = rng.standard_normal((1, opened["dim"]), np.float32)
             sequence, due = 0, time.perf_counter()
             while time.perf_counter() < until and not reader.done():
-                z = 0.98 * z + 0.2 * rng.standard_normal(z.shape, np.float32)
+                z = (0.98 * z + 0.2 * rng.standard_normal(z.shape)).astype(np.float32)
                 sending[sequence] = time.perf_counter()
                 await socket.send(pack_request(Decode(1, sequence, -1, 1.0, z)))
                 sequence, tally.sent, due = sequence + 1, tally.sent + 1, due + 1 / rate

@@ -215,6 +215,17 @@ def test_an_unknown_model_is_refused_and_the_others_live_on(tab: Client, model: 
     assert tab.decode(1, np.zeros((1, 6))).size == 256
 
 
+def test_a_model_that_breaks_while_it_is_loaded_is_refused(
+    tab: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(live, "_load", lambda digest: {}[digest])
+        answer = tab.open(1, "tiny-vae")
+    assert (answer["refused"], answer["code"]) == (1, Code.UNKNOWN_MODEL)
+    assert "could not be loaded" in answer["reason"] and "KeyError" in caplog.text
+    assert "opened" in tab.open(1, "tiny-vae")
+
+
 def test_a_socket_has_so_many_streams_and_not_more(tab: Client) -> None:
     for stream in range(live.STREAMS):
         assert "opened" in tab.open(stream, "tiny-vae")
