@@ -6,6 +6,7 @@ import signal
 import statistics
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -56,10 +57,18 @@ def cookie_of(server: Server, cookie: str = "") -> str:
     return given.partition(";")[0] if given else cookie
 
 
-def socket(server: Server, cookie: str, origin: str = "") -> ClientConnection:
+def socket(server: Server, cookie: str, origin: str = "", max_queue: int = 16) -> ClientConnection:
+    """Connect as the app's own page does."""
     headers = {"Cookie": cookie, "Origin": origin or server.address}
     where = f"ws://127.0.0.1:{server.port}{live.PATH}"
-    return connect(where, additional_headers=headers, proxy=None, compression=None, open_timeout=PATIENCE)
+    return connect(
+        where,
+        additional_headers=headers,
+        proxy=None,
+        compression=None,
+        open_timeout=PATIENCE,
+        max_queue=max_queue,
+    )
 
 
 def opened(connection: ClientConnection, model: str = "tiny-vae", stream: int = 1) -> int:
@@ -171,6 +180,26 @@ def test_a_client_goes_on_after_a_restart(environment: dict[str, str], tmp_path:
             assert time.monotonic() - started < 10
         with serving(tmp_path, environment, port) as server, socket(server, cookie) as connection:
             decode(connection, opened(connection), 2)
+
+
+@pytest.mark.slow
+def test_who_reads_nothing_does_not_hold_up_the_end(environment: dict[str, str], tmp_path: Path) -> None:
+    # The server ends before the socket is closed, whose sender is blocked until then.
+    with contextlib.ExitStack() as stack, serving(tmp_path, environment) as server:
+        deaf = stack.enter_context(socket(server, cookie_of(server), max_queue=1))
+        big = pack_request(Decode(1, 1, -1, 1.0, np.zeros((64, opened(deaf)), np.float32)))
+
+        def flood() -> None:
+            with contextlib.suppress(ConnectionClosed, OSError):
+                while True:
+                    deaf.send(big)
+
+        threading.Thread(target=flood, daemon=True).start()
+        time.sleep(4)  # until the buffers of both sides are full
+        server.process.send_signal(signal.SIGTERM)
+        started = time.monotonic()
+        assert server.process.wait(PATIENCE) == 0
+        assert time.monotonic() - started < 15
 
 
 def test_the_routes_follow_the_base_path_of_streamlit(tmp_path: Path) -> None:
