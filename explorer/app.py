@@ -1,9 +1,13 @@
 """The ASGI app: page script, routes, error page. Started by `streamlit run explorer/app.py` or by `serve`."""
 
+import contextlib
 import errno
 import os
 import signal
 import socket
+import threading
+from collections.abc import AsyncIterator, Callable
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -21,6 +25,7 @@ from models.errors import UserError
 
 # OpenMP's default spin-wait makes two script threads that decode at once many times slower than one.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+_GRACE = 5.0  # seconds from the first signal to the end
 
 
 async def _health(request: Request) -> JSONResponse:
@@ -28,15 +33,46 @@ async def _health(request: Request) -> JSONResponse:
     return JSONResponse({"status": "ok"})
 
 
+@contextlib.asynccontextmanager
+async def _lifespan(app: st.App) -> AsyncIterator[None]:
+    """End within seconds when told to: a client that reads nothing would hold up uvicorn for ever.
+
+    uvicorn waits until every connection is closed, unless it is interrupted a second time. Its signal handlers are
+    in place by now, and it puts back those from before at its end.
+    """
+    del app
+    impatience = threading.Timer(_GRACE, signal.raise_signal, (signal.SIGINT,))
+    impatience.daemon = True
+
+    def handle(
+        before: Callable[[int, FrameType | None], object], number: int, frame: FrameType | None
+    ) -> None:
+        with contextlib.suppress(RuntimeError):  # the second signal; the timer is started already
+            impatience.start()
+        before(number, frame)
+
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            before = signal.getsignal(number)
+            if callable(before):
+                signal.signal(number, partial(handle, before))
+    try:
+        yield
+    finally:
+        impatience.cancel()
+
+
 # Streamlit puts this in front of its own routes only.
 _base = f"/{st.get_option('server.baseUrlPath').strip('/')}".rstrip("/")
+routes = [
+    Route(f"{_base}/api/health", _health),
+    WebSocketRoute(f"{_base}{live.PATH}", live.Live().serve),
+]
 app = st.App(
     Path(__file__).resolve().with_name("main.py"),
-    routes=[
-        Route(f"{_base}/api/health", _health),
-        WebSocketRoute(f"{_base}{live.PATH}", live.Live().serve),
-    ],
+    routes=routes,
     middleware=[Middleware(Identity)],
+    lifespan=_lifespan,
     on_script_error=on_script_error,
 )
 

@@ -235,7 +235,10 @@ class _Session:
         except UserError as error:
             unknown = error.code == "unknown-model"  # nothing is said of what the server does have
             reason = REASONS[Code.UNKNOWN_MODEL] if unknown else str(error)
-            return refused(wanted.stream, Code.UNKNOWN_MODEL, reason)
+        except Exception:
+            _log.exception("The model %s could not be loaded.", wanted.model)
+            reason = _("This model could not be loaded. Choose another.")
+        return refused(wanted.stream, Code.UNKNOWN_MODEL, reason)
 
     def _opened(self, wanted: Open, decoder: "Decoder") -> str:
         lane = self._live.scheduler.open(self._owner, decoder, wanted.priority, self._replies.put_nowait)
@@ -278,7 +281,10 @@ def _is_own_origin(headers: Headers) -> bool:
     Behind a proxy, the host that the browser sees may be in X-Forwarded-Host, which a page cannot set for a
     WebSocket either. Who is no browser can send anything: the identity and the limits are for them.
     """
-    origin = urlsplit(headers.get("origin", "").lower())
+    try:
+        origin = urlsplit(headers.get("origin", "").lower())
+    except ValueError:
+        return False
     if origin.scheme not in ("http", "https") or not origin.netloc:
         return False
     port = {"http": ":80", "https": ":443"}[origin.scheme]

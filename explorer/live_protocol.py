@@ -4,7 +4,7 @@ Control messages are text: JSON objects of at most 1 KB.
 
     -> {"open": S, "model": "<64 hex digits>", "priority": P}    S: stream, 0 to 65535; P: 0 (urgent) to 3
     <- {"opened": S, "dim": D, "classes": K, "shape": [H, W, C]}
-    <- {"refused": S, "code": 4404, "reason": "..."}             the stream is not there; all others live on
+    <- {"refused": S, "code": 4404, "reason": "..."}             or 4429: too many streams; the others live on
     -> {"close": S}
 
 Requests and replies are binary, little-endian: a header of 20 bytes, and then float32 latents (n, D) in a request,
