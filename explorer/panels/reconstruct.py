@@ -45,18 +45,20 @@ def show(info: ModelInfo, seen: "Pixels") -> None:
         seen: From `models.images.prepare` for this model.
     """
     reference = images.keep(seen)
+    place = st.container()  # its pictures stand beside those of the image, the choice of the way below them
     way = _way() if info.can("encode") else "search"
-    if way == "encode":
-        request = controls.ask(info, Encode(image=reference))
-        work = background.follow(_SLOT, request).wait(_PATIENCE)
-    else:
-        request = controls.ask(info, Invert(image=reference))
-        work = background.current(_SLOT)
-        if work is None or work.request != request:
-            background.forget(_SLOT)
-            _offer(request)
-            return
-    background.watch(work, lambda work: _draw(info, work))
+    with place:
+        if way == "encode":
+            request = controls.ask(info, Encode(image=reference))
+            work = background.follow(_SLOT, request).wait(_PATIENCE)
+        else:
+            request = controls.ask(info, Invert(image=reference))
+            work = background.current(_SLOT)
+            if work is None or work.request != request:
+                background.forget(_SLOT)
+                _offer(request)
+                return
+        background.watch(work, lambda work: _draw(info, work))
 
 
 def _way() -> Literal["encode", "search"]:
