@@ -22,7 +22,7 @@ from torch import Tensor
 
 from models import paths
 from models.config import Interpolate
-from models.core import Encodes, Features, LatentModel, to_pixels, to_unit
+from models.core import Encodes, Features, LatentModel
 from models.latent import generator, lerp, slerp
 from models.neighbours import Gallery, gallery, search
 from models.plans import CHUNK, Planning, Scene, points, walk
@@ -70,13 +70,13 @@ class Space:
     classifier: Features | None = None
 
     def decode(self, z: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch channels height width"]:
-        """Return pictures, as they are shown, in [-1, 1]."""
+        """Return pictures in [-1, 1]."""
         parts: list[Tensor] = []
         with torch.no_grad():
             for start in range(0, len(z), CHUNK):
                 some = z[start : start + CHUNK]
                 labels = None if self.label is None else torch.full((len(some),), self.label)
-                parts.append(to_unit(to_pixels(self.model.decode(some, labels))))
+                parts.append(self.model.decode(some, labels))
         return torch.cat(parts)
 
     def places(self, z: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch features"]:

@@ -22,7 +22,7 @@ MAX_BYTES = 20_000_000
 MAX_PIXELS = 50_000_000
 SIDE = 2048  # pixels that the longer side is kept at: a tenth of it still fills the largest model's images
 # The formats that browsers and cameras write. Others are left out on purpose: some run programs (EPS).
-FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
 _PAPER = (255, 255, 255)
 _MIDDLE = 127.5
 _INK = 0.1  # of the brightest pixel: below, a pixel is ground
@@ -89,21 +89,14 @@ def read(data: bytes) -> Pixels:
             image.load()
             upright = ImageOps.exif_transpose(image)
             upright = _flattened(upright)
+    except UserError:
+        raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise _too_many_pixels() from None
     except UnidentifiedImageError:
         raise UserError("not-an-image", "The file is not an image that can be read.", _REMEDY) from None
-    except (
-        OSError,
-        ValueError,
-        SyntaxError,
-        EOFError,
-        OverflowError,
-        KeyError,
-        IndexError,
-        TypeError,
-    ) as error:
-        # Pillow's readers raise all of these over damaged files.
+    except Exception as error:
+        # Over damaged files Pillow's readers raise OSError, ValueError, struct.error, KeyError and more.
         problem = f"The image is damaged or incomplete ({error})."
         raise UserError("bad-image", problem, "Save or send it again.") from error
     upright.thumbnail((SIDE, SIDE), Image.Resampling.BOX)

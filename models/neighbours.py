@@ -15,7 +15,7 @@ from torch import Tensor
 
 from models import datasets, paths
 from models.config import Nearest
-from models.core import Encodes, to_unit
+from models.core import Encodes, Features, to_unit
 from models.datasets import DATASETS, ImageData
 from models.errors import UserError
 from models.plans import CHUNK, Scene, decoded, planned, preparing
@@ -24,6 +24,8 @@ from models.shared import Progress, Shared, from_disk
 
 SPACES = ("features", "pixels", "latent")  # in which distances are measured
 _VERSION = 1  # of the vectors: a change to how they are made must not read old files
+_BATCH = 16  # images embedded at once: more take nearly twice as long each, their activations leave the cache
+_SPARE = 8  # candidates that a search keeps beside the k nearest
 _BLOCK = 8192  # real images that queries are compared with at once
 
 
@@ -109,9 +111,9 @@ def vectors(
     def compute(progress: Progress) -> Tensor:
         def rows() -> dict[str, Tensor]:
             parts: list[Tensor] = []
-            for start in range(0, len(real.data), CHUNK):
+            for start in range(0, len(real.data), _BATCH):
                 with torch.inference_mode():
-                    parts.append(embed(slice(start, start + CHUNK)).half())
+                    parts.append(embed(slice(start, start + _BATCH)).half())
                 progress(start / len(real.data))
             return {"vectors": torch.cat(parts).clone()}
 
@@ -128,7 +130,7 @@ def index(scene: Scene, real: Gallery, space: str) -> Generator[float, None, Ind
         rows = yield from vectors(
             real, f"features-{digest[:16]}", lambda part: classifier.features(data.floats(part))
         )
-        return Index("features", rows, lambda pixels, _: classifier.features(to_unit(pixels)))
+        return Index("features", rows, lambda pixels, _: _features(classifier, pixels))
     if space == "latent":
         encoder, classes = encoder_of(scene), scene.model.classes
 
@@ -143,23 +145,29 @@ def index(scene: Scene, real: Gallery, space: str) -> Generator[float, None, Ind
     )
 
 
+def _features(classifier: Features, pixels: Tensor) -> Tensor:
+    starts = range(0, len(pixels), _BATCH)
+    return torch.cat([classifier.features(to_unit(pixels[s : s + _BATCH])) for s in starts])
+
+
 def search(
     queries: Float[Tensor, "queries features"], rows: Tensor, k: int
 ) -> tuple[Float[Tensor, "queries k"], Int[Tensor, "queries k"]]:
     """Return the Euclidean distances and indices of the k nearest rows (N, F) of each query, nearest first."""
-    best = queries.new_full((len(queries), 0), torch.inf)
+    # The products below round where vectors are long and close: some more candidates, then their differences.
+    kept = k + _SPARE
+    best = queries.new_empty(len(queries), 0)
     where = torch.empty(len(queries), 0, dtype=torch.long)
     for start in range(0, len(rows), _BLOCK):
         block = rows[start : start + _BLOCK].float()
         # |q - v|^2 less |q|^2, which changes no order
         near = torch.addmm(block.square().sum(1), queries, block.T, alpha=-2)
-        values, found = near.topk(min(k, len(block)), dim=1, largest=False)
+        values, found = near.topk(min(kept, len(block)), dim=1, largest=False)
         best, where = torch.cat([best, values], 1), torch.cat([where, found + start], 1)
-        best, order = best.topk(min(k, best.shape[1]), dim=1, largest=False)
+        best, order = best.topk(min(kept, best.shape[1]), dim=1, largest=False)
         where = where.gather(1, order)
-    # From the differences themselves: the squares above cancel where two vectors are close.
     distances = (rows[where].float() - queries[:, None]).square().sum(2).sqrt()
-    distances, order = distances.sort(dim=1, stable=True)
+    distances, order = distances.topk(min(k, where.shape[1]), dim=1, largest=False)
     return distances, where.gather(1, order)
 
 

@@ -4,6 +4,7 @@ A planner is a function of a scene and an operation; those that must first prepa
 that tell how far that is. The pictures are made by who asked for the plan, with `decoded`.
 """
 
+import math
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -185,11 +186,10 @@ def positions(steps: int, span: float, spacing: str) -> Tensor:
     """
     if spacing == "linear":
         return torch.linspace(-span, span, steps)
-    normal = NormalDist()
-    low = normal.cdf(-span)
+    low = 0.5 * math.erfc(span / math.sqrt(2))  # the tail below -span; NormalDist.cdf rounds it to 0 beyond 8
     shares = [low + (1 - 2 * low) * i / (steps - 1) for i in range(steps)]
     # The upper half mirrors the lower: near 1, a probability has too few digits to tell its quantile.
-    lower = [normal.inv_cdf(share) for share in shares[: steps // 2]]
+    lower = [NormalDist().inv_cdf(share) for share in shares[: steps // 2]]
     middle = [0.0] * (steps % 2)
     return torch.tensor([*lower, *middle, *(-value for value in reversed(lower))])
 

@@ -52,11 +52,14 @@ def loaded_after(code: str) -> set[str]:
 @pytest.mark.parametrize(
     "module",
     [
+        "models.blobs",
         "models.config",
         "models.paths",
         "models.tables",
         "models.errors",
         "models.families",
+        "models.images",
+        "models.values",
         "models.datasets",
         "models.catalog",
         "models.media",

@@ -65,7 +65,10 @@ def interpolate(
     ],
     frames: Annotated[int, typer.Option(metavar="INTEGER", help="Number of pictures.")] = 60,
     method: Annotated[
-        str, typer.Option(metavar="NAME", help="slerp (great circle) or lerp (straight line).")
+        str,
+        typer.Option(
+            metavar="NAME", help="slerp (great circle), lerp (straight line) or data (through the data)."
+        ),
     ] = "slerp",
     fps: Annotated[float, typer.Option(min=1, max=60, metavar="NUMBER", help="Pictures a second.")] = 20.0,
 ) -> None:

@@ -1,0 +1,57 @@
+"""Time a 64-frame interpolation with the nearest real image of each frame, warm.
+
+    uv run python tests/benchmarks/nearest.py MODEL [--frames 64] [--repeats 15] [--limit-ms 200]
+
+On one thread. `interpolate` decodes the frames, `nearest` decodes them and finds their neighbours in the features of
+the data set's classifier; the first call, which may compute the features of all training images, is apart.
+Exit code 1 if the median of `nearest` is above the limit.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+import time
+
+import torch
+
+from models import catalog, render
+from models.config import Interpolate, Nearest, Operation, Point, RenderRequest
+from models.neighbours import SPACES
+
+
+def main() -> int:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("model")
+    parser.add_argument("--frames", type=int, default=64)
+    parser.add_argument("--repeats", type=int, default=15)
+    parser.add_argument("--limit-ms", type=float, default=200)
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+
+    digest = render.admit(catalog.find(arguments.model))
+    path = Interpolate(points=(Point(seed=1), Point(seed=2)), frames=arguments.frames)
+
+    def milliseconds(op: Operation) -> float:
+        started = time.perf_counter()
+        render.render(RenderRequest(model=digest, op=op))
+        return 1000 * (time.perf_counter() - started)
+
+    ops: dict[str, Operation] = {"interpolate": path, "nearest": Nearest(of=path)}
+    report: dict[str, object] = {"first_nearest_ms": milliseconds(ops["nearest"])}
+    median = 0.0
+    for name, op in ops.items():
+        times = [milliseconds(op) for _ in range(arguments.repeats)]
+        median = statistics.median(times)
+        report[f"{name}_ms"] = {"median": median, "min": min(times), "max": max(times)}
+    result = render.render(RenderRequest(model=digest, op=ops["nearest"]))
+    report["space"] = SPACES[int(result.values["space"][0])]
+    print(json.dumps(report, indent=2))
+    return 0 if median <= arguments.limit_ms else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
