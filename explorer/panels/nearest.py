@@ -6,7 +6,7 @@ import streamlit as st
 
 from explorer import background, controls
 from explorer.background import Work
-from explorer.panels import problem, reconstruct
+from explorer.panels import pictures, problem
 from explorer.panels.fold import fold
 from explorer.text import _
 from models.catalog import ModelInfo
@@ -88,9 +88,7 @@ def _draw(info: ModelInfo, image: "NDArray[np.uint8]", work: Work) -> None:
         return
     side = image.shape[1]
     size = side * max(1, _WIDTH // side)
-    pictures = [reconstruct.crisp(one, size) for one in (image, *result.images)]
-    captions = [_("This picture"), *_captions(info, result)]
-    st.image(pictures, caption=captions, width=size, alt=captions)
+    pictures.row([image, *result.images], [_("This picture"), *_captions(info, result)], size)
     if work.request.op.op == "nearest" and work.request.op.space == "features" and result.values["space"][0]:
         st.caption(_("There is no classifier of these data here, so pixels are compared."))
 

@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
 
-from explorer import background, controls, figures, state
+from explorer import background, controls, state
 from explorer.background import Work
+from explorer.panels import pictures
 from explorer.text import _
 from models import images
 from models.catalog import ModelInfo
@@ -28,14 +29,12 @@ def width(info: ModelInfo) -> int:
     return side * max(1, _WIDTH // side)
 
 
-def crisp(image: "Pixels", pixels: int) -> bytes:
-    """Return a picture as PNG, enlarged for screens with two pixels for each CSS pixel."""
-    return figures.png(figures.enlarge(image, max(1, 2 * pixels // image.shape[1])))
-
-
 def moved() -> bool:
-    """Tell, once, that the point has moved to an image."""
-    return st.session_state.pop(_MOVED, False)
+    """Tell, once, that the point has moved to an image, and tell the person."""
+    if not st.session_state.pop(_MOVED, False):
+        return False
+    st.toast(_("You are at your image now: move it with the controls above."), icon=":material/tune:")
+    return True
 
 
 def show(info: ModelInfo, seen: "Pixels") -> None:
@@ -46,18 +45,20 @@ def show(info: ModelInfo, seen: "Pixels") -> None:
         seen: From `models.images.prepare` for this model.
     """
     reference = images.keep(seen)
+    place = st.container()  # its pictures stand beside those of the image, the choice of the way below them
     way = _way() if info.can("encode") else "search"
-    if way == "encode":
-        request = controls.ask(info, Encode(image=reference))
-        work = background.follow(_SLOT, request).wait(_PATIENCE)
-    else:
-        request = controls.ask(info, Invert(image=reference))
-        work = background.current(_SLOT)
-        if work is None or work.request != request:
-            background.forget(_SLOT)
-            _offer(request)
-            return
-    background.watch(work, lambda work: _draw(info, work))
+    with place:
+        if way == "encode":
+            request = controls.ask(info, Encode(image=reference))
+            work = background.follow(_SLOT, request).wait(_PATIENCE)
+        else:
+            request = controls.ask(info, Invert(image=reference))
+            work = background.current(_SLOT)
+            if work is None or work.request != request:
+                background.forget(_SLOT)
+                _offer(request)
+                return
+        background.watch(work, lambda work: _draw(info, work))
 
 
 def _way() -> Literal["encode", "search"]:
@@ -127,12 +128,8 @@ def _draw(info: ModelInfo, work: Work) -> None:
 def _compare(info: ModelInfo, result: "RenderResult") -> None:
     _seen, picture, difference = result.images
     gain = float(result.values["gain"][0])
-    captions = [
-        _("What the model makes of it"),
-        _("Absolute difference × {gain:.1f}").format(gain=gain),
-    ]
-    size = width(info)
-    st.image([crisp(picture, size), crisp(difference, size)], caption=captions, width=size, alt=captions)
+    captions = [_("What the model makes"), _("Absolute difference × {gain:.1f}").format(gain=gain)]
+    pictures.row([picture, difference], captions, width(info))
     line = [_("PSNR {value:.1f} dB").format(value=float(result.values["psnr_db"][0]))]
     label = _label(info, result)
     if label is not None:
@@ -170,4 +167,3 @@ def _edit(info: ModelInfo, result: "RenderResult") -> None:
 def _go(latent: list[float], label: int | None) -> None:
     state.go_to(latent, private=True, label=label)
     st.session_state[_MOVED] = True
-    st.toast(_("You are at your image now: move it with the controls above."), icon=":material/tune:")

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
 
-from explorer import figures, own, state
+from explorer import own, state
 from explorer.components.draw_pad import draw_pad
 from explorer.own import Own
-from explorer.panels import problem, reconstruct
+from explorer.panels import pictures, problem, reconstruct
 from explorer.panels.fold import fold
 from explorer.text import _
 from models.catalog import ModelInfo
@@ -116,15 +116,11 @@ def _explain(info: ModelInfo) -> None:
 
 def _fit(info: ModelInfo, image: Own) -> "Pixels":
     """Draw the choice of the part and the tone; return what the model will see, which is shown."""
-    pictures, captions = [], []
-    if not image.drawn:
-        pictures.append(figures.png(preview(image.pixels, image.crop)))
-        captions.append(_("Your image"))
     seen = own.prepared(info, image)
-    width = reconstruct.width(info)
-    pictures.append(reconstruct.crisp(seen, width))
-    captions.append(_("What the model sees"))
-    st.image(pictures, caption=captions, width=width, alt=captions)
+    shown = {_("What the model sees"): seen}
+    if not image.drawn:
+        shown = {_("Your image"): preview(image.pixels, image.crop)} | shown
+    pictures.row(list(shown.values()), list(shown), reconstruct.width(info))
     if not image.drawn:
         _crop(image)
     if info.sample_shape[0] == 1:
