@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 SHOWN = 8  # sliders at hand
 MORE = 24  # weaker ones behind a fold, at most
-_OVERLAP = 0.05  # cosine of directions that count as orthogonal
+_OVERLAP = (
+    0.01  # cosine up to which directions count as orthogonal: sliders move each other by less than shown
+)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ const PICTURE_PRIORITY = 0
 const FILM_PRIORITY = 3
 const FILM_MS = 90 // between filmstrips while something moves
 const PAUSE_MS = 300 // after the last key or turn of the wheel, before Python hears of it
+const PATIENCE_MS = 2000 // for Python's answer
 const EASE_MS = 60 // time constant
 const CLOSE = 1e-3 // sd: there
 const SAME = 0.02 // sd: what rounding may move an echo by
@@ -161,7 +162,11 @@ class LatentPad {
       if (!this.frame && distance(latent, this.z) < SAME) this.z = this.target
       return
     }
-    if (key === this.key && before?.model === data.model) return
+    if (key === this.key && before?.model === data.model) {
+      // A restart of the server may have lost what it was told.
+      if (this.pending.length && !this.busy && performance.now() - this.reportedAt > PATIENCE_MS) this.#report()
+      return
+    }
     this.key = key
     this.pending = []
     this.busy = false
@@ -324,8 +329,9 @@ class LatentPad {
       .map(k => [axes.indices[k], Math.round(1e4 * this.space.coordinate(this.target, k)) / 1e4 || 0])
       .sort(([a], [b]) => a - b)
     const key = keyOf(serial, edits)
-    if (key === (this.pending.at(-1) ?? this.key)) return
-    this.pending.push(key)
+    if (key === this.key && !this.pending.length) return
+    this.pending = [...this.pending.filter(one => one !== key), key]
+    this.reportedAt = performance.now()
     this.report({ serial, edits })
   }
 
@@ -343,7 +349,7 @@ class LatentPad {
     const directions = this.dialList.map((_, k) => k)
     const now = this.#coordinates(directions)
     const from = directions.map(k => this.space.coordinate(this.from, k))
-    this.dialList.forEach((dial, k) => dial.show(now[k], from[k], k === this.active))
+    this.dialList.forEach((dial, k) => dial.show(now[k], from[k], this.touched.has(k), k === this.active))
     const pick = values => this.axes.map(k => values[k])
     this.field.show(this.axes, pick(now), pick(from))
     this.film.show(this.active, now[this.active])
