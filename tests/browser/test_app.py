@@ -108,8 +108,7 @@ def test_a_click_opens_the_sample_in_explore(open_page: Open, pad_of: Open) -> N
     read = "c => [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data]"
     small = np.array(tile.locator("canvas").evaluate(read))
     tile.click()
-    page.wait_for_url("**/explore**")
-    assert "seed=11" in page.url
+    page.wait_for_url(re.compile("explore.*seed=11"))
     pad_of(page).wait_shows(small.reshape(32, 32, 4))
 
 
@@ -120,8 +119,7 @@ def test_the_grid_can_be_used_with_the_keyboard_alone(open_page: Open) -> None:
     for key in ("ArrowRight", "ArrowRight", "ArrowDown"):
         page.keyboard.press(key)
     page.keyboard.press("Enter")
-    page.wait_for_url("**/explore**")
-    page.wait_for_url(re.compile("seed=10"))
+    page.wait_for_url(re.compile("explore.*seed=10"))
 
 
 def test_a_slider_moves_the_picture_and_reset_takes_it_back(open_pad: Open) -> None:

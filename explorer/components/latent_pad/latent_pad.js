@@ -68,6 +68,11 @@ class LatentPad {
       nudge: (pair, stamp) => this.#nudge(this.axes.map((k, i) => [k, pair[i]]), stamp),
       reset: () => this.#reset(this.axes),
       choose: (axes, changed) => this.#chooseAxes(axes, changed),
+      keep: keep => {
+        this.space = new Space(this.space.vectors, this.data.dim, this.data.axes.shown, keep)
+        this.#show()
+        this.tell("keep", keep)
+      },
     })
     this.film = new Film({
       open: value => {
@@ -106,8 +111,8 @@ class LatentPad {
   update(data) {
     const before = this.data
     this.data = data
-    const vectors = decodeFloats(data.axes.vectors)
-    this.space = new Space(vectors, data.dim, data.axes.shown, data.keep)
+    this.space = new Space(decodeFloats(data.axes.vectors), data.dim, data.axes.shown, data.overlap && data.keep)
+    this.field.showKeep(data.overlap, data.keep)
     this.from = decodeFloats(data.start)
     const described = one => {
       const { model, shape, film, texts, alt, axes } = one
@@ -332,7 +337,7 @@ class LatentPad {
     if (key === this.key && !this.pending.length) return
     this.pending = [...this.pending.filter(one => one !== key), key]
     this.reportedAt = performance.now()
-    this.report({ serial, edits })
+    this.tell("move", { serial, edits })
   }
 
   #chooseAxes(axes, changed) {
@@ -362,7 +367,7 @@ export default function ({ data: [data] = [], parentElement, setTriggerValue }) 
   if (!root || !data) return
   let pad = pads.get(parentElement)
   if (!pad) pads.set(parentElement, (pad = new LatentPad(root)))
-  pad.report = move => setTriggerValue("move", move)
+  pad.tell = setTriggerValue
   pad.update(data)
   return () => {
     pad.close()
