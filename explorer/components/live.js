@@ -43,6 +43,7 @@ class LiveSocket {
   #watch = 0
   #heard = 0
   #askedForIdentity = false
+  #interrupted = false
 
   constructor(url) {
     this.#url = url
@@ -106,6 +107,8 @@ class LiveSocket {
       this.#failures = 0
       this.#askedForIdentity = false
       this.#streams.forEach(stream => this.#send(stream.opening()))
+      if (this.#interrupted) window.latentExplorer.revive?.() // the server may be another one
+      this.#interrupted = false
     } else {
       this.#streams.get(said.opened ?? said.refused)?.answered(said)
     }
@@ -128,6 +131,7 @@ class LiveSocket {
       socket.close()
     }
     this.#socket = null
+    this.#interrupted ||= this.#greeted && code !== IDLE
     this.#greeted = false
     const refused = code >= 4400 && code < 4500 && code !== IDLE
     this.#streams.forEach(stream => stream.lost(OUR_FAULT.includes(code)))

@@ -97,8 +97,8 @@ class Dial {
     this.node.setAttribute("aria-label", detail ? `${name}, ${detail}` : name)
   }
 
-  // from: where the point was before all edits.
-  show(coordinate, from, active) {
+  // from: where the point was before all edits; set: whether one of them is of this direction.
+  show(coordinate, from, set, active) {
     this.coordinate = coordinate
     if (!this.held()) this.reach = reachOf(coordinate)
     const place = value => `${50 + 50 * clamp(value / this.reach, -1, 1)}%`
@@ -108,7 +108,7 @@ class Dial {
     this.bar.style.right = coordinate < 0 ? "50%" : `calc(100% - ${place(coordinate)})`
     const text = signed(coordinate)
     this.value.textContent = text
-    this.node.classList.toggle("edited", Math.abs(coordinate - from) > 0.005)
+    this.node.classList.toggle("edited", set && Math.abs(coordinate - from) > 0.005)
     this.node.classList.toggle("active", active)
     this.node.setAttribute("aria-valuemin", String(-this.reach))
     this.node.setAttribute("aria-valuemax", String(this.reach))
