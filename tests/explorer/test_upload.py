@@ -345,6 +345,9 @@ def test_a_drawing_that_is_refused_gets_a_sentence(open_app, monkeypatch) -> Non
     app.run()
     assert not app.error and app.session_state["own_image"].drawn
     assert all(slider.key != "own-zoom" for slider in app.slider)
+    assert app.button(key="own-remove").label == "Remove the drawing"
+    app.button(key="own-remove").click().run()
+    assert "own_image" not in app.session_state
 
 
 def test_an_image_that_others_crowded_out_of_memory_is_kept_again(open_app, monkeypatch) -> None:
