@@ -1,8 +1,9 @@
 """Interpolation through the data: from key point to key point over latents that the model is known to use.
 
 Nodes are posterior means of training images or, for a model without encoder, draws of the prior; edges join
-neighbours. An edge costs the square of how much the picture changes along it, so that a path of many small changes
-is shorter than a leap: a sample version of the Fermat distance, whose geodesics keep to where the data are dense.
+neighbours only. An edge costs the square of how much the picture changes along it, so that a path of many small
+changes is cheaper than a leap: a sample version of the Fermat distance, whose geodesics keep to where the data are
+dense.
 
 References:
     Groisman, Jonckheere & Sapienza (2018), arXiv:1810.09398, definition 2.1, with alpha = 2.
@@ -24,7 +25,7 @@ from models import paths
 from models.config import Interpolate
 from models.core import Encodes, Features, LatentModel
 from models.latent import generator, lerp, slerp
-from models.neighbours import Gallery, gallery, search
+from models.neighbours import Gallery, features, gallery, search
 from models.plans import CHUNK, Planning, Scene, points, walk
 from models.shared import Progress, Shared, from_disk
 
@@ -79,23 +80,28 @@ class Space:
                 parts.append(self.model.decode(some, labels))
         return torch.cat(parts)
 
-    def places(self, z: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch features"]:
-        """Return what latents are neighbours by: themselves, features of their pictures, or pixels."""
+    def places(
+        self, z: Float[Tensor, "batch dim"], x: Float[Tensor, "batch channels height width"]
+    ) -> Float[Tensor, "batch features"]:
+        """Return what latents with some pictures are neighbours by: themselves, features, or pixels."""
         if isinstance(self.model, Encodes):
             return z.clone()  # tensors that share memory cannot be stored together
-        x = self.decode(z)
         with torch.no_grad():
-            return x.flatten(1) if self.classifier is None else self.classifier.features(x)
+            return x.flatten(1) if self.classifier is None else features(self.classifier, x)
 
     def between(self, start: Tensor, end: Tensor, t: Float[Tensor, " time"]) -> Tensor:
         """Interpolate between latents (B, D), shape (T, B, D)."""
         return (lerp if isinstance(self.model, Encodes) else slerp)(start, end, t)
 
-    def costs(self, start: Float[Tensor, "batch dim"], end: Float[Tensor, "batch dim"]) -> Tensor:
-        """Return the squared lengths of edges, shape (B,): the change of pixels to the middle and from there."""
-        middle = self.between(start, end, torch.tensor([0.5]))[0]
-        a, b, c = (self.decode(z) for z in (start, middle, end))
-        return (rms(a, b) + rms(b, c)).square()
+    def costs(self, z: Float[Tensor, "pair batch dim"], x: Tensor) -> Float[Tensor, " batch"]:
+        """Return the squared lengths of edges: how much pictures change to that of the middle and from there.
+
+        Args:
+            z: Where edges start and end, shape (2, B, D).
+            x: The pictures of these, shape (2, B, C, H, W).
+        """
+        middle = self.decode(self.between(z[0], z[1], torch.tensor([0.5]))[0])
+        return (rms(x[0], middle) + rms(middle, x[1])).square()
 
 
 def rms(x: Tensor, y: Tensor) -> Float[Tensor, " batch"]:
@@ -105,7 +111,8 @@ def rms(x: Tensor, y: Tensor) -> Float[Tensor, " batch"]:
 
 def build(space: Space, z: Float[Tensor, "nodes dim"], progress: Progress = lambda share: None) -> Graph:
     """Join each latent to its nearest neighbours."""
-    places = space.places(z)
+    x = space.decode(z)
+    places = space.places(z, x)
     progress(0.2)
     _, near = search(places, places, DEGREE + 1)
     index = torch.arange(len(z))[:, None].expand_as(near)
@@ -113,8 +120,8 @@ def build(space: Space, z: Float[Tensor, "nodes dim"], progress: Progress = lamb
     edges = cast(Tensor, torch.unique(pairs[pairs[:, 0] != pairs[:, 1]], dim=0))  # pyright: ignore[reportUnknownMemberType]
     costs = torch.empty(len(edges))
     for start in range(0, len(edges), CHUNK):
-        part = edges[start : start + CHUNK]
-        costs[start : start + CHUNK] = space.costs(z[part[:, 0]], z[part[:, 1]])
+        part = edges[start : start + CHUNK].T
+        costs[start : start + CHUNK] = space.costs(z[part], x[part])
         progress(0.2 + 0.8 * start / len(edges))
     return Graph(z, places, edges, costs)
 
@@ -122,17 +129,22 @@ def build(space: Space, z: Float[Tensor, "nodes dim"], progress: Progress = lamb
 def shortest(space: Space, graph: Graph, ends: Float[Tensor, "2 dim"]) -> tuple[Tensor, float]:
     """Return the cheapest path between two latents, themselves included, shape (M, D), and what it costs.
 
-    The two are joined to their neighbours and to each other: a path never costs more than going there directly.
+    The two are joined to their nearest nodes, and to each other only if they are as near. Where no edges lead from
+    one to the other, there is only the direct way.
     """
     from scipy.sparse import coo_array, csgraph  # pyright: ignore[reportMissingTypeStubs]
 
     count = len(graph.z)
     z = torch.cat([graph.z, ends])
-    _, near = search(space.places(ends), graph.places, DEGREE)
+    places = space.places(ends, space.decode(ends))
+    distances, near = search(places, graph.places, DEGREE)
     joined = [(count + side, int(node)) for side in (0, 1) for node in near[side]]
-    extra = torch.tensor([*joined, (count, count + 1)])
+    if float((places[0] - places[1]).square().sum().sqrt()) <= float(distances.max()):
+        joined.append((count, count + 1))
+    extra = torch.tensor(joined)
     edges = torch.cat([graph.edges, extra])
-    costs = torch.cat([graph.costs, space.costs(z[extra[:, 0]], z[extra[:, 1]])])
+    x = torch.stack([space.decode(z[extra[:, side]]) for side in (0, 1)])
+    costs = torch.cat([graph.costs, space.costs(z[extra.T], x)])
     # An edge of no cost would be read as none.
     weights = costs.double().clamp_min(1e-12).numpy()
     matrix: Any = coo_array(
@@ -142,6 +154,9 @@ def shortest(space: Space, graph: Graph, ends: Float[Tensor, "2 dim"]) -> tuple[
         matrix.tocsr(), directed=False, indices=count, return_predecessors=True
     )
     cost, before = cast(tuple[NDArray[np.float64], NDArray[np.int32]], found)
+    if not np.isfinite(cost[count + 1]):
+        x = space.decode(ends)
+        return ends, float(space.costs(ends[:, None], x[:, None])[0])
     path = [count + 1]
     while path[-1] != count:
         path.append(int(before[path[-1]]))

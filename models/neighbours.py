@@ -130,7 +130,7 @@ def index(scene: Scene, real: Gallery, space: str) -> Generator[float, None, Ind
         rows = yield from vectors(
             real, f"features-{digest[:16]}", lambda part: classifier.features(data.floats(part))
         )
-        return Index("features", rows, lambda pixels, _: _features(classifier, pixels))
+        return Index("features", rows, lambda pixels, _: features(classifier, to_unit(pixels)))
     if space == "latent":
         encoder, classes = encoder_of(scene), scene.model.classes
 
@@ -145,9 +145,9 @@ def index(scene: Scene, real: Gallery, space: str) -> Generator[float, None, Ind
     )
 
 
-def _features(classifier: Features, pixels: Tensor) -> Tensor:
-    starts = range(0, len(pixels), _BATCH)
-    return torch.cat([classifier.features(to_unit(pixels[s : s + _BATCH])) for s in starts])
+def features(classifier: Features, x: Float[Tensor, "batch channels height width"]) -> Tensor:
+    """Return a classifier's features of images in [-1, 1], shape (B, F), a few images at a time."""
+    return torch.cat([classifier.features(x[start : start + _BATCH]) for start in range(0, len(x), _BATCH)])
 
 
 def search(

@@ -248,7 +248,7 @@ def test_interpolation_as_mp4(run: Cli) -> None:
 def test_an_animation_through_the_data(run: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("EXPLORER_CACHE_DIR", str(tmp_path / "cache"))
     words = ("--frames", "5", "--method", "data", "-o", "a.gif")
-    assert run("interpolate", "tiny-gan", "--seeds", "1,2", *words).code == 0
+    assert run("interpolate", "tiny-cgan", "--seeds", "1,2", *words).code == 0
     with Image.open("a.gif") as animation:
         assert getattr(animation, "n_frames", 1) > 1
 
