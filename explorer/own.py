@@ -72,7 +72,7 @@ def load(name: str, data: bytes) -> None:
 def draw(url: object) -> None:
     """Take a drawing, light on dark, as the browser sends it: a data URL of a PNG; raises UserError."""
     forget()
-    st.session_state[_OWN] = Own(_drawing(url), _("drawing"), drawn=True)
+    st.session_state[_OWN] = Own(_drawing(url), _("the drawing"), drawn=True)
 
 
 def _drawing(url: object) -> Pixels:

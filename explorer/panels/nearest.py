@@ -24,7 +24,6 @@ _SLOT = "nearest"
 _COUNT = 8
 _WIDTH = 96  # CSS pixels of a picture, about
 _PATIENCE = 0.5  # seconds that a quick answer is waited for
-_QUIET = ("no-data", "shape-mismatch")  # nothing that the person has done wrong
 
 
 @st.fragment
@@ -77,9 +76,7 @@ def _space(info: ModelInfo) -> str:
 def _draw(info: ModelInfo, image: "NDArray[np.uint8]", work: Work) -> None:
     try:
         result = work.shown
-    except UserError as error:
-        if error.code not in _QUIET:
-            raise
+    except UserError as error:  # the data are not here: quietly, for it is nobody's mistake
         st.caption(problem.literal(f"{error.problem} {error.remedy}"))
         return
     if result is None:
@@ -89,7 +86,8 @@ def _draw(info: ModelInfo, image: "NDArray[np.uint8]", work: Work) -> None:
     side = image.shape[1]
     size = side * max(1, _WIDTH // side)
     pictures.row([image, *result.images], [_("This picture"), *_captions(info, result)], size)
-    if work.request.op.op == "nearest" and work.request.op.space == "features" and result.values["space"][0]:
+    op = work.request.op
+    if op.op == "nearest" and op.space == "features" and result.values["space"][0]:
         st.caption(_("There is no classifier of these data here, so pixels are compared."))
 
 

@@ -96,6 +96,18 @@ def _choose(info: ModelInfo) -> None:
         )
     if (error := st.session_state.get(_ERROR)) is not None:
         problem.show(error)
+    image = own.own()
+    crossed = (
+        way == "file" and st.session_state.get("own-file") is not None
+    )  # the file has a cross of its own
+    if image is not None and not crossed:
+        st.button(
+            _("Remove {name}").format(name=problem.literal(image.name)),
+            key="own-remove",
+            icon=":material/delete:",
+            type="tertiary",
+            on_click=own.forget,
+        )
 
 
 def _explain(info: ModelInfo) -> None:
@@ -164,6 +176,7 @@ def _grey(info: ModelInfo, image: Own) -> None:
                 _("Tones"),
                 list(words),
                 format_func=lambda name: words[name],
+                wrap=True,
                 help=_(
                     "The pictures that this model knows are light on black. *Automatic* swaps dark and light where the "
                     "border of your image is light, as in a drawing on paper."

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from explorer import tray
+from explorer import state, tray
 from explorer.tray import Kept
 from models import catalog
 from models.config import Decode, Point, RenderRequest
@@ -29,6 +29,18 @@ def test_a_file_brings_the_same_points_back_once(zoo, session) -> None:
     assert tray.from_json(data, catalog.models()) == 0
     assert tray.from_json(data, [info]) == 1
     assert tray.kept() == [first, second] and tray.kept(info) == [first]
+
+
+def test_a_file_keeps_that_a_point_is_private(zoo, session) -> None:
+    info, latent = catalog.find("tiny-vae"), (0.25,) * 6
+    state.keep_private(latent)
+    tray.keep(info, Point(latent=latent, edits=((0, 1.0),)))
+    data = tray.to_json().encode()
+    session.clear()
+    assert tray.from_json(data, [info]) == 0
+    assert not state.is_private(Point(latent=latent))
+    tray.visit(tray.kept()[0])
+    assert state.is_private(state.view().point) and state.public().point.latent == ()
 
 
 def test_names_are_told_apart(zoo, session) -> None:

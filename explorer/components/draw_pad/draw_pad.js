@@ -21,6 +21,7 @@ function build(root) {
   const clear = make("button", line)
   const use = make("button", line)
   for (const button of [undo, clear, use]) button.type = "button"
+  use.className = "use"
   return { canvas, name, brush, undo, clear, use, strokes: [], pointer: null }
 }
 
