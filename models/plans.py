@@ -4,7 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from models import latent
@@ -30,11 +32,13 @@ class Scene:
 
 @dataclass(frozen=True)
 class Plan:
-    """Latents to decode, with their labels, and named arrays that go into the result."""
+    """Latents to decode, with their labels, and named values that go into the result: numbers or words."""
 
     z: Tensor
     labels: Tensor | None
-    values: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor])
+    values: Mapping[str, Tensor | NDArray[np.str_]] = field(
+        default_factory=dict[str, Tensor | NDArray[np.str_]]
+    )
 
 
 def _labels(model: LatentModel, chosen: Sequence[int | None], seeds: Sequence[int]) -> Tensor | None:
@@ -113,7 +117,15 @@ def _interpolate(scene: Scene, op: Interpolate) -> Plan:
 
 def _directions(scene: Scene, op: Directions) -> Plan:
     found = scene.directions(op.axes)
-    values = {"vectors": found.vectors, "shares": found.shares}
+    none = torch.empty(0)
+    values: dict[str, Tensor | NDArray[np.str_]] = {
+        "vectors": found.vectors,
+        "shares": found.shares,
+        "names": np.array(found.names, np.str_),
+        "attributes": np.array(found.attributes, np.str_),
+        "scores": none if found.scores is None else found.scores,
+        "chances": none if found.chances is None else found.chances,
+    }
     return Plan(torch.empty(0, scene.model.latent_dim), None, values)
 
 

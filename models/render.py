@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,7 +22,7 @@ from torch import Tensor
 from models import catalog, checkpoints
 from models.config import RenderRequest
 from models.core import ImageModel, LatentModel, to_pixels
-from models.directions import DIRECTIONS, Directions as DirectionSet
+from models.directions import DIRECTIONS, Directions as DirectionSet, Origin
 from models.errors import UserError
 from models.plans import PLANS, Scene
 
@@ -36,14 +37,16 @@ class RenderResult:
     Args:
         images: uint8, shape (N, H, W, C).
         latents: float32, shape (N, D), in prior standard deviations.
-        values: Named arrays besides, e.g. `coordinates` (N, K) along the request's axes.
+        values: Named arrays besides, float32 or words, e.g. `coordinates` (N, K) along the request's axes; of
+            directions `vectors` (K, D) and `shares` (K,) and, empty where the kind has none, `names`,
+            `attributes`, `scores` and `chances` (K,), see `models.directions.Directions`.
         seconds: Time that it took.
         done: Share of the images that are there, in [0, 1]; below 1 only in a stream.
     """
 
     images: NDArray[np.uint8]
     latents: NDArray[np.float32]
-    values: Mapping[str, NDArray[np.float32]] = field(default_factory=dict[str, NDArray[np.float32]])
+    values: Mapping[str, NDArray[Any]] = field(default_factory=dict[str, NDArray[Any]])
     seconds: float = 0.0
     done: float = 1.0
 
@@ -55,7 +58,7 @@ class _Cache:
         self._keep = keep
         self._lock = threading.Lock()  # of the dictionaries; never held while something is loaded
         self._busy: dict[tuple[str, str], threading.Lock] = {}  # so that nothing is loaded twice at once
-        self._models: OrderedDict[str, ImageModel] = OrderedDict()
+        self._models: OrderedDict[str, tuple[ImageModel, Origin]] = OrderedDict()
         self._directions: dict[tuple[str, str], DirectionSet] = {}
 
     def _one_at_a_time(self, digest: str, axes: str = "") -> threading.Lock:
@@ -63,25 +66,30 @@ class _Cache:
             return self._busy.setdefault((digest, axes), threading.Lock())
 
     def model(self, digest: str, info: catalog.ModelInfo | None = None) -> ImageModel:
+        return self._known(digest, info)[0]
+
+    def _known(self, digest: str, info: catalog.ModelInfo | None = None) -> tuple[ImageModel, Origin]:
         with self._one_at_a_time(digest):
             with self._lock:
-                model = self._models.get(digest)
-            if model is None:
-                model = checkpoints.load(info or catalog.find(digest))
+                known = self._models.get(digest)
+            if known is None:
+                info = info or catalog.find(digest)
+                known = checkpoints.load(info), Origin(info.dataset, info.digest)
             with self._lock:
-                self._models[digest] = model
+                self._models[digest] = known
                 self._models.move_to_end(digest)
                 while len(self._models) > self._keep:
                     dropped, _ = self._models.popitem(last=False)
                     self._directions = {k: v for k, v in self._directions.items() if k[0] != dropped}
-            return model
+            return known
 
     def directions(self, digest: str, axes: str) -> DirectionSet:
         with self._one_at_a_time(digest, axes):
             with self._lock:
                 found = self._directions.get((digest, axes))
             if found is None:
-                found = DIRECTIONS[axes](_generator(self.model(digest), digest))
+                model, origin = self._known(digest)
+                found = DIRECTIONS[axes](_generator(model, digest), origin=origin)
                 with self._lock:
                     self._directions[digest, axes] = found
             return found
@@ -126,7 +134,7 @@ def stream(request: RenderRequest, cancel: Callable[[], bool] = lambda: False) -
     # Never around the `yield`: the mode belongs to the thread, so the caller's code would run in it too.
     with torch.inference_mode():
         plan = PLANS[request.op.op](scene, request.op)
-    values = {name: array(value) for name, value in plan.values.items()}
+    values = {n: array(v) if isinstance(v, Tensor) else v.copy() for n, v in plan.values.items()}
     channels, height, width = model.sample_shape
     images = np.empty((len(plan.z), height, width, channels), np.uint8)
     latents = array(plan.z)
