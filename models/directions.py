@@ -1,6 +1,7 @@
-"""Directions in latent space along which images change, one table: the axes themselves, PCA, SeFa."""
+"""Directions in latent space along which images change, one table: the axes themselves, PCA, SeFa, attributes."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol, cast, runtime_checkable
 
 import torch
@@ -8,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from models.core import LatentModel
-from models.latent import generator, prior
+from models.latent import generator, prior, projected, sheltered
 from models.tables import Table
 
 _CHUNK = 256  # latents that are decoded at once
@@ -25,20 +26,75 @@ class Directions:
 
     Args:
         vectors: Unit rows, shape (K, D); orthogonal for `raw`, `sefa` and the PCA of posteriors, not for that
-            of features. The largest component of each is positive, so that they do not flip between runs.
-        shares: What each accounts for, shape (K,), in [0, 1], descending, with a sum of at most 1.
+            of features and for attributes. The largest component of each is positive, so that they do not flip
+            between runs; along an attribute's, which are named, there is more of it.
+        shares: What each accounts for, shape (K,), in [0, 1], descending, with a sum of at most 1. Of
+            attributes: how well z predicts each, as parts of the sum.
         title: What they are, for people.
+        names: Of each, for people, in English ("glasses: round", "Sneaker"); empty if they have none.
+        attributes: What each is a value of ("glasses"); several may share one. Empty if they have no names.
+        scores: How well z predicts each on held-out samples, shape (K,): balanced accuracy for a value that a
+            picture has or has not, R^2 for a continuous attribute; None if nothing is predicted.
+        chances: The score of a guess, shape (K,): 0.5 for balanced accuracy, 0 for R^2; None with `scores`.
+        effects: By attribute, rows A, shape (R, D), such that |A v|^2 is the mean squared change that a step
+            along v makes to the attribute, in units of its mean over random unit v; no rows where it never
+            changes.
     """
 
     vectors: Float[Tensor, "directions dim"]
     shares: Float[Tensor, " directions"]
     title: str
+    names: tuple[str, ...] = ()
+    attributes: tuple[str, ...] = ()
+    scores: Float[Tensor, " directions"] | None = None
+    chances: Float[Tensor, " directions"] | None = None
+    effects: Mapping[str, Float[Tensor, "rows dim"]] = field(default_factory=dict[str, Tensor])
+
+    def keeping(self, index: int, kept: Sequence[int]) -> Float[Tensor, " dim"]:
+        """Return a direction that leaves alone what others stand for: conditional manipulation.
+
+        Where the effects of attributes have been measured, it is bent away from whatever changes the kept
+        ones (`models.latent.sheltered`); kept values of its own attribute, and directions without a measured
+        meaning, only keep their coordinates (`models.latent.projected`).
+
+        Args:
+            index: Of the direction to move along.
+            kept: Indices of the others; itself among them does not count.
+
+        Returns:
+            A unit vector, shape (D,); zero if nothing is left of the direction.
+        """
+        others = [other for other in kept if other != index]
+        own = self.attributes[index] if self.attributes else ""
+        measured = {self.attributes[o] for o in others if self.attributes} & self.effects.keys() - {own}
+        rest = [o for o in others if not self.attributes or self.attributes[o] not in measured]
+        vector = self.vectors[index]
+        if measured:
+            vector = sheltered(vector, torch.cat([self.effects[name] for name in sorted(measured)]))
+        return projected(vector, self.vectors[rest])
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a model comes from.
+
+    Args:
+        dataset: What it learnt, a name in `models.datasets.DATASETS` or another.
+        digest: sha256 of its weights, the key of what is computed with it; empty for a model that is not stored.
+    """
+
+    dataset: str
+    digest: str = ""
 
 
 class DirectionFinder(Protocol):
-    """Finds directions of a model; the seed is that of its random samples, where it draws any."""
+    """Finds directions of a model.
 
-    def __call__(self, model: LatentModel, *, seed: int = 0) -> Directions:
+    The seed is that of its random samples, where it draws any; the origin is for finders that ask what the
+    pictures show. Raises UserError where there are none to find.
+    """
+
+    def __call__(self, model: LatentModel, *, seed: int = 0, origin: Origin | None = None) -> Directions:
         """Return the directions."""
         ...
 
@@ -51,7 +107,7 @@ class Aggregates(Protocol):
 
 
 @torch.no_grad()
-def raw(model: LatentModel, *, seed: int = 0) -> Directions:
+def raw(model: LatentModel, *, seed: int = 0, origin: Origin | None = None) -> Directions:
     """Return the axes of z, those that change the image most first.
 
     The vectors are the rows of the identity, permuted. Each axis is moved by -1 and +1 at the same few
@@ -59,6 +115,7 @@ def raw(model: LatentModel, *, seed: int = 0) -> Directions:
     of the first one's (dead dimensions of a VAE) count as 0 and keep their order, which rounding would
     otherwise shuffle.
     """
+    del origin
     dim = model.latent_dim
     count = max(2, min(32, _PROBES // (2 * dim)))
     z = prior(range(seed, seed + count), dim)
@@ -79,7 +136,11 @@ def raw(model: LatentModel, *, seed: int = 0) -> Directions:
 
 @torch.no_grad()
 def pca(
-    model: LatentModel, *, seed: int = 0, covariance: Float[Tensor, "dim dim"] | None = None
+    model: LatentModel,
+    *,
+    seed: int = 0,
+    origin: Origin | None = None,
+    covariance: Float[Tensor, "dim dim"] | None = None,
 ) -> Directions:
     """Return principal directions: of the latents of real images where known, else of the decoder's features.
 
@@ -94,11 +155,13 @@ def pca(
     Args:
         model: The model.
         seed: Of the latents whose features are analysed.
+        origin: Does not matter.
         covariance: Of posterior means, shape (D, D).
 
     References:
         Härkönen, Hertzmann, Lehtinen & Paris (2020), arXiv:2004.02546, section 3.2.
     """
+    del origin
     if covariance is None and isinstance(model, Aggregates):
         covariance = model.aggregate_covariance
     if covariance is not None:
@@ -109,21 +172,24 @@ def pca(
 
 
 @torch.no_grad()
-def sefa(model: LatentModel, *, seed: int = 0) -> Directions:
+def sefa(model: LatentModel, *, seed: int = 0, origin: Origin | None = None) -> Directions:
     """Return the directions that the first affine map amplifies most: the eigenvectors of A^T A.
 
-    Shares are those of the squared gain. Nothing is sampled, so the seed does not matter.
+    Shares are those of the squared gain. Nothing is sampled, so the seed does not matter, nor does the origin.
 
     References:
         Shen & Zhou (2021), arXiv:2007.06600, equations 5 and 6.
     """
-    del seed
+    del seed, origin
     weight = model.first_layer().cpu().double()
     values, vectors = _eigen(weight.T @ weight)
     return Directions(vectors, _normalised(values), "Directions of the first layer (SeFa)")
 
 
-DIRECTIONS = Table[DirectionFinder]("direction finder", {"raw": raw, "pca": pca, "sefa": sefa})
+DIRECTIONS = Table[DirectionFinder](
+    "direction finder",
+    {"raw": raw, "pca": pca, "sefa": sefa, "attributes": "models.attributes:attributes"},
+)
 
 
 def _ganspace(model: LatentModel, seed: int) -> Directions:

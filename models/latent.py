@@ -145,3 +145,53 @@ def set_coordinates(
         return z
     inverse = cast(Tensor, torch.linalg.pinv(directions))  # pyright: ignore[reportUnknownMemberType]
     return z + inverse @ (values - directions @ z)
+
+
+def projected(direction: Float[Tensor, " dim"], others: Float[Tensor, "others dim"]) -> Float[Tensor, " dim"]:
+    """Make a direction orthogonal to others, so that moving along it keeps the coordinates along them.
+
+    Args:
+        direction: Shape (D,), not zero.
+        others: Directions, shape (N, D); they need not be orthogonal, nor independent.
+
+    Returns:
+        d - B^+ B d, with B the others, as a unit vector, shape (D,); for one other unit vector this is
+        d - (d^T b) b. Zero if the direction lies in what the others span.
+
+    References:
+        Shen, Gu, Tang & Zhou (2020), arXiv:1907.10786, section 3.2 ("conditional manipulation").
+    """
+    d = direction.double() / direction.double().norm().clamp_min(1e-12)
+    if len(others):
+        rows = torch.nn.functional.normalize(others.double(), dim=1)
+        inverse = cast(Tensor, torch.linalg.pinv(rows, rtol=1e-4))  # pyright: ignore[reportUnknownMemberType]
+        d = d - inverse @ (rows @ d)
+    norm = d.norm()
+    return torch.where(norm > 1e-4, d / norm.clamp_min(1e-12), 0).to(direction.dtype)
+
+
+def sheltered(
+    direction: Float[Tensor, " dim"], effects: Float[Tensor, "rows dim"], give: float = 0.5
+) -> Float[Tensor, " dim"]:
+    """Bend a direction away from those that change what is to stay.
+
+    `projected` keeps some linear functions of z, which are only the average of what a picture shows. A verdict
+    on a picture is no linear function, so it changes at many points all the same, and the best that a direction
+    can do is to avoid whatever changes it anywhere, the more the stronger the effect. This is linear
+    discriminant analysis with the unwanted change in the place of the scatter within classes.
+
+    Args:
+        direction: Shape (D,), the normal of the attribute that is to change.
+        effects: Rows A, shape (N, D), of several attributes one below the other: |A v|^2 is the unwanted change
+            along v.
+        give: Unwanted change that is allowed along a direction; towards 0 only directions without any are left,
+            as in `projected`; towards infinity the direction stays.
+
+    Returns:
+        (A^T A + give I)^-1 d as a unit vector, shape (D,): of all directions with the same share of d, the one
+        with the least of |A v|^2 + give |v|^2.
+    """
+    rows = effects.double()
+    gram = rows.T @ rows + give * torch.eye(rows.shape[1], dtype=torch.float64)
+    bent = cast(Tensor, torch.linalg.solve(gram, direction.double()))  # pyright: ignore[reportUnknownMemberType]
+    return (bent / bent.norm().clamp_min(1e-12)).to(direction.dtype)

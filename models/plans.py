@@ -53,13 +53,15 @@ class Plan:
     Args:
         z: Shape (N, D).
         labels: Their classes, shape (N,), or None.
-        values: Named arrays that go into the result.
+        values: Named numbers or words that go into the result.
         measured: Names arrays that are measured on the pictures, uint8, shape (N, H, W, C), once there are some.
     """
 
     z: Tensor
     labels: Tensor | None
-    values: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor])
+    values: Mapping[str, Tensor | NDArray[np.str_]] = field(
+        default_factory=dict[str, Tensor | NDArray[np.str_]]
+    )
     measured: Mapping[str, "Measure"] = field(default_factory=dict[str, "Measure"])
 
 
@@ -230,7 +232,15 @@ def _analogy(scene: Scene, op: Analogy) -> Plan:
 
 def _directions(scene: Scene, op: Directions) -> Plan:
     found = scene.directions(op.axes)
-    values = {"vectors": found.vectors, "shares": found.shares}
+    none = torch.empty(0)
+    values: dict[str, Tensor | NDArray[np.str_]] = {
+        "vectors": found.vectors,
+        "shares": found.shares,
+        "names": np.array(found.names, np.str_),
+        "attributes": np.array(found.attributes, np.str_),
+        "scores": none if found.scores is None else found.scores,
+        "chances": none if found.chances is None else found.chances,
+    }
     return Plan(torch.empty(0, scene.model.latent_dim), None, values)
 
 

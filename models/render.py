@@ -22,7 +22,7 @@ from models import catalog, checkpoints
 from models.answers import ANSWERS
 from models.config import Operation, RenderRequest
 from models.core import Features, ImageModel, LatentModel, to_pixels
-from models.directions import DIRECTIONS, Directions as DirectionSet
+from models.directions import DIRECTIONS, Directions as DirectionSet, Origin
 from models.errors import UserError
 from models.plans import CHUNK, Scene, decoded, planned
 from models.results import RenderResult, array
@@ -74,7 +74,9 @@ class _Cache:
             with self._lock:
                 found = self._directions.get((digest, axes))
             if found is None:
-                found = DIRECTIONS[axes](_generator(self.model(digest), digest))
+                model, info = self.entry(digest)
+                origin = Origin(info.dataset, info.digest)
+                found = DIRECTIONS[axes](_generator(model, digest), origin=origin)
                 with self._lock:
                     self._directions[digest, axes] = found
             return found
@@ -138,7 +140,7 @@ def _scene(digest: str) -> Scene:
 def _decoded(scene: Scene, op: Operation) -> Iterator[RenderResult]:
     """Plan the latents of an operation, then decode them chunk by chunk."""
     plan = yield from planned(scene, op)
-    values = {name: array(value) for name, value in plan.values.items()}
+    values = {name: array(v) if isinstance(v, torch.Tensor) else v.copy() for name, v in plan.values.items()}
     channels, height, width = scene.model.sample_shape
     images = np.empty((len(plan.z), height, width, channels), np.uint8)
     latents = array(plan.z)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,14 +18,16 @@ class RenderResult:
     Args:
         images: uint8, shape (N, H, W, C).
         latents: float32, shape (N, D), in prior standard deviations.
-        values: Named arrays besides, e.g. `coordinates` (N, K) along the request's axes.
+        values: Named arrays besides, numbers or words, e.g. `coordinates` (N, K) along the request's axes; of
+            directions `vectors` (K, D) and `shares` (K,) and, empty where the kind has none, `names`,
+            `attributes`, `scores` and `chances` (K,), see `models.directions.Directions`.
         seconds: Time that it took.
         done: Share of the work that is done, in [0, 1]; below 1 only in a stream.
     """
 
     images: NDArray[np.uint8]
     latents: NDArray[np.float32]
-    values: Mapping[str, NDArray[np.float32]] = field(default_factory=dict[str, NDArray[np.float32]])
+    values: Mapping[str, NDArray[Any]] = field(default_factory=dict[str, NDArray[Any]])
     seconds: float = 0.0
     done: float = 1.0
 
