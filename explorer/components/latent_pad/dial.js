@@ -47,12 +47,14 @@ class Dial {
   #listen(on) {
     let raw = 0
     let before = 0
+    let width = 1 // read once: reading it after a change would make the browser lay out the page at once
     this.held = trackPointer(this.track, {
       start: event => {
         const box = this.track.getBoundingClientRect()
         const at = event.clientX - box.left
         const thumb = ((this.coordinate / this.reach + 1) / 2) * box.width
         before = event.clientX
+        width = box.width
         raw = this.coordinate
         on.start()
         if (Math.abs(at - thumb) > GRIP) {
@@ -61,7 +63,7 @@ class Dial {
         }
       },
       move: event => {
-        const scale = (2 * this.reach) / this.track.clientWidth / (event.shiftKey ? 5 : 1)
+        const scale = (2 * this.reach) / width / (event.shiftKey ? 5 : 1)
         raw += (event.clientX - before) * scale
         before = event.clientX
         on.move(clamp(raw, -this.reach, this.reach), event.timeStamp)
@@ -99,6 +101,9 @@ class Dial {
 
   // from: where the point was before all edits; set: whether one of them is of this direction.
   show(coordinate, from, set, active) {
+    const shown = [coordinate, from, set, active, this.held()].join()
+    if (shown === this.shown) return
+    this.shown = shown
     this.coordinate = coordinate
     if (!this.held()) this.reach = reachOf(coordinate)
     const place = value => `${50 + 50 * clamp(value / this.reach, -1, 1)}%`

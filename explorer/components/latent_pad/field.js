@@ -38,14 +38,15 @@ class Field {
   }
 
   #listen(on) {
+    let box = null
     const place = event => {
-      const box = this.plane.getBoundingClientRect()
       const x = (2 * clamp((event.clientX - box.left) / box.width, 0, 1) - 1) * this.reach
       const y = (1 - 2 * clamp((event.clientY - box.top) / box.height, 0, 1)) * this.reach
       on.move([x, y], event.timeStamp)
     }
     this.held = trackPointer(this.plane, {
       start: event => {
+        box = this.plane.getBoundingClientRect()
         on.start()
         place(event)
       },

@@ -73,13 +73,15 @@ class Stage {
   #drag(on) {
     let before = null
     let raw = null
+    let width = 1
     trackPointer(this.glass, {
       start: event => {
         before = [event.clientX, event.clientY]
+        width = this.picture.canvas.clientWidth
         raw = on.start()
       },
       move: event => {
-        const scale = DRAG_SPAN / this.picture.canvas.clientWidth / (event.shiftKey ? 5 : 1)
+        const scale = DRAG_SPAN / width / (event.shiftKey ? 5 : 1)
         raw[0] += (event.clientX - before[0]) * scale
         raw[1] -= (event.clientY - before[1]) * scale
         before = [event.clientX, event.clientY]
