@@ -8,10 +8,13 @@ from pathlib import Path
 from types import FrameType
 
 import streamlit as st
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
 
+from explorer import live
+from explorer.identity import Identity
 from explorer.panels.problem import on_script_error
 from explorer.settings import streamlit_options
 from models.errors import UserError
@@ -25,9 +28,16 @@ async def _health(request: Request) -> JSONResponse:
     return JSONResponse({"status": "ok"})
 
 
+# Streamlit puts this in front of its own routes only.
+_base = f"/{st.get_option('server.baseUrlPath').strip('/')}".rstrip("/")
+routes = [
+    Route(f"{_base}/api/health", _health),
+    WebSocketRoute(f"{_base}{live.PATH}", live.Live().serve),
+]
 app = st.App(
     Path(__file__).resolve().with_name("main.py"),
-    routes=[Route("/api/health", _health)],
+    routes=routes,
+    middleware=[Middleware(Identity)],
     on_script_error=on_script_error,
 )
 

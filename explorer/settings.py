@@ -28,6 +28,19 @@ class Settings(BaseSettings):
     port: Annotated[int, Field(ge=1, le=65535, description="Port to listen on")] = 8501
     browser: Annotated[bool, Field(description="Open a browser window at the start")] = True
     warm_up: Annotated[bool, Field(description="Load torch in the background once a page is shown")] = True
+    live_connections: Annotated[
+        int, Field(ge=1, le=100_000, description="Live connections of all browsers; one tab needs one")
+    ] = 256
+    live_connections_each: Annotated[
+        int, Field(ge=1, le=1000, description="Live connections of one browser")
+    ] = 12
+    live_idle: Annotated[
+        float,
+        Field(gt=0, le=86_400, description="Seconds after which a live connection without requests ends"),
+    ] = 900
+    live_workers: Annotated[
+        int, Field(ge=1, le=64, description="Threads that decode pictures for live connections")
+    ] = 1
 
 
 def settings() -> Settings:

@@ -7,6 +7,7 @@ Every folder can be moved by an environment variable; without one, the XDG base 
 | EXPLORER_HOME | models, runs and state together | $XDG_DATA_HOME/latent-explorer |
 | EXPLORER_MODELS_DIR | models that the user trained or imported | $EXPLORER_HOME/models |
 | EXPLORER_RUNS_DIR | training runs | $EXPLORER_HOME/runs |
+| EXPLORER_STATE_DIR | what the app itself remembers | $EXPLORER_HOME/state |
 | EXPLORER_DATA_DIR | data sets | $EXPLORER_HOME/data |
 | EXPLORER_CACHE_DIR | what can be computed again | $XDG_CACHE_HOME/latent-explorer |
 | EXPLORER_ASSETS_DIR | what the project ships | beside the code |
@@ -41,6 +42,11 @@ def user_models() -> Path:
 def runs() -> Path:
     """Return the folder of training runs."""
     return _folder("EXPLORER_RUNS_DIR", home() / "runs")
+
+
+def state() -> Path:
+    """Return the folder of what the app itself remembers, such as the key that signs identities."""
+    return _folder("EXPLORER_STATE_DIR", home() / "state")
 
 
 def data() -> Path:

@@ -1,6 +1,7 @@
 """Requests to results: the one door through which the app, the command line and notebooks get pictures.
 
     render(RenderRequest) -> RenderResult;  stream(request, cancel) yields partial results, render is its last
+    decoder(digest) -> Decoder, for who decodes latents of their own many times a second
 
 Requests are plain values (`models.config`), results plain arrays. Models are cached by the digest of their
 weights and shared between sessions; nothing here changes them.
@@ -10,10 +11,12 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
+import torch
+from numpy.typing import NDArray
 
 from models import catalog, checkpoints
 from models.answers import ANSWERS
@@ -22,7 +25,7 @@ from models.core import Features, ImageModel, LatentModel
 from models.directions import DIRECTIONS, Directions as DirectionSet
 from models.errors import UserError
 from models.plans import CHUNK, Scene, decoded, planned
-from models.results import RenderResult, array
+from models.results import RenderResult, array, pictures
 
 KEPT_MODELS = 16
 
@@ -48,8 +51,13 @@ class _Cache:
             with self._lock:
                 found = self._models.get(digest)
             if found is None:
-                info = info or catalog.find(digest)
-                found = (checkpoints.load(info), info)
+                try:
+                    info = info or catalog.find(digest)
+                    found = (checkpoints.load(info), info)
+                except BaseException:
+                    with self._lock:  # or made-up digests would pile up here
+                        self._busy.pop((digest, ""), None)
+                    raise
             with self._lock:
                 self._models[digest] = found
                 self._models.move_to_end(digest)
@@ -151,3 +159,55 @@ def render(request: RenderRequest) -> RenderResult:
     """Answer a request completely; raises UserError as `stream` does."""
     *_, last = stream(request)
     return last
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """A model's decoder as a function of arrays; safe for threads. Made by `decoder`.
+
+    Args:
+        model: Shared by all sessions; never changed.
+    """
+
+    model: LatentModel
+
+    @property
+    def latent_dim(self) -> int:
+        """Dimensions D of the latent space."""
+        return self.model.latent_dim
+
+    @property
+    def classes(self) -> int:
+        """Labels that it is conditioned on; 0 if it is not."""
+        return self.model.classes
+
+    @property
+    def sample_shape(self) -> tuple[int, int, int]:
+        """Channels, height, width of an image."""
+        return self.model.sample_shape
+
+    def __call__(self, z: NDArray[np.float32], labels: NDArray[np.int64] | None = None) -> NDArray[np.uint8]:
+        """Decode latents as they are: nothing is truncated.
+
+        Args:
+            z: Latents, shape (B, D), in prior standard deviations.
+            labels: Classes in [0, classes), shape (B,), for a conditional model; else None.
+
+        Returns:
+            Images, shape (B, H, W, C): those of `render` for the same points.
+        """
+        with torch.inference_mode():
+            x = self.model.decode(torch.as_tensor(z), None if labels is None else torch.as_tensor(labels))
+            return pictures(x)
+
+
+def decoder(digest: str) -> Decoder:
+    """Return the decoder of a model, loading it if nobody did yet (which takes from 10 ms to seconds).
+
+    Args:
+        digest: sha256 of the weights, as the catalog gives it.
+
+    Raises:
+        UserError: There is no such model, it is damaged, or it makes no images.
+    """
+    return Decoder(_generator(_cache.model(digest), digest))

@@ -62,6 +62,7 @@ def loaded_after(code: str) -> set[str]:
         "models.media",
         "models.metrics",
         "explorer.cli",
+        "explorer.live",
     ],
 )
 def test_torch_free_modules_stay_torch_free(module: str) -> None:

@@ -2,17 +2,14 @@
 
 import contextlib
 import os
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.request import urlopen
 
 import pytest
 
-from explorer.bench.startup import FLAGS, chromium, free_port
+from explorer.bench.serving import serving
+from explorer.bench.startup import FLAGS, chromium
 from models.errors import UserError
 
 Open = Callable[..., Any]
@@ -47,25 +44,8 @@ def browser() -> Iterator[Any]:
 @contextlib.contextmanager
 def running_app(folder: Path) -> Iterator[str]:
     """Run the app with a home of its own; yields its address."""
-    port = free_port()
-    address = f"http://127.0.0.1:{port}"
-    environment = {**os.environ, "EXPLORER_HOME": str(folder), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "explorer", "run", "--no-browser", "--port", str(port)]
-    with (folder / "log.txt").open("w+") as log:
-        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
-        try:
-            deadline = time.monotonic() + 60
-            while True:
-                with contextlib.suppress(OSError), urlopen(f"{address}/api/health", timeout=5) as answer:
-                    if answer.status == 200:
-                        break
-                assert process.poll() is None, (folder / "log.txt").read_text()
-                assert time.monotonic() < deadline, "the app did not come up"
-                time.sleep(0.05)
-            yield address
-        finally:
-            process.terminate()
-            process.wait(15)
+    with serving(folder, {"OMP_NUM_THREADS": "1"}) as server:
+        yield server.address
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ import torch
 from models import catalog, checkpoints, render as rendering
 from models.config import Analogy, Decode, Directions, Point, RenderRequest, Sample
 from models.errors import UserError
-from models.render import CHUNK, RenderResult, render, stream
+from models.render import CHUNK, RenderResult, decoder, render, stream
 
 
 @pytest.fixture
@@ -114,3 +114,34 @@ def test_a_latent_is_truncated_and_edited_like_a_seed(digest: str) -> None:
     )
     first, second = _latents(digest, Decode(points=pair))
     assert first == pytest.approx(second, abs=1e-5)
+
+
+def test_a_decoder_gives_the_pictures_of_render(zoo: Path) -> None:
+    digest = catalog.find("tiny-cvae").digest
+    points = tuple(Point(seed=seed, label=seed) for seed in range(4))
+    expected = render(RenderRequest(model=digest, op=Decode(points=points)))
+    found = decoder(digest)
+    assert (found.latent_dim, found.classes, found.sample_shape) == (6, 10, (1, 16, 16))
+    images = found(expected.latents, np.arange(4))
+    assert images.dtype == np.uint8 and images.flags.c_contiguous
+    assert np.array_equal(images, expected.images)
+
+
+def test_decoders_of_one_model_are_equal_and_know_it_by_its_weights(zoo: Path, digest: str) -> None:
+    other = catalog.find("tiny-vae").digest
+    assert decoder(digest) == decoder(digest) != decoder(other)
+    assert len({decoder(digest), decoder(digest), decoder(other)}) == 2
+
+
+def test_what_cannot_decode_is_refused_and_leaves_nothing_behind(
+    zoo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rendering, "_cache", rendering._Cache(2))
+    for number in range(20):
+        with pytest.raises(UserError) as error:
+            decoder(f"{number:064x}")
+        assert error.value.code == "unknown-model"
+    assert not rendering._cache._busy
+    with pytest.raises(UserError) as error:
+        decoder(catalog.find("tiny-classifier").digest)
+    assert error.value.code == "cannot-decode"
