@@ -1,18 +1,17 @@
 """Widgets that change the view, and the operations that the view asks for."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import streamlit as st
 
 from explorer import state
-from explorer.text import _, percent
+from explorer.text import _
 from models.catalog import ModelInfo
 from models.config import Decode, Directions, Point, RenderRequest, Sample, Traverse, Value, default_label
 
 SMALL = 8  # latent dimensions up to which the axes themselves are the best sliders
 SPAN, STEPS = 3.0, 9  # of a traversal
-REACH = 4.0  # of a slider, in prior standard deviations
 MAX_PSI = 2.0
 MAX_SEED = 2**31 - 1
 MAX_START = MAX_SEED - 100_000  # of the Gallery, which counts on from there
@@ -47,9 +46,9 @@ def directions(info: ModelInfo, axes: str) -> RenderRequest:
     return ask(info, Directions(axes=axes))
 
 
-def picture(info: ModelInfo, point: Point) -> RenderRequest:
-    """Ask for the picture of a point, and its coordinates."""
-    return ask(info, Decode(points=(point,)))
+def picture(info: ModelInfo, *points: Point) -> RenderRequest:
+    """Ask for the pictures of points, their latents and their coordinates."""
+    return ask(info, Decode(points=points))
 
 
 def traversal(info: ModelInfo, point: Point, shown: Sequence[int]) -> RenderRequest:
@@ -84,20 +83,26 @@ def truncation(page: str) -> None:
 
 
 def seed() -> None:
-    """Choose the seed of the point."""
+    """Choose the seed of the point; it is empty where no seed draws the point."""
+    point = state.view().point
     st.number_input(
         _("Seed"),
         0,
         MAX_SEED,
+        value=None if point.latent else "min",
         step=1,
-        help=_("A seed is a number that draws one random point of the latent space: always the same one."),
-        **state.controlled("seed", state.view().point.seed, lambda value: state.update_point(seed=value)),
+        placeholder=_("a place of its own"),
+        help=_(
+            "A seed is a number that draws one random point of the latent space: always the same one. The field is "
+            "empty at a place that no seed draws; give one to go to its point."
+        ),
+        **state.controlled("seed", None if point.latent else point.seed, state.go_to_seed),
     )
 
 
 def random_seed() -> None:
     """Go to a random point."""
-    state.update_point(seed=random.randrange(1_000_000), latent=(), edits=())
+    state.go_to_seed(random.randrange(1_000_000))
 
 
 def first_seed() -> None:
@@ -148,10 +153,11 @@ _AXES = {
     "pca": lambda: (_("Principal"), _("PCA: the directions in which the pictures differ most")),
     "sefa": lambda: (_("First layer"), _("SeFa: the directions that the model's first layer amplifies most")),
     "raw": lambda: (_("Raw axes"), _("the latent dimensions themselves, the strongest first")),
+    "attributes": lambda: (_("Attributes"), _("what a classifier learned to tell apart, by name")),
 }
 
 
-def axes(names: Sequence[str], chosen: str) -> None:
+def axes(names: Sequence[str], chosen: str, change: Callable[[str], None]) -> None:
     """Choose what the sliders move along."""
     ordered = [*(name for name in _AXES if name in names), *(name for name in names if name not in _AXES)]
     words = {name: _AXES[name]() if name in _AXES else (name.capitalize(), name) for name in ordered}
@@ -161,19 +167,17 @@ def axes(names: Sequence[str], chosen: str) -> None:
         format_func=lambda name: words[name][0],
         wrap=True,
         help="\n".join(f"- **{title}**: {text}." for title, text in words.values()),
-        **state.controlled("axes", chosen, lambda value: state.update_point(axes=value, edits=())),
+        **state.controlled("axes", chosen, change),
     )
 
 
-def slider(name: str, share: float, direction: int, coordinate: float, *, edited: bool, key: str) -> None:
-    """Move the point along a direction; it shows the point's coordinate in prior standard deviations."""
-    shown = round(coordinate, 2)  # a direction's own edit comes back with the rounding of float32
-    reach = max(REACH, -(-abs(shown) // 1))
-    st.slider(
-        f"**{name}** · {percent(share)}" if edited else f"{name} · {percent(share)}",
-        -reach,
-        reach,
-        step=0.05,
-        format="%+.2f",
-        **state.controlled(key, shown, lambda value: state.set_edit(direction, value)),
+def keep() -> None:
+    """Choose whether a move along one direction changes the others."""
+    st.toggle(
+        _("Keep the others fixed"),
+        help=_(
+            "These directions overlap, so a move along one moves the point along others as well. Switched on, only "
+            "that part of it is used which leaves the others as they are."
+        ),
+        **state.controlled("keep", state.view().keep, lambda value: state.update(keep=value)),
     )

@@ -24,12 +24,14 @@ class View(Value):
         point: Where in its latent space Explore is; its truncation and axes hold for every page.
         start: First seed of the Gallery's grid.
         classes: What the Gallery shows of a conditional model: `rows` (a row for each class), `mixed`, or an index.
+        keep: Moving along one direction leaves the coordinates along the others.
     """
 
     model: str = ""
     point: Point = Point(axes="")
     start: Seed = 0
     classes: str = "rows"
+    keep: bool = False
 
 
 def view() -> View:
@@ -93,6 +95,24 @@ def half(latent: Iterable[float]) -> tuple[float, ...]:
 def go_to(latent: Iterable[float], **changes: Any) -> None:
     """Move the point to a latent that no seed draws; it is taken as it is, without truncation or edits."""
     update_point(**{"latent": half(latent), "truncation": 1.0, "edits": (), **changes})
+
+
+def go_to_seed(seed: int) -> None:
+    """Move the point to what a seed draws, wherever it is."""
+    update_point(seed=seed, latent=(), edits=())
+
+
+def choose_axes(axes: str, latent: Iterable[float]) -> None:
+    """Move along other directions from now on; the point stays where it is.
+
+    Args:
+        axes: Of the directions.
+        latent: Where the point is. Edits mean nothing along other directions, so they become part of it.
+    """
+    if view().point.edits:
+        go_to(latent, axes=axes)
+    else:
+        update_point(axes=axes)
 
 
 def correct_point(sentences: list[str], **changes: Any) -> None:

@@ -133,7 +133,7 @@ def _run(context: "BrowserContext", port: int) -> dict[str, float]:
         command = [sys.executable, "-m", "explorer", "run", "--no-browser", "--port", str(port)]
         process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         try:
-            _wait_for_port(process, port)
+            wait_for_port(process, port)
             answered = time.time()
             page.goto(f"http://127.0.0.1:{port}/", wait_until="commit")
             painted = {name: _wait_for(page, name) / 1000 for name in ("title", "grid")}
@@ -159,7 +159,8 @@ def _wait_for(page: Any, name: str) -> float:
     return float(page.wait_for_function(script, timeout=TIMEOUT * 1000, polling=20).json_value())
 
 
-def _wait_for_port(process: "subprocess.Popen[bytes]", port: int) -> None:
+def wait_for_port(process: "subprocess.Popen[bytes]", port: int) -> None:
+    """Return once something listens there; raises RuntimeError or TimeoutError if it will not."""
     deadline = time.monotonic() + TIMEOUT
     while time.monotonic() < deadline:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):

@@ -7,7 +7,9 @@ import typer
 from explorer.commands.console import Json, emit, only_results
 from explorer.commands.train import Device
 
-app = typer.Typer(help="Measure how fast this machine starts the app and trains.", no_args_is_help=True)
+app = typer.Typer(
+    help="Measure how fast this machine starts the app, decodes and trains.", no_args_is_help=True
+)
 
 
 @app.command()
@@ -34,6 +36,36 @@ def startup(
         print(
             f"title painted after {result['title_s']:.2f} s, first grid after {result['first_grid_s']:.2f} s"
         )
+
+
+@app.command()
+def decode(
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="MODEL", help="Only this model; may be given several times. Without: all shipped."
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Time how closely the picture follows the pointer, in a Chromium.
+
+    Updates during a two-second drag, the time from the pointer's event to the picture on the screen, and the time
+    that decoding takes by itself.
+    """
+    from explorer.bench.decode import measure
+
+    with only_results():
+        result = measure(model or ())
+    if as_json:
+        emit(result)
+        return
+    print("updates/s, pointer to paint p50 and p95, decoding 1, 16, 64 pictures (ms):")
+    for name, row in result["checkpoints"].items():
+        delay, times = row["pointer_to_paint_ms"], row["decode_ms"]
+        words = f"{row['updates_per_s']:5.1f} | {delay['p50']:5.1f} {delay['p95']:5.1f} |"
+        print(f"{name:20} {words} " + " ".join(f"{times[n]:6.2f}" for n in times))
+    print(f"{'a plain st.slider':20} {result['slider']['updates_per_s']:5.1f}")
 
 
 @app.command()

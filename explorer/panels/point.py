@@ -1,23 +1,25 @@
-"""The point that Explore is at: its picture, the controls that move it, a slider for each direction."""
+"""The point that Explore is at: its picture with what moves it, what it starts from, the kind of its directions."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from explorer import cache, controls, figures, link, state
-from explorer.text import _, ngettext
+from explorer import cache, controls, link, live, state
+from explorer.components.latent_pad import Axes, Edits, Place, latent_pad
+from explorer.text import _, ngettext, percent
 from models.catalog import ModelInfo
 from models.config import Point
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy as np
     from numpy.typing import NDArray
 
-_LARGE = 768  # pixels of the large picture, at least
-_COLUMNS = 2
-_MORE = 24  # sliders behind the expander, at most
+SHOWN = 8  # sliders at hand
+MORE = 24  # weaker ones behind a fold, at most
+_OVERLAP = 0.05  # cosine of directions that count as orthogonal
 
 
 @dataclass(frozen=True)
@@ -26,22 +28,22 @@ class Located:
 
     Args:
         point: Where it is.
-        image: Its picture, uint8 (H, W, C).
-        names: Of the directions, the most important first.
-        shares: What each explains, in [0, 1].
-        coordinates: Of the point along them, in prior standard deviations.
+        place: The same for the pad.
+        axes: The first directions, and those further ones that have been edited.
+        coordinates: Of the point along all directions, in prior standard deviations.
+        overlap: Whether directions at hand are not orthogonal.
     """
 
     point: Point
-    image: "NDArray[np.uint8]"
-    names: list[str]
-    shares: list[float]
+    place: Place
+    axes: Axes
     coordinates: list[float]
+    overlap: bool
 
     @property
-    def count(self) -> int:
-        """Number of directions."""
-        return len(self.names)
+    def image(self) -> "NDArray[np.uint8]":
+        """Its picture, uint8 (H, W, C)."""
+        return self.place.image
 
 
 def locate(info: ModelInfo) -> Located:
@@ -55,36 +57,83 @@ def locate(info: ModelInfo) -> Located:
         state.correct_point([sentence], axes=instead, edits=())
         point = controls.point_of(info)
     found = cache.render(controls.directions(info, point.axes)).values
-    vectors, shares = found["vectors"], found["shares"]
-    wrong = [index for index, _value in point.edits if index >= len(shares)]
+    count = len(found["vectors"])
+    wrong = [index for index, _value in point.edits if index >= count]
     if wrong:
         text = _(
             "The link sets direction {index}, but in a link they are 0 to {last}. That edit is left out."
         )
-        sentences = [text.format(index=index, last=len(shares) - 1) for index in wrong]
+        sentences = [text.format(index=index, last=count - 1) for index in wrong]
         state.correct_point(sentences, edits=tuple(edit for edit in point.edits if edit[0] not in wrong))
         point = controls.point_of(info)
-    result = cache.render(controls.picture(info, point))
-    return Located(
-        point,
-        result.images[0],
-        [_name(point.axes, number, vector) for number, vector in enumerate(vectors)],
-        [float(share) for share in shares],
-        [float(value) for value in result.values["coordinates"][0]],
+    result = cache.render(controls.picture(info, point, point.model_copy(update={"edits": ()})))
+    axes = _axes(point, found)
+    place = Place(
+        model=info.digest,
+        label=point.label,
+        latent=result.latents[0],
+        start=result.latents[1],
+        image=result.images[0],
+        edits=point.edits,
+        alt=_alt(info, point),
+    )
+    at_hand = axes.vectors[: axes.shown]
+    cosines = at_hand @ at_hand.T - [[i == j for i in range(len(at_hand))] for j in range(len(at_hand))]
+    overlap = bool((abs(cosines) > _OVERLAP).any())
+    return Located(point, place, axes, [float(c) for c in result.values["coordinates"][0]], overlap)
+
+
+def _alt(info: ModelInfo, point: Point) -> str:
+    if point.latent:
+        return _("What {title} makes of this point").format(title=info.title)
+    return _("What {title} makes of this point, seed {seed}").format(title=info.title, seed=point.seed)
+
+
+def _axes(point: Point, found: "Mapping[str, NDArray[np.float32]]") -> Axes:
+    vectors, shares = found["vectors"], found["shares"]
+    indices = list(range(min(len(vectors), SHOWN + MORE)))
+    indices += [index for index, _value in point.edits if index >= len(indices)]
+    given, scores = list(found.get("names", ())), list(found.get("scores", ()))
+    if scores:
+        details = [percent(float(scores[index])) for index in indices]
+        hint = _("a classifier of held-out pictures is right about this in {share} of cases")
+    else:
+        details = [percent(float(shares[index])) for index in indices]
+        hint = _("accounts for {share} of how the pictures differ")
+    return Axes(
+        kind=point.axes,
+        indices=indices,
+        names=[str(given[i]) if given else _name(point.axes, i, vectors[i]) for i in indices],
+        details=details,
+        hints=[hint.format(share=detail) for detail in details],
+        vectors=vectors[indices],
+        shown=min(SHOWN, len(vectors)),
     )
 
 
-def _name(axes: str, number: int, vector: Any) -> str:
+def _name(axes: str, number: int, vector: "NDArray[np.float32]") -> str:
     if axes == "raw":
         return _("z{number}").format(number=int(abs(vector).argmax()) + 1)
     return _("Direction {number}").format(number=number + 1)
 
 
-def picture(info: ModelInfo, found: Located) -> None:
-    """Show the picture large, every pixel a crisp square."""
-    factor = -(-_LARGE // found.image.shape[0])
-    alt = _("What {title} makes of this point, seed {seed}").format(title=info.title, seed=found.point.seed)
-    st.image(figures.png(figures.enlarge(found.image, factor)), width="stretch", alt=alt)
+def pad(found: Located) -> None:
+    """Show the picture with all that moves it."""
+    base = str(st.get_option("server.baseUrlPath")).strip("/")
+
+    def moved(edits: Edits) -> None:
+        state.update_point(edits=edits)
+
+    latent_pad(
+        found.place,
+        found.axes,
+        key="pad",
+        url=f"/{base}{live.PATH}" if base else live.PATH,
+        keep=found.overlap and state.view().keep,
+        span=controls.SPAN,
+        steps=controls.STEPS,
+        on_move=moved,
+    )
 
 
 def actions(found: Located) -> None:
@@ -100,7 +149,7 @@ def actions(found: Located) -> None:
     st.button(
         _("Reset"),
         key="reset",
-        icon=":material/undo:",
+        icon=":material/restart_alt:",
         disabled=not edits,
         help=ngettext("Take back {n} edit", "Take back {n} edits", edits).format(n=edits),
         on_click=state.update_point,
@@ -110,38 +159,17 @@ def actions(found: Located) -> None:
 
 def options(info: ModelInfo, found: Located) -> None:
     """Draw what the point starts from, and the choice of directions."""
-    first, second = st.columns(2)
-    with first:
+    widths = [1.1, 1.3, 1.2] if info.labels else [1.1, 1.3]
+    columns = st.columns([*widths, 2.6], gap="medium")
+    with columns[0]:
         controls.seed()
-    with second:
+    with columns[1]:
         controls.truncation(link.EXPLORE)
     if info.labels:
-        controls.label(info)
-    controls.axes(cache.axes(), found.point.axes)
-
-
-def sliders(found: Located, directions: Iterable[int]) -> None:
-    """Draw a slider for each direction."""
-    edited = {index for index, _value in found.point.edits}
-    shown = list(directions)
-    for start in range(0, len(shown), _COLUMNS):  # row by row, which is the order of the Tab key too
-        for column, index in zip(st.columns(_COLUMNS), shown[start : start + _COLUMNS], strict=False):
-            with column:
-                controls.slider(
-                    found.names[index],
-                    found.shares[index],
-                    index,
-                    found.coordinates[index],
-                    edited=index in edited,
-                    key=f"slider-{index}",
-                )
-
-
-def more_sliders(found: Located, directions: range) -> None:
-    """Draw the sliders of weaker directions, once they are asked for."""
-    shown = directions[:_MORE]
-    title = _("Directions {first} to {last}").format(first=shown[0] + 1, last=shown[-1] + 1)
-    more = st.expander(title, icon=":material/tune:", key="more-directions", on_change="rerun")
-    if more.open:
-        with more:
-            sliders(found, shown)
+        with columns[2]:
+            controls.label(info)
+    with columns[-1]:
+        latent = found.place.latent.tolist()
+        controls.axes(cache.axes(), found.point.axes, lambda axes: state.choose_axes(axes, latent))
+        if found.overlap:
+            controls.keep()

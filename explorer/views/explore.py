@@ -1,4 +1,4 @@
-"""One point of the latent space, large, with a slider for each direction that matters."""
+"""One point of the latent space, large, with everything that moves it: the picture follows the pointer."""
 
 import streamlit as st
 from models.catalog import ModelInfo
@@ -6,8 +6,6 @@ from models.catalog import ModelInfo
 from explorer import link
 from explorer.panels import arithmetic, history, picker, point as place, problem, share, traversals
 from explorer.text import _
-
-SLIDERS = 8
 
 
 @st.fragment
@@ -19,19 +17,13 @@ def explore(info: ModelInfo) -> None:
                 found = place.locate(info)
         finally:
             problem.show_notices()
-        left, right = st.columns(2, gap="medium")
-        with left:
-            place.picture(info, found)
-            with st.container(horizontal=True):
-                place.actions(found)
-                share.download(info, found.point, found.image)
-                history.travel()
-        with right:
-            place.options(info, found)
-            place.sliders(found, range(min(SLIDERS, found.count)))
-        if found.count > SLIDERS:
-            place.more_sliders(found, range(SLIDERS, found.count))
-        traversals.show(info, found.point, found.names[:SLIDERS], found.coordinates[:SLIDERS])
+        place.options(info, found)
+        place.pad(found)
+        with st.container(horizontal=True):
+            place.actions(found)
+            share.download(info, found.point, found.image)
+            history.travel()
+        traversals.show(info, found)
         history.show(info, found.point)
         with st.expander(_("Arithmetic on points"), icon=":material/calculate:"):
             arithmetic.show(info)
@@ -44,8 +36,7 @@ chosen = picker.chosen()
 if chosen is not None:
     st.markdown(
         _(
-            "You are at one point of a latent space of {dim} dimensions. Move a slider, and the picture changes "
-            "along one direction of that space."
+            "You are at one point of a latent space of {dim} dimensions. Move it, and the picture follows."
         ).format(dim=chosen.latent_dim),
         help=picker.latent_help(),
     )

@@ -1,0 +1,198 @@
+"""The picture of a latent with all that moves it: sliders, a plane of two directions, the picture, a filmstrip."""
+
+import base64
+import hashlib
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+from streamlit.components.v2 import component
+
+from explorer.components import script
+from explorer.text import _
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_FOLDER = Path(__file__).parent
+_HTML = '<div class="latent-pad" role="group"></div>'
+_PARTS = ("parts", "space", "dial", "field", "picture", "stage", "latent_pad")
+SCRIPTS = ("live.js", *(f"latent_pad/{name}.js" for name in _PARTS))
+DIGITS = 4  # of a coordinate that the browser reports
+
+Edits = tuple[tuple[int, float], ...]
+
+
+@dataclass(frozen=True)
+class Axes:
+    """The directions that a pad offers, the most important first.
+
+    Args:
+        kind: What they are, a name in `models.directions.DIRECTIONS`.
+        indices: Of the directions among those of the model.
+        names: For people.
+        details: A word on each that stands beside its name, such as its share; may be empty.
+        hints: A sentence on each, for its tooltip; may be empty.
+        vectors: float32 unit rows, shape (K, D).
+        shown: How many of them are at hand; the others are behind a fold.
+    """
+
+    kind: str
+    indices: Sequence[int]
+    names: Sequence[str]
+    details: Sequence[str]
+    hints: Sequence[str]
+    vectors: "NDArray[np.float32]"
+    shown: int
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a pad is.
+
+    Args:
+        model: Digest of the model's weights.
+        label: Class, for a conditional model; else None.
+        latent: float32, shape (D,): what is decoded, after truncation and edits.
+        start: float32, shape (D,): the same without the edits.
+        image: The picture, uint8 (H, W, C).
+        edits: (direction, coordinate) pairs, which lead from `start` to `latent`.
+        alt: What the picture shows, in words.
+    """
+
+    model: str
+    label: int | None
+    latent: "NDArray[np.float32]"
+    start: "NDArray[np.float32]"
+    image: "NDArray[np.uint8]"
+    edits: Edits
+    alt: str
+
+
+@cache
+def _component() -> Any:
+    css = (_FOLDER / "latent_pad.css").read_text()
+    return component("latent_explorer_pad", html=_HTML, css=css, js=script(*SCRIPTS))
+
+
+def _texts() -> dict[str, str]:
+    return {
+        "pad": _("The picture and its controls"),
+        "more": _("{n} weaker directions"),
+        "across": _("Across"),
+        "upwards": _("Upwards"),
+        "along": _("Along"),
+        "plane": _("two-dimensional slider"),
+        "film": _("Pictures along one direction"),
+        "frame": _("{name} at {value}"),
+        "drag": _("Drag the picture"),
+        "ease": _("Ease to where you point instead of jumping"),
+        "soft": _("Smooth between the pixels"),
+        "figures": _("Show speed"),
+        "full": _("Full screen"),
+        "meter": _("{latency} ms · {rate} pictures/s"),
+        "lost": _("Connecting again … until then the picture follows when you let go."),
+        "plain": _("The picture follows when you let go."),
+    }
+
+
+def _encoded(array: "NDArray[Any]") -> str:
+    return base64.b64encode(array.tobytes()).decode()
+
+
+def serial(place: Place, axes: Axes) -> str:
+    """Return what names the place that edits start from: those that a browser reports for another are too late."""
+    parts = (place.model.encode(), repr(place.label).encode(), place.start.tobytes(), axes.kind.encode())
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
+
+
+def payload(place: Place, axes: Axes, *, url: str, keep: bool, span: float, steps: int) -> dict[str, Any]:
+    """Return all that the browser needs; each payload stands for itself, because it may be the first."""
+    return {
+        "url": url,
+        "model": place.model,
+        "label": -1 if place.label is None else place.label,
+        "dim": len(place.latent),
+        "shape": list(place.image.shape),
+        "serial": serial(place, axes),
+        "edits": [list(edit) for edit in place.edits],
+        "latent": _encoded(place.latent),
+        "start": _encoded(place.start),
+        "pixels": _encoded(place.image),
+        "alt": place.alt,
+        "axes": {
+            "name": axes.kind,
+            "indices": list(axes.indices),
+            "names": list(axes.names),
+            "details": list(axes.details),
+            "hints": list(axes.hints),
+            "vectors": _encoded(axes.vectors),
+            "shown": axes.shown,
+        },
+        "pad": [0, 1],
+        "keep": keep,
+        "film": {"span": span, "steps": steps},
+        "texts": _texts(),
+    }
+
+
+def reported(value: object, place: Place, axes: Axes) -> Edits | None:
+    """Return the edits that a browser reports, None if they are none or for another place; nothing is believed."""
+    if not isinstance(value, dict) or value.get("serial") != serial(place, axes):
+        return None
+    given = value.get("edits")
+    if not isinstance(given, list) or len(given) > len(axes.indices):
+        return None
+    edits: dict[int, float] = {}
+    for pair in given:
+        if not isinstance(pair, list) or len(pair) != 2:
+            return None
+        index, coordinate = pair
+        if type(index) is not int or index not in axes.indices or index in edits:
+            return None
+        if type(coordinate) not in (int, float) or not math.isfinite(coordinate) or abs(coordinate) > 100:
+            return None
+        edits[index] = round(float(coordinate), DIGITS)
+    return tuple(sorted(edits.items()))
+
+
+def latent_pad(
+    place: Place,
+    axes: Axes,
+    *,
+    key: str,
+    url: str,
+    keep: bool = False,
+    span: float = 3.0,
+    steps: int = 9,
+    on_move: Callable[[Edits], None],
+) -> None:
+    """Show a point's picture, which follows the pointer, and what moves it.
+
+    While the point moves, the browser gets pictures over the live socket; Python hears of it once, on release. Where
+    there is no socket, the picture follows then, from the next run of the page.
+
+    Args:
+        place: Where the point is.
+        axes: Along which directions it can be moved.
+        key: Of the element.
+        url: Of the live socket, a path of this server.
+        keep: Moving along one direction leaves the coordinates of the others that are shown.
+        span: The filmstrip runs from -span to span, in prior standard deviations.
+        steps: Pictures of the filmstrip.
+        on_move: Called with all edits that lead from the start to the new place, before the page is drawn anew.
+    """
+
+    def moved() -> None:
+        edits = reported(st.session_state[key].move, place, axes)
+        if edits is not None:
+            on_move(edits)
+
+    data = payload(place, axes, url=url, keep=keep, span=span, steps=steps)
+    # In a list, because Streamlit imports pandas (a second) to look for data frames in a dictionary's values.
+    _component()(data=[data], key=key, on_move_change=moved)

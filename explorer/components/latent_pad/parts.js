@@ -1,0 +1,73 @@
+// Small things that the parts of the pad share.
+const SVG = "http://www.w3.org/2000/svg"
+
+function make(tag, className = "", properties = {}) {
+  const node = document.createElement(tag)
+  if (className) node.className = className
+  return Object.assign(node, properties)
+}
+
+function makeSvg(tag, attributes = {}) {
+  const node = document.createElementNS(SVG, tag)
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value)
+  return node
+}
+
+function clamp(value, low, high) {
+  return Math.min(high, Math.max(low, value))
+}
+
+function signed(value) {
+  const text = Math.abs(value).toFixed(2)
+  return text === "0.00" ? text : `${value < 0 ? "−" : "+"}${text}`
+}
+
+function fill(template, values) {
+  return template.replace(/\{(\w+)\}/g, (_, name) => values[name])
+}
+
+// Report every move of a captured pointer at once. `pointermove` waits for the next frame, up to 17 ms; where the
+// browser has it, `pointerrawupdate` does not.
+function trackPointer(node, { start, move, end }) {
+  let active = null
+  let last = ""
+  const moved = event => {
+    const place = `${event.clientX} ${event.clientY}`
+    if (event.pointerId !== active || place === last) return
+    last = place
+    move(event)
+  }
+  const ended = event => {
+    if (event.pointerId !== active) return
+    active = null
+    node.removeEventListener("pointerrawupdate", moved)
+    node.classList.remove("dragged")
+    end(event)
+  }
+  node.addEventListener("pointerdown", event => {
+    if (active !== null || event.button > 0 || start(event) === false) return
+    active = event.pointerId
+    last = `${event.clientX} ${event.clientY}`
+    node.setPointerCapture(active)
+    node.addEventListener("pointerrawupdate", moved)
+    node.classList.add("dragged")
+  })
+  node.addEventListener("pointermove", moved)
+  node.addEventListener("pointerup", ended)
+  node.addEventListener("pointercancel", ended)
+  node.addEventListener("lostpointercapture", ended)
+  return () => active !== null
+}
+
+const ICONS = {
+  ease: "M2 12 C 6 12 6 4 10 4 L 14 4",
+  soft: "M8 2 C8 2 3.5 6.6 3.5 9.8 A4.5 4.5 0 0 0 12.5 9.8 C12.5 6.6 8 2 8 2 Z",
+  figures: "M3 13 V9 M8 13 V3 M13 13 V6",
+  full: "M6 2 H2 V6 M10 2 H14 V6 M14 10 V14 H10 M2 10 V14 H6",
+}
+
+function makeIcon(name) {
+  const icon = makeSvg("svg", { viewBox: "0 0 16 16", "aria-hidden": "true" })
+  icon.append(makeSvg("path", { d: ICONS[name] }))
+  return icon
+}
