@@ -1,11 +1,16 @@
 """A real Chromium and the real app, started as a person starts it."""
 
+import base64
 import contextlib
 import os
+import re
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
+import numpy as np
 import pytest
 
 from explorer.bench.serving import serving
@@ -13,6 +18,81 @@ from explorer.bench.startup import FLAGS, chromium
 from models.errors import UserError
 
 Open = Callable[..., Any]
+
+
+def until(holds: Callable[[], object], what: str, seconds: float = 20.0) -> None:
+    """Wait until something holds."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.05)
+
+
+class Pad:
+    """The latent pad of a page, as a person meets it."""
+
+    def __init__(self, page: Any) -> None:
+        self.page = page
+        self.canvas = page.locator(".latent-pad .picture")
+        self.plane = page.locator(".latent-pad .plane")
+        self.frames = page.locator(".latent-pad .frame")
+        self.status = page.locator(".latent-pad .status")
+        self.canvas.wait_for()
+        until(lambda: self.pixels().any(), "the picture is empty")
+
+    def wait_live(self) -> "Pad":
+        """Wait for the live socket and the filmstrip, which is asked for over it."""
+        self.page.locator(".latent-pad[data-state=live] .film.drawn").wait_for()
+        return self
+
+    def pixels(self) -> np.ndarray:
+        """Return what the canvas shows, (H, W, 4)."""
+        script = """c => [c.height, c.width, btoa(String.fromCharCode(
+          ...c.getContext("2d").getImageData(0, 0, c.width, c.height).data))]"""
+        height, width, data = self.canvas.evaluate(script)
+        return np.frombuffer(base64.b64decode(data), np.uint8).reshape(height, width, 4).astype(int)
+
+    def dial(self, number: int = 0) -> Any:
+        """Return a slider."""
+        return self.page.locator(".latent-pad .dial").nth(number)
+
+    def value(self, number: int = 0) -> float:
+        """Return what a slider shows."""
+        return float(self.dial(number).get_attribute("aria-valuenow"))
+
+    def values(self) -> list[float]:
+        """Return what the sliders at hand show."""
+        return [self.value(number) for number in range(self.page.locator(".side > .dials .dial").count())]
+
+    def wait_changed(self, before: np.ndarray) -> np.ndarray:
+        """Wait for another picture, and return it."""
+        until(lambda: differ(self.pixels(), before), "the picture stays as it was")
+        return self.pixels()
+
+    def wait_shows(self, expected: np.ndarray) -> None:
+        """Wait for a picture; rounding may move a pixel by a level."""
+        until(lambda: not differ(self.pixels(), expected), "another picture is shown")
+
+    def grab(self, place: Any, x: float = 0.5, y: float = 0.5) -> Callable[[float, float], None]:
+        """Press the button at a share of an element's box; returns a function that moves to another share."""
+        box = place.bounding_box()
+
+        def move(x: float, y: float) -> None:
+            self.page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"])
+
+        move(x, y)
+        self.page.mouse.down()
+        return move
+
+    def wait_for_edits(self, pattern: str = "edits=") -> str:
+        """Wait until the link holds edits that a pattern describes; returns it without the server."""
+        self.page.wait_for_url(lambda url: re.search(pattern, unquote(url)))
+        return self.page.url[self.page.url.index("/explore") :]
+
+
+def differ(one: np.ndarray, other: np.ndarray, levels: int = 1) -> bool:
+    """Tell whether pictures differ by more than some levels somewhere."""
+    return one.shape != other.shape or int(np.abs(one - other).max()) > levels
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -42,9 +122,9 @@ def browser() -> Iterator[Any]:
 
 
 @contextlib.contextmanager
-def running_app(folder: Path) -> Iterator[str]:
+def running_app(folder: Path, port: int = 0) -> Iterator[str]:
     """Run the app with a home of its own; yields its address."""
-    with serving(folder, {"OMP_NUM_THREADS": "1"}) as server:
+    with serving(folder, {"OMP_NUM_THREADS": "1"}, port) as server:
         yield server.address
 
 
@@ -67,17 +147,39 @@ def open_page(browser: Any, address: str) -> Iterator[Open]:
     contexts: list[Any] = []
     problems: list[str] = []
 
-    def open_it(path: str = "/", *, width: int = 1440, height: int = 900, scheme: str = "light") -> Any:
+    def open_it(
+        path: str = "/",
+        *,
+        width: int = 1440,
+        height: int = 900,
+        scheme: str = "light",
+        prepare: Callable[[Any], object] | None = None,
+        at: str = address,
+    ) -> Any:
         context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
-        context.grant_permissions(["clipboard-read", "clipboard-write"], origin=address)
+        context.grant_permissions(["clipboard-read", "clipboard-write"], origin=at)
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(60_000)
         page.on("pageerror", lambda error: problems.append(str(error)))
-        page.goto(address + path)
+        if prepare:
+            prepare(page)
+        page.goto(at + path)
         return page
 
     yield open_it
     for context in contexts:
         context.close()
     assert not problems
+
+
+@pytest.fixture
+def open_pad(open_page: Open) -> Callable[..., Pad]:
+    """Return a function that opens Explore at a link and waits for the picture."""
+    return lambda path="/explore", **options: Pad(open_page(path, **options))
+
+
+@pytest.fixture
+def running() -> Callable[..., Any]:
+    """Return the context manager that runs an app of its own."""
+    return running_app
