@@ -117,9 +117,14 @@ def _name(axes: str, number: int, vector: "NDArray[np.float32]") -> str:
     return _("Direction {number}").format(number=number + 1)
 
 
+def socket_url() -> str:
+    """Return where components find the live socket on this server."""
+    base = str(st.get_option("server.baseUrlPath")).strip("/")
+    return f"/{base}{live.PATH}" if base else live.PATH
+
+
 def pad(found: Located) -> None:
     """Show the picture with all that moves it."""
-    base = str(st.get_option("server.baseUrlPath")).strip("/")
 
     def moved(edits: Edits) -> None:
         state.update_point(edits=edits)
@@ -128,7 +133,7 @@ def pad(found: Located) -> None:
         found.place,
         found.axes,
         key="pad",
-        url=f"/{base}{live.PATH}" if base else live.PATH,
+        url=socket_url(),
         keep=found.overlap and state.view().keep,
         span=controls.SPAN,
         steps=controls.STEPS,
