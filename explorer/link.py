@@ -61,7 +61,7 @@ def write(view: View, page: str) -> dict[str, str]:
         "axes": point.axes,
         "edits": ",".join(f"{index}:{value:g}" for index, value in point.edits),
         "from": str(view.start) if view.start else "",
-        "keys": route.to_text(view.route.keys) if sum(map(route.is_seed, view.route.keys)) > 1 else "",
+        "keys": route.to_text(view.route.points) if sum(map(route.is_seed, view.route.points)) > 1 else "",
         "method": "" if view.route.method == _ROUTE.method else view.route.method,
         "frames": "" if view.route.frames == _ROUTE.frames else str(view.route.frames),
         "plane": ",".join(map(str, pair)),
@@ -139,7 +139,7 @@ class _Reader:
     def _route(self, classes: int, default: Route) -> Route:
         frames = self._number("frames", int, default.frames, *route.FRAMES)
         method = self._name("method", route.METHODS, default.method)
-        return Route(keys=self._keys(classes, default.keys), method=method, frames=int(frames))
+        return Route(points=self._keys(classes, default.points), method=method, frames=int(frames))
 
     def _keys(self, classes: int, default: tuple[Point, ...]) -> tuple[Point, ...]:
         if "keys" not in self.params:

@@ -20,12 +20,12 @@ class Route(Value):
     """A route through key frames.
 
     Args:
-        keys: The key frames; empty: the seeds that a route starts with.
+        points: The key frames; empty: the seeds that a route starts with.
         method: How it gets from one to the next, a name in `METHODS`.
         frames: Its pictures, key frames included.
     """
 
-    keys: tuple[Point, ...] = Field(default=(), max_length=MAX_KEYS)
+    points: tuple[Point, ...] = Field(default=(), max_length=MAX_KEYS)
     method: str = "slerp"
     frames: int = Field(default=61, ge=FRAMES[0], le=FRAMES[1])
 
@@ -44,7 +44,7 @@ class Plane(Value):
 
 def keys_of(route: Route, truncation: float) -> tuple[Point, ...]:
     """Return the key frames of a route; those that it starts with are truncated as the samples are."""
-    return route.keys or tuple(Point(seed=seed, truncation=truncation) for seed in SEEDS)
+    return route.points or tuple(Point(seed=seed, truncation=truncation) for seed in SEEDS)
 
 
 def moved(keys: Sequence[Point], index: int, by: int) -> tuple[Point, ...]:

@@ -145,12 +145,12 @@ def update_plane(**changes: Any) -> None:
 def choose_model(name: str) -> None:
     """Show another model at the same seeds; edits, latents and classes of the former one mean nothing there."""
     point, route = view().point, view().route
-    keys = tuple(key.model_copy(update={"label": None}) for key in route.keys if is_seed(key))
+    keys = tuple(key.model_copy(update={"label": None}) for key in route.points if is_seed(key))
     update(
         model=name,
         point=Point(seed=point.seed, truncation=point.truncation, axes=""),
         classes="rows",
-        route=route.model_copy(update={"keys": keys if len(keys) > 1 else ()}),
+        route=route.model_copy(update={"points": keys if len(keys) > 1 else ()}),
         plane=Plane(),
     )
 

@@ -152,16 +152,16 @@ def options(info: ModelInfo, found: Located, pair: tuple[int, int]) -> None:
         for side, words in enumerate((_("Across"), _("Upwards"))):
             _direction(found, pair, side, words)
     spacing = state.view().plane.spacing or default_spacing(info)
-    words = {"linear": _("Even in sd"), "quantile": _("Even in probability")}
+    words = {"linear": _("Linear"), "quantile": _("Quantiles")}
     st.segmented_control(
         _("Spacing"),
         list(words),
         format_func=lambda name: words[name],
         wrap=True,
         help=_(
-            "Pictures at equal distances in prior standard deviations, or so that each stands for an equal share of "
-            "the prior's probability (quantiles, by the inverse CDF): most of them are then near the centre, where "
-            "most points are."
+            "**Linear**: pictures at equal distances in prior standard deviations. **Quantiles**: so that each stands "
+            "for an equal share of the prior's probability (by its inverse CDF): most of them are then near the "
+            "centre, where most points are."
         ),
         **state.controlled("spacing", spacing, lambda value: state.update_plane(spacing=value)),
     )

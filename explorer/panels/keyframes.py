@@ -40,7 +40,7 @@ def shown() -> tuple[Point, ...]:
 
 
 def _put(keys: Sequence[Point], chosen: int | None = None) -> None:
-    state.update_route(keys=tuple(keys))
+    state.update_route(points=tuple(keys))
     st.session_state[_CHOSEN] = chosen
 
 
