@@ -10,20 +10,25 @@ from collections.abc import Callable, Mapping, Sequence
 import streamlit as st
 from pydantic import ValidationError
 
-from explorer import state
+from explorer import route, state
 from explorer.controls import MAX_PSI, MAX_SEED, MAX_START
+from explorer.route import Plane, Route
 from explorer.state import View
 from explorer.text import _
 from models.catalog import ModelInfo
 from models.config import Point
 from models.tables import nearest
 
-GALLERY, EXPLORE = "gallery", "explore"
+GALLERY, EXPLORE, INTERPOLATE, PLANE = "gallery", "explore", "interpolate", "plane"
+_POINT = ("seed", "z", "psi", "class", "axes", "edits")
 _PARAMETERS = {
     GALLERY: ("model", "psi", "from", "class"),
-    EXPLORE: ("model", "seed", "z", "psi", "class", "axes", "edits"),
+    EXPLORE: ("model", *_POINT),
+    INTERPOLATE: ("model", "psi", "keys", "method", "frames"),
+    PLANE: ("model", *_POINT, "plane", "spacing"),
 }
 _KNOWN = tuple(dict.fromkeys(name for names in _PARAMETERS.values() for name in names))
+_ROUTE = Route()
 _WRITTEN = "link_written"
 _RACE = 1.0  # seconds in which the browser may still report the link before the last one
 
@@ -46,15 +51,21 @@ def write(view: View, page: str) -> dict[str, str]:
     """Return the parameters that show a view on a page again; defaults are left out."""
     point = view.point
     label = "" if point.label is None else str(point.label)
+    pair = view.plane.pair or ()
     values = {
         "model": view.model,
         "seed": str(point.seed),
         "z": pack(point.latent),
         "psi": "" if point.truncation == 1 else f"{point.truncation:g}",
-        "class": label if page == EXPLORE else ("" if view.classes == "rows" else view.classes),
+        "class": label if page != GALLERY else ("" if view.classes == "rows" else view.classes),
         "axes": point.axes,
         "edits": ",".join(f"{index}:{value:g}" for index, value in point.edits),
         "from": str(view.start) if view.start else "",
+        "keys": route.to_text(view.route.points) if sum(map(route.is_seed, view.route.points)) > 1 else "",
+        "method": "" if view.route.method == _ROUTE.method else view.route.method,
+        "frames": "" if view.route.frames == _ROUTE.frames else str(view.route.frames),
+        "plane": ",".join(map(str, pair)),
+        "spacing": view.plane.spacing,
     }
     return {name: values[name] for name in _PARAMETERS[page] if values[name]}
 
@@ -108,13 +119,62 @@ class _Reader:
         }
         classes = len(info.labels) if info else 0
         shown = self.view.classes if model == self.view.model else "rows"
-        if page == EXPLORE:
+        if page in (EXPLORE, PLANE):
             changes["label"] = self._label(classes, None if model != self.view.model else point.label)
-        elif "class" in self.params:
+        elif page == GALLERY and "class" in self.params:
             shown = self._classes(classes)
         start = self._number("from", int, self.view.start, 0, MAX_START)
         place = Point.model_validate({**dict(point), **changes})
-        return View(model=model, point=place, start=int(start), classes=shown)
+        return self.view.model_copy(
+            update={
+                "model": model,
+                "point": place,
+                "start": int(start),
+                "classes": shown,
+                "route": self._route(classes, self.view.route if model == self.view.model else _ROUTE),
+                "plane": self._plane(self.view.plane if model == self.view.model else Plane()),
+            }
+        )
+
+    def _route(self, classes: int, default: Route) -> Route:
+        frames = self._number("frames", int, default.frames, *route.FRAMES)
+        method = self._name("method", route.METHODS, default.method)
+        return Route(points=self._keys(classes, default.points), method=method, frames=int(frames))
+
+    def _keys(self, classes: int, default: tuple[Point, ...]) -> tuple[Point, ...]:
+        if "keys" not in self.params:
+            return default
+        instead = _("Other key frames are shown instead.")
+        try:
+            keys = route.from_text(self.params["keys"])
+        except ValueError:
+            why = _("which is not a list of 2 to {most} seeds such as 3,17,42").format(most=route.MAX_KEYS)
+            self._wrong("keys", why, instead)
+            return default
+        if any(key.label is not None and key.label >= classes for key in keys):
+            self._wrong_class(classes, instead, "keys")
+            return default
+        return keys
+
+    def _plane(self, default: Plane) -> Plane:
+        spacing = self._name("spacing", route.SPACINGS, default.spacing)
+        pair = default.pair
+        if "plane" in self.params:
+            words = self.params["plane"].split(",")
+            if len(words) == 2 and words[0] != words[1] and all(_is_below(word, 1024) for word in words):
+                pair = tuple(int(word) for word in words)
+            else:
+                why = _("which is not a pair of two directions such as 0,1")
+                self._wrong("plane", why, _("The first two are shown instead."))
+        return Plane.model_validate({"pair": pair, "spacing": spacing})
+
+    def _name(self, parameter: str, names: Sequence[str], default: str) -> str:
+        name = self.params.get(parameter, default)
+        if name in names or parameter not in self.params:
+            return name
+        why = _("which is none of {names}").format(names=", ".join(names))
+        self._wrong(parameter, why, nearest(name, names))
+        return default
 
     def _wrong(self, name: str, why: str, instead: str) -> None:
         text = _("The link asks for {name} “{value}”, {why}. {instead}")
@@ -168,12 +228,12 @@ class _Reader:
         self._wrong_class(classes, _("All of them are shown instead."))
         return "rows"
 
-    def _wrong_class(self, classes: int, instead: str) -> None:
+    def _wrong_class(self, classes: int, instead: str, name: str = "class") -> None:
         if classes:
             why = _("but the classes of this model are 0 to {last}").format(last=classes - 1)
         else:
             why, instead = _("but this model has no classes"), _("It is left out.")
-        self._wrong("class", why, instead)
+        self._wrong(name, why, instead)
 
     def _latent(self, info: ModelInfo | None, default: tuple[float, ...]) -> tuple[float, ...]:
         text = self.params.get("z")

@@ -41,6 +41,18 @@ pages = {
         icon=":material/explore:",
         help=_("Move one point of the latent space and see its picture change"),
     ),
+    link.INTERPOLATE: st.Page(
+        _HERE / "views/interpolate.py",
+        title=_("Interpolate"),
+        icon=":material/animation:",
+        help=_("Travel from picture to picture through the latent space"),
+    ),
+    link.PLANE: st.Page(
+        _HERE / "views/plane.py",
+        title=_("Plane"),
+        icon=":material/grid_on:",
+        help=_("See two directions of the latent space at once, as a map of pictures"),
+    ),
 }
 page = st.navigation(list(pages.values()))
 name = next(name for name, entry in pages.items() if entry == page)

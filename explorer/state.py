@@ -10,6 +10,7 @@ from typing import Any
 
 import streamlit as st
 
+from explorer.route import Plane, Route, is_seed
 from explorer.timeline import Timeline
 from models.config import Point, Seed, Value
 
@@ -25,6 +26,8 @@ class View(Value):
         start: First seed of the Gallery's grid.
         classes: What the Gallery shows of a conditional model: `rows` (a row for each class), `mixed`, or an index.
         keep: Moving along one direction leaves the coordinates along the others.
+        route: What Interpolate shows.
+        plane: What Plane shows.
     """
 
     model: str = ""
@@ -32,6 +35,8 @@ class View(Value):
     start: Seed = 0
     classes: str = "rows"
     keep: bool = False
+    route: Route = Route()
+    plane: Plane = Plane()
 
 
 def view() -> View:
@@ -156,10 +161,27 @@ def set_edit(direction: int, coordinate: float) -> None:
     update_point(edits=tuple(sorted(edits.items())))
 
 
+def update_route(**changes: Any) -> None:
+    """Change fields of the route that Interpolate shows."""
+    update(route=Route.model_validate({**dict(view().route), **changes}))
+
+
+def update_plane(**changes: Any) -> None:
+    """Change fields of the plane that Plane shows."""
+    update(plane=Plane.model_validate({**dict(view().plane), **changes}))
+
+
 def choose_model(name: str) -> None:
-    """Show another model at the same seed; edits and classes of the former one mean nothing there."""
-    point = view().point
-    update(model=name, point=Point(seed=point.seed, truncation=point.truncation, axes=""), classes="rows")
+    """Show another model at the same seeds; edits, latents and classes of the former one mean nothing there."""
+    point, route = view().point, view().route
+    keys = tuple(key.model_copy(update={"label": None}) for key in route.points if is_seed(key))
+    update(
+        model=name,
+        point=Point(seed=point.seed, truncation=point.truncation, axes=""),
+        classes="rows",
+        route=route.model_copy(update={"points": keys if len(keys) > 1 else ()}),
+        plane=Plane(),
+    )
 
 
 def notices() -> list[str]:

@@ -39,12 +39,6 @@ def contact_sheet(images: Pixels, columns: int = 8) -> Pixels:
     return tiles.transpose(0, 2, 1, 3, 4).reshape(rows * height, columns * width, channels)
 
 
-def enlarge(images: Pixels, pixels: int = MIN_PIXELS) -> Pixels:
-    """Repeat the pixels of images (..., H, W, C) so often that height and width are at least `pixels`."""
-    times = -(-pixels // min(images.shape[-3:-1]))
-    return images.repeat(times, axis=-3).repeat(times, axis=-2) if times > 1 else images
-
-
 def save_png(image: Pixels, path: Path) -> None:
     """Write an image (H, W, C), grey or RGB; raises UserError if it cannot be written."""
     picture = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
@@ -70,41 +64,71 @@ def save_animation(frames: Pixels, path: Path, fps: float) -> None:
     Raises:
         UserError: The ending is another, or the file cannot be written.
     """
-    write = {".gif": _write_gif, ".mp4": _write_mp4}[kind(path, (".gif", ".mp4"))]
-    frames = enlarge(frames)
-    _write(path, lambda temporary: write(frames, temporary, fps))
+    write = _WRITERS[kind(path, tuple(_WRITERS))]
+    times = max(1, -(-MIN_PIXELS // min(frames.shape[1:3])))
+    _write(path, lambda temporary: write(frames, times, temporary, fps))
 
 
-def _write_gif(frames: Pixels, path: Path, fps: float) -> None:
-    if frames.shape[-1] == 1:
-        pictures = [Image.fromarray(frame[..., 0]) for frame in frames]
-    else:
+def animation(frames: Pixels, ending: str, fps: float, times: int = 1) -> bytes:
+    """Return frames as the content of a file, for who does not want one.
+
+    Args:
+        frames: Shape (N, H, W, C), grey or RGB.
+        ending: `.gif` (endless) or `.mp4` (H.264).
+        fps: Frames a second.
+        times: Every pixel becomes a square of times x times.
+
+    Raises:
+        UserError: The ending is another, or there is no room for a temporary file.
+    """
+    with tempfile.TemporaryDirectory(prefix="animation-") as folder:
+        path = Path(folder) / f"animation{ending}"
+        write = _WRITERS[kind(path, tuple(_WRITERS))]
+        try:
+            write(frames, times, path, fps)
+        except OSError as error:
+            raise write_error(path, error) from error
+        return path.read_bytes()
+
+
+def _write_gif(frames: Pixels, times: int, path: Path, fps: float) -> None:
+    def picture(frame: Pixels) -> Image.Image:
+        image = Image.fromarray(frame[..., 0] if frame.shape[-1] == 1 else frame)
+        return image if palette is None else image.quantize(palette=palette, dither=Image.Dither.NONE)
+
+    palette = None
+    if frames.shape[-1] == 3:
         # One palette for all frames: a palette for each makes the colours of still parts flicker.
-        some = frames[:: max(1, len(frames) // 16), ::4, ::4]
+        some = frames[:: max(1, len(frames) // 16)]
         palette = Image.fromarray(some.reshape(-1, some.shape[2], 3)).quantize(256)
-        dither = Image.Dither.NONE
-        pictures = [Image.fromarray(frame).quantize(palette=palette, dither=dither) for frame in frames]
-    first, *rest = pictures
+    height, width = frames.shape[1:3]
+    size = (times * width, times * height)
+    # They are enlarged when they are at hand in as few bytes as they will be.
+    first, *rest = (picture(frame).resize(size, Image.Resampling.NEAREST) for frame in frames)
     # GIF counts in hundredths of a second, and browsers show a frame of less than two for ten of them.
     duration = max(20, 10 * round(100 / fps))
     first.save(path, format="GIF", save_all=True, append_images=rest, duration=duration, loop=0)
 
 
-def _write_mp4(frames: Pixels, path: Path, fps: float) -> None:
+def _write_mp4(frames: Pixels, times: int, path: Path, fps: float) -> None:
     import imageio_ffmpeg  # pyright: ignore[reportMissingTypeStubs]
 
     # yuv420p, which every player knows, shares colours between 2x2 pixels: sides must be even.
-    height, width = (side - side % 2 for side in frames.shape[1:3])
+    height, width = (times * side - times * side % 2 for side in frames.shape[1:3])
     options: dict[str, Any] = {"fps": fps, "quality": 8, "macro_block_size": 2, "ffmpeg_log_level": "error"}
     writer: Any = cast(Any, imageio_ffmpeg).write_frames(str(path), (width, height), **options)
     writer.send(None)
     try:
-        for frame in frames[:, :height, :width]:
-            writer.send(np.ascontiguousarray(np.broadcast_to(frame, (height, width, 3))))
+        for frame in frames:  # one at a time: enlarged all at once, they would take gigabytes
+            large = frame.repeat(times, axis=0).repeat(times, axis=1)[:height, :width]
+            writer.send(np.ascontiguousarray(np.broadcast_to(large, (height, width, 3))))
     finally:
         writer.close()
     if not path.stat().st_size:
         raise OSError("the video could not be encoded")
+
+
+_WRITERS = {".gif": _write_gif, ".mp4": _write_mp4}
 
 
 def _write(path: Path, write: Callable[[Path], object]) -> None:

@@ -21,11 +21,11 @@ from numpy.typing import NDArray
 from models import catalog, checkpoints
 from models.answers import ANSWERS
 from models.config import Operation, RenderRequest
-from models.core import Features, ImageModel, LatentModel, to_pixels
+from models.core import Features, ImageModel, LatentModel
 from models.directions import DIRECTIONS, Directions as DirectionSet, Origin
 from models.errors import UserError
 from models.plans import CHUNK, Scene, decoded, planned
-from models.results import RenderResult, array
+from models.results import RenderResult, array, pictures
 
 KEPT_MODELS = 16
 
@@ -200,7 +200,7 @@ class Decoder:
         """
         with torch.inference_mode():
             x = self.model.decode(torch.as_tensor(z), None if labels is None else torch.as_tensor(labels))
-            return to_pixels(x).permute(0, 2, 3, 1).contiguous().numpy()
+            return pictures(x)
 
 
 def decoder(digest: str) -> Decoder:

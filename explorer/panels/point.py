@@ -119,14 +119,19 @@ def _name(axes: str, number: int, vector: "NDArray[np.float32]") -> str:
     return _("Direction {number}").format(number=number + 1)
 
 
+def socket_url() -> str:
+    """Return where components find the live socket on this server."""
+    base = str(st.get_option("server.baseUrlPath")).strip("/")
+    return f"/{base}{live.PATH}" if base else live.PATH
+
+
 def pad(found: Located) -> None:
     """Show the picture with all that moves it."""
-    base = str(st.get_option("server.baseUrlPath")).strip("/")
     latent_pad(
         found.place,
         found.axes,
         key="pad",
-        url=f"/{base}{live.PATH}" if base else live.PATH,
+        url=socket_url(),
         overlap=found.overlap,
         keep=state.view().keep,
         span=controls.SPAN,

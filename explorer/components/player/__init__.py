@@ -1,0 +1,102 @@
+"""A player for frames that are all there: it plays them at the display's rate, and scrubs through them."""
+
+import base64
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+from streamlit.components.v2 import component
+
+from explorer.components import script
+from explorer.text import _
+
+_FOLDER = Path(__file__).parent
+_HTML = '<div class="player" role="group" tabindex="-1"></div>'
+COLUMNS = 16  # frames a row of the sheet
+
+
+@dataclass(frozen=True)
+class Film:
+    """The frames, and what stands beside them.
+
+    Args:
+        frames: PNG of all frames, `COLUMNS` a row.
+        beside: PNG of as many pictures, one to show beside each frame; None: nothing stands there.
+        count: Number of frames.
+        size: Width and height of one, in pixels.
+        marks: Where the key frames are, as shares of the way in [0, 1].
+        names: Of the key frames.
+        label: What the film shows, for screen readers.
+    """
+
+    frames: bytes
+    beside: bytes | None
+    count: int
+    size: tuple[int, int]
+    marks: Sequence[float]
+    names: Sequence[str]
+    label: str
+
+
+@cache
+def _component() -> Any:
+    css = script("tools.css", "player/player.css")
+    return component(
+        "latent_explorer_player", html=_HTML, css=css, js=script("latent_pad/parts.js", "player/player.js")
+    )
+
+
+def _texts() -> dict[str, str]:
+    return {
+        "play": _("Play"),
+        "pause": _("Pause"),
+        "swing": _("Play to and fro instead of from the start again"),
+        "soft": _("Smooth between the pixels"),
+        "open": _("Open this frame in Explore"),
+        "speed": _("Speed"),
+        "rate": _("{n} frames/s"),
+        "at": _("{frame} of {count}"),
+        "frame": _("Frame {frame} of {count}"),
+        "track": _("Frame"),
+        "key": _("Key frame {n}: {name}"),
+        "here": _("Made by the model"),
+        "beside": _("Nearest real image"),
+    }
+
+
+def player(film: Film, *, key: str, on_open: Callable[[int], None]) -> int | None:
+    """Show a film; it plays by itself, unless the person's system asks for less motion.
+
+    Args:
+        film: What to play.
+        key: Of the element.
+        on_open: Called with the number of a frame that is to be opened, before the page is drawn anew.
+
+    Returns:
+        The number of the frame that was just opened, or None.
+    """
+    data = {
+        "frames": base64.b64encode(film.frames).decode(),
+        "beside": None if film.beside is None else base64.b64encode(film.beside).decode(),
+        "count": film.count,
+        "columns": COLUMNS,
+        "size": list(film.size),
+        "marks": list(film.marks),
+        "names": list(film.names),
+        "label": film.label,
+        "texts": _texts(),
+    }
+
+    def valid(frame: object) -> int | None:  # the browser's word, so it is checked
+        return frame if type(frame) is int and 0 <= frame < film.count else None
+
+    def opened() -> None:
+        frame = valid(st.session_state[key].open)
+        if frame is not None:
+            on_open(frame)
+
+    # In a list, because Streamlit imports pandas (a second) to look for data frames in a dictionary's values.
+    return valid(_component()(data=[data], key=key, on_open_change=opened).open)

@@ -1,0 +1,358 @@
+// Plays frames that are all cut from one sheet. State is kept per element: the default export runs again on every
+// change of data.
+const players = new WeakMap()
+const SPEEDS = [5, 10, 20, 30, 60] // frames a second
+const TALLEST = 0.44 // of the window's height, that the picture may take
+const SMALLEST = 200 // CSS pixels of the picture's room, at least
+const WIDEST_KEY = 44 // CSS pixels of a key frame over the scrubber
+const MANY = 10 // frames that Page Up and Down skip
+const LIKES = "latent-explorer player"
+
+Object.assign(ICONS, {
+  play: "M5 3 L13 8 L5 13 Z",
+  pause: "M4.5 3 H6.5 V13 H4.5 Z M9.5 3 H11.5 V13 H9.5 Z",
+  swing: "M4 4 L1.5 6.5 L4 9 M1.5 6.5 H14.5 M12 7.5 L14.5 10 L12 12.5 M14.5 10 H1.5",
+  open: "M9 2 H14 V7 M14 2 L8 8 M12 10 V14 H2 V4 H6",
+})
+
+function readLikes() {
+  const likes = { soft: false, swing: false, speed: 20 }
+  try {
+    Object.assign(likes, JSON.parse(localStorage.getItem(LIKES)))
+  } catch {
+    // no storage, or not ours
+  }
+  return SPEEDS.includes(likes.speed) ? likes : { ...likes, speed: 20 }
+}
+
+async function decode(base64) {
+  const image = new Image()
+  image.src = `data:image/png;base64,${base64}`
+  await image.decode()
+  return image
+}
+
+// A canvas for one frame of a sheet.
+class View {
+  constructor(kind) {
+    this.node = make("figure", `view ${kind}`)
+    this.glass = make("div", "glass")
+    this.canvas = make("canvas")
+    this.canvas.setAttribute("role", "img")
+    this.caption = make("figcaption")
+    this.glass.append(this.canvas)
+    this.node.append(this.glass, this.caption)
+  }
+
+  draw(sheet, { size: [width, height], columns }, frame, soft) {
+    const times = soft ? Math.max(1, Math.ceil(512 / width)) : 1
+    if (this.canvas.width !== width * times) this.canvas.width = width * times
+    if (this.canvas.height !== height * times) this.canvas.height = height * times
+    this.canvas.classList.toggle("soft", soft)
+    const context = this.canvas.getContext("2d")
+    context.imageSmoothingEnabled = soft
+    context.imageSmoothingQuality = "high"
+    const x = (frame % columns) * width
+    const y = Math.floor(frame / columns) * height
+    context.drawImage(sheet, x, y, width, height, 0, 0, width * times, height * times)
+  }
+
+  // Every pixel covers the same whole number of screen pixels.
+  fit(room, [width, height]) {
+    const ratio = window.devicePixelRatio || 1
+    const times = Math.max(1, Math.floor((room * ratio) / Math.max(width, height)))
+    this.canvas.style.width = `${(times * width) / ratio}px`
+    this.canvas.style.height = `${(times * height) / ratio}px`
+  }
+}
+
+class Player {
+  constructor(root) {
+    this.root = root
+    this.likes = readLikes()
+    this.playing = !matchMedia("(prefers-reduced-motion: reduce)").matches
+    this.position = 0 // in frames, whole or not
+    this.way = 1
+    this.frame = -1 // the one that is drawn
+    this.#build()
+    this.#listen()
+    this.fit = () => this.#fit()
+    this.observer = new ResizeObserver(this.fit)
+    this.observer.observe(root)
+    window.addEventListener("resize", this.fit)
+    this.#play(this.playing)
+  }
+
+  close() {
+    this.observer.disconnect()
+    window.removeEventListener("resize", this.fit)
+    cancelAnimationFrame(this.next)
+  }
+
+  #build() {
+    this.main = new View("made")
+    this.beside = new View("beside")
+    const views = make("div", "views")
+    views.append(this.main.node, this.beside.node)
+    this.keys = make("div", "keys")
+    this.track = make("div", "track", { tabIndex: 0 })
+    this.track.setAttribute("role", "slider")
+    this.past = make("i", "past")
+    this.thumb = make("i", "thumb")
+    const scrub = make("div", "scrub")
+    scrub.append(this.keys, this.track)
+    const tool = name => {
+      const button = make("button", "tool", { type: "button" })
+      button.dataset.name = name
+      button.append(makeIcon(name))
+      return button
+    }
+    this.tools = { play: tool("play"), swing: tool("swing"), soft: tool("soft"), open: tool("open") }
+    this.tools.play.classList.add("main")
+    this.speed = make("select")
+    this.at = make("span", "at")
+    const bar = make("div", "bar")
+    const { play, swing, soft, open } = this.tools
+    bar.append(play, this.at, this.speed, swing, soft, open)
+    this.root.replaceChildren(views, scrub, bar)
+  }
+
+  #listen() {
+    const seek = event => {
+      const box = this.track.getBoundingClientRect()
+      this.#seek(Math.round(clamp((event.clientX - box.left) / box.width, 0, 1) * this.last))
+    }
+    let resume = false
+    trackPointer(this.track, {
+      start: event => {
+        resume = this.playing
+        this.#play(false)
+        seek(event)
+      },
+      move: seek,
+      end: () => this.#play(resume),
+    })
+    this.main.glass.addEventListener("click", () => {
+      this.root.focus({ preventScroll: true }) // so that the keys work from here on
+      this.#play(!this.playing)
+    })
+    this.tools.play.addEventListener("click", () => this.#play(!this.playing))
+    this.tools.open.addEventListener("click", () => this.open(this.frame))
+    for (const name of ["swing", "soft"]) {
+      this.tools[name].addEventListener("click", () => this.#like({ [name]: !this.likes[name] }))
+    }
+    this.speed.addEventListener("change", () => this.#like({ speed: Number(this.speed.value) }))
+    this.root.addEventListener("keydown", event => this.#key(event))
+  }
+
+  #key(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("select")) return
+    const steps = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1, PageUp: MANY, PageDown: -MANY }
+    const ends = { Home: 0, End: this.last }
+    if (event.key === " " && !event.target.closest("button")) this.#play(!this.playing)
+    else if (event.key in steps) this.#step(clamp(this.frame + steps[event.key], 0, this.last))
+    else if (event.key in ends) this.#step(ends[event.key])
+    else return
+    event.preventDefault()
+  }
+
+  #step(frame) {
+    this.#play(false)
+    this.#seek(frame)
+  }
+
+  #like(changes) {
+    this.likes = { ...this.likes, ...changes }
+    try {
+      localStorage.setItem(LIKES, JSON.stringify(this.likes))
+    } catch {
+      // a browser without storage forgets them
+    }
+    this.#showLikes()
+    this.#draw(true)
+  }
+
+  #showLikes() {
+    const { texts } = this.data
+    for (const name of ["swing", "soft"]) this.tools[name].setAttribute("aria-pressed", String(this.likes[name]))
+    this.speed.value = this.likes.speed
+    this.#name(this.tools.swing, texts.swing)
+  }
+
+  #name(button, text) {
+    button.title = text
+    button.setAttribute("aria-label", text)
+  }
+
+  // Data from Python ----------------------------------------------------------------------------------------
+
+  get last() {
+    return this.data.count - 1
+  }
+
+  async update(data) {
+    const before = this.data
+    this.data = data
+    if (before && before.count !== data.count) this.position *= this.last / Math.max(1, before.count - 1)
+    this.#describe()
+    this.#fit()
+    try {
+      if (before?.frames !== data.frames) {
+        const sheet = await decode(data.frames)
+        if (this.data.frames !== data.frames) return // newer ones are on their way
+        this.sheet = sheet
+        this.#drawKeys()
+      }
+      if (data.beside && before?.beside !== data.beside) this.real = await decode(data.beside)
+    } catch {
+      return // a damaged sheet leaves the picture as it was
+    }
+    this.#draw(true)
+    this.root.dataset.ready = "true"
+  }
+
+  #describe() {
+    const { texts, marks, names, label, beside } = this.data
+    this.root.setAttribute("aria-label", label)
+    this.main.canvas.setAttribute("aria-label", label)
+    this.main.caption.textContent = texts.here
+    this.main.caption.hidden = !beside
+    this.beside.node.hidden = !beside
+    this.beside.caption.textContent = texts.beside
+    this.beside.canvas.setAttribute("aria-label", texts.beside)
+    this.track.setAttribute("aria-label", texts.track)
+    this.track.setAttribute("aria-valuemin", "1")
+    this.track.setAttribute("aria-valuemax", String(this.data.count))
+    for (const name of ["soft", "open"]) this.#name(this.tools[name], texts[name])
+    this.speed.setAttribute("aria-label", texts.speed)
+    this.speed.replaceChildren(...SPEEDS.map(n => new Option(fill(texts.rate, { n }), n)))
+    const notches = marks.map(share => {
+      const notch = make("i", "notch")
+      notch.style.left = `${100 * share}%`
+      return notch
+    })
+    this.track.replaceChildren(make("i", "rail"), this.past, ...notches, this.thumb)
+    const [width, height] = this.data.size
+    this.buttons = marks.map((share, index) => {
+      const button = make("button", "key", { type: "button" })
+      button.append(make("canvas", "", { width, height }))
+      button.style.left = `${100 * share}%`
+      this.#name(button, fill(texts.key, { n: index + 1, name: names[index] }))
+      button.addEventListener("click", () => this.#step(this.#frameAt(share)))
+      return button
+    })
+    this.keys.replaceChildren(...this.buttons)
+    if (this.sheet) this.#drawKeys()
+    this.#showPlaying()
+    this.#showLikes()
+  }
+
+  #frameAt(share) {
+    return Math.round(share * this.last)
+  }
+
+  #fit() {
+    const width = this.root.clientWidth
+    if (!this.data || !width) return
+    const tall = Math.max(SMALLEST, innerHeight * TALLEST)
+    const wide = this.data.beside ? (width - 20) / 2 : width - 4
+    const room = Math.min(wide, tall)
+    this.main.fit(room, this.data.size)
+    this.beside.fit(room, this.data.size)
+    const thumb = Math.min(WIDEST_KEY, (width - 52) / Math.max(1, this.data.marks.length - 1) - 6)
+    this.root.style.setProperty("--thumb", `${Math.max(14, thumb)}px`)
+  }
+
+  // Playing -------------------------------------------------------------------------------------------------
+
+  #play(playing) {
+    this.playing = playing
+    cancelAnimationFrame(this.next)
+    if (this.data) this.#showPlaying()
+    if (!playing) return
+    let before = performance.now()
+    const tick = now => {
+      const passed = Math.min(0.25, Math.max(0, now - before) / 1000) // a tab that slept goes on where it was
+      before = now
+      if (this.sheet) this.#advance(passed * this.likes.speed)
+      this.next = requestAnimationFrame(tick)
+    }
+    this.next = requestAnimationFrame(tick)
+  }
+
+  #advance(frames) {
+    const { last } = this
+    if (this.likes.swing) {
+      this.position += this.way * frames
+      while (last && (this.position < 0 || this.position > last)) {
+        this.way = this.position < 0 ? 1 : -1
+        this.position = this.position < 0 ? -this.position : 2 * last - this.position
+      }
+    } else {
+      this.way = 1
+      this.position = (this.position + frames) % this.data.count
+    }
+    this.#draw(false)
+  }
+
+  #seek(frame) {
+    this.position = frame
+    this.#draw(false)
+  }
+
+  #showPlaying() {
+    const { play } = this.tools
+    play.replaceChildren(makeIcon(this.playing ? "pause" : "play"))
+    this.#name(play, this.data.texts[this.playing ? "pause" : "play"])
+    this.#tell()
+  }
+
+  // Drawing -------------------------------------------------------------------------------------------------
+
+  #draw(anew) {
+    if (!this.sheet) return
+    const frame = clamp(Math.floor(this.position), 0, this.last)
+    const share = this.last ? clamp(this.position / this.last, 0, 1) : 0
+    this.thumb.style.left = this.past.style.width = `${100 * share}%`
+    if (frame === this.frame && !anew) return
+    this.frame = frame
+    this.main.draw(this.sheet, this.data, frame, this.likes.soft)
+    if (this.data.beside && this.real) this.beside.draw(this.real, this.data, frame, this.likes.soft)
+    this.at.textContent = fill(this.data.texts.at, { frame: frame + 1, count: this.data.count })
+    this.buttons.forEach((button, i) => {
+      button.classList.toggle("near", this.#frameAt(this.data.marks[i]) === frame)
+    })
+    if (!this.playing) this.#tell()
+  }
+
+  // A screen reader would read out every frame of a film that plays.
+  #tell() {
+    const frame = Math.max(0, this.frame) + 1
+    this.track.setAttribute("aria-valuenow", String(frame))
+    this.track.setAttribute("aria-valuetext", fill(this.data.texts.frame, { frame, count: this.data.count }))
+  }
+
+  #drawKeys() {
+    const { size, columns, marks } = this.data
+    const [width, height] = size
+    this.buttons.forEach((button, i) => {
+      const frame = this.#frameAt(marks[i])
+      const x = (frame % columns) * width
+      const y = Math.floor(frame / columns) * height
+      button.firstChild.getContext("2d").drawImage(this.sheet, x, y, width, height, 0, 0, width, height)
+    })
+  }
+}
+
+export default function ({ data: [data] = [], parentElement, setTriggerValue }) {
+  const root = parentElement.querySelector(".player")
+  if (!root || !data) return
+  let player = players.get(parentElement)
+  if (!player) players.set(parentElement, (player = new Player(root)))
+  player.open = frame => setTriggerValue("open", frame)
+  player.update(data)
+  return () => {
+    player.close()
+    players.delete(parentElement)
+  }
+}
