@@ -109,7 +109,8 @@ def test_a_click_opens_the_sample_in_explore(open_page: Open, pad_of: Open) -> N
     small = np.array(tile.locator("canvas").evaluate(read))
     tile.click()
     page.wait_for_url(re.compile("explore.*seed=11"))
-    pad_of(page).wait_shows(small.reshape(32, 32, 4))
+    pad = pad_of(page)
+    pad.wait_shows(small.reshape(pad.pixels().shape))
 
 
 def test_the_grid_can_be_used_with_the_keyboard_alone(open_page: Open) -> None:

@@ -105,11 +105,17 @@ class Stage {
     this.#showLikes()
   }
 
-  // Most connections are back before anybody has read that one was lost.
+  // Most connections are there before anybody has read that one was not.
   connection(state, reason) {
-    const sentence = { refused: `${reason} ${this.texts.plain}`, lost: this.texts.lost }[state] ?? ""
+    const { texts } = this
+    const notices = {
+      connecting: [texts.plain, 4000],
+      lost: [texts.lost, 600],
+      refused: [`${reason} ${texts.plain}`, 0],
+    }
+    const [sentence, wait] = notices[state] ?? ["", 0]
     clearTimeout(this.notice)
-    this.notice = setTimeout(() => (this.status.textContent = sentence), state === "lost" ? 600 : 0)
+    this.notice = setTimeout(() => (this.status.textContent = sentence), wait)
   }
 
   figures({ latency, rate }) {
