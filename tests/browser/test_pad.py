@@ -60,9 +60,7 @@ def test_pictures_come_during_a_drag_and_one_rerun_after_it(address: str, browse
 
     with ThreadPoolExecutor(1) as pool:  # the other tests hold playwright's loop in this thread
         rate, during, after, url = pool.submit(asyncio.run, drag()).result()
-    assert rate > 15, (
-        "the picture does not follow the pointer"
-    )  # 55 and more on a machine that does nothing else
+    assert rate > 1, "no pictures while the pointer is down"  # how many is for `bench decode` to say
     assert during == 0 and after == 1 and "edits=0" in url
 
 
