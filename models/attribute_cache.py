@@ -54,24 +54,34 @@ def _numbers(values: Tensor | None) -> "np.ndarray[tuple[int, ...], np.dtype[np.
 def read(key: str, dim: int) -> Directions | None:
     """Return the directions with a key, of a latent space of `dim` dimensions; None if there are none."""
     try:
-        with np.load(path_of(key), allow_pickle=False) as file:
+        # Opened here, because numpy leaves a file that is no archive open.
+        with path_of(key).open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         found = Directions(
-            torch.from_numpy(arrays["vectors"]),
-            torch.from_numpy(arrays["shares"]),
+            torch.as_tensor(arrays["vectors"]),
+            torch.as_tensor(arrays["shares"]),
             str(arrays["title"]),
             tuple(map(str, arrays["names"])),
             tuple(map(str, arrays["attributes"])),
-            torch.from_numpy(arrays["scores"]),
-            torch.from_numpy(arrays["chances"]),
+            torch.as_tensor(arrays["scores"]),
+            torch.as_tensor(arrays["chances"]),
             {
-                name.removeprefix("effects/"): torch.from_numpy(rows)
+                name.removeprefix("effects/"): torch.as_tensor(rows)
                 for name, rows in arrays.items()
                 if name.startswith("effects/")
             },
         )
     # numpy raises these for a file that is cut short, of another kind or of another layout.
-    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile, zlib.error):
+    except (
+        OSError,
+        EOFError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ):
         return None
     count = len(found.names)
     parts = (found.shares, found.scores, found.chances)

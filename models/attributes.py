@@ -206,9 +206,9 @@ def linear(z: Float[Tensor, "batch dim"], values: Tensor) -> tuple[Float[Tensor,
         gram = x.T @ x + _RIDGE * torch.eye(x.shape[1], dtype=torch.float64)
         weight = cast(Tensor, torch.linalg.solve(gram, x.T @ y)).float()  # pyright: ignore[reportUnknownMemberType]
         return weight, float(mean - centre @ weight)
-    from sklearn.linear_model import LogisticRegression
+    from sklearn.linear_model import LogisticRegression  # pyright: ignore[reportMissingTypeStubs]
 
-    fit: Any = LogisticRegression(C=1 / _RIDGE, class_weight="balanced", max_iter=1000)  # it has no types
+    fit: Any = LogisticRegression(C=1 / _RIDGE, class_weight="balanced", max_iter=1000)
     fit.fit(z.numpy(), values.numpy())
     return torch.as_tensor(fit.coef_[0], dtype=torch.float32), float(fit.intercept_[0])
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -76,19 +76,17 @@ def _fitted(dataset: str) -> Classify:
     References:
         Ledoit & Wolf (2004), "A well-conditioned estimator for large-dimensional covariance matrices".
     """
-    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis  # pyright: ignore[reportMissingTypeStubs]
 
     data = load(dataset, "train")
     order = torch.randperm(len(data), generator=torch.Generator().manual_seed(0))[:_IMAGES]
     images, labels = data.floats(order).flatten(1), data.labels_at(order)
-    # scikit-learn comes without types.
     lda: Any = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
     lda.fit(images.numpy(), labels.numpy())
     weight = torch.as_tensor(lda.coef_, dtype=torch.float32)
     bias = torch.as_tensor(lda.intercept_, dtype=torch.float32)
 
     def classify(x: Tensor) -> Verdicts:
-        logits = cast(Tensor, x.flatten(1) @ weight.T + bias)
-        return {"label": logits.softmax(1)}
+        return {"label": (x.flatten(1) @ weight.T + bias).softmax(1)}
 
     return classify

@@ -1,4 +1,4 @@
-"""Latent-space mathematics as pure functions: prior samples, truncation, paths, coordinates."""
+"""Latent-space mathematics as pure functions: prior samples, truncation, paths, coordinates, conditional moves."""
 
 from collections.abc import Callable, Sequence
 from typing import cast
@@ -6,6 +6,7 @@ from typing import cast
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from models.config import default_label
 from models.tables import Table
@@ -161,17 +162,17 @@ def projected(direction: Float[Tensor, " dim"], others: Float[Tensor, "others di
     References:
         Shen, Gu, Tang & Zhou (2020), arXiv:1907.10786, section 3.2 ("conditional manipulation").
     """
-    d = direction.double() / direction.double().norm().clamp_min(1e-12)
+    d = normalize(direction.double(), dim=0)
     if len(others):
-        rows = torch.nn.functional.normalize(others.double(), dim=1)
+        rows = normalize(others.double(), dim=1)
         inverse = cast(Tensor, torch.linalg.pinv(rows, rtol=1e-4))  # pyright: ignore[reportUnknownMemberType]
         d = d - inverse @ (rows @ d)
-    norm = d.norm()
-    return torch.where(norm > 1e-4, d / norm.clamp_min(1e-12), 0).to(direction.dtype)
+    left = float(d.square().sum()) > 1e-8  # less is rounding
+    return (normalize(d, dim=0) if left else torch.zeros_like(d)).to(direction.dtype)
 
 
 def sheltered(
-    direction: Float[Tensor, " dim"], effects: Float[Tensor, "rows dim"], give: float = 0.5
+    direction: Float[Tensor, " dim"], effects: Float[Tensor, "rows dim"], give: float = 1.0
 ) -> Float[Tensor, " dim"]:
     """Bend a direction away from those that change what is to stay.
 
@@ -194,4 +195,4 @@ def sheltered(
     rows = effects.double()
     gram = rows.T @ rows + give * torch.eye(rows.shape[1], dtype=torch.float64)
     bent = cast(Tensor, torch.linalg.solve(gram, direction.double()))  # pyright: ignore[reportUnknownMemberType]
-    return (bent / bent.norm().clamp_min(1e-12)).to(direction.dtype)
+    return normalize(bent, dim=0).to(direction.dtype)

@@ -51,5 +51,6 @@ def zoo(zoo_folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Pa
     """Make the zoo the only models there are; returns its folder, which a test must not change."""
     monkeypatch.setenv("EXPLORER_MODELS_DIR", str(zoo_folder))
     monkeypatch.setenv("EXPLORER_ASSETS_DIR", str(tmp_path / "no-assets"))
+    monkeypatch.setenv("EXPLORER_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setenv("EXPLORER_WARM_UP", "false")
     return zoo_folder

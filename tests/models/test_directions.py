@@ -4,11 +4,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from models.config import AutoencoderConfig, GanConfig
+from models.config import AutoencoderConfig, GanConfig, Head
 from models.core import LatentModel
-from models.directions import DIRECTIONS, Aggregates, Directions, pca, raw, sefa
+from models.directions import DIRECTIONS, Aggregates, Directions, Origin, pca, raw, sefa
 from models.errors import UserError
 from models.gan import Gan
+from models.judge import Judge
 from models.vae import Autoencoder
 
 DIM = 6
@@ -48,21 +49,32 @@ def cosine(found: Directions, index: int, direction: Tensor) -> float:
 
 @pytest.mark.parametrize("name", DIRECTIONS)
 @pytest.mark.parametrize("model", [gan(), gan(network="conv"), gan(classes=3), vae(), vae("ae")])
-def test_every_finder_returns_unit_rows_in_descending_order(name: str, model: LatentModel) -> None:
+def test_every_finder_returns_unit_rows_in_descending_order(
+    name: str, model: LatentModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def brightness(x: Tensor) -> dict[str, Tensor]:
+        return {"upper": x[:, 0, :8].mean((1, 2)), "lower": x[:, 0, 8:].mean((1, 2))}
+
+    # No classifier has more than one verdict on what untrained models make.
+    heads = tuple(Head(name=half, low=-0.01, high=0.01) for half in ("upper", "lower"))
+    judge = Judge("brightness", heads, lambda: brightness)
+    monkeypatch.setattr("models.attributes.judge_of", lambda dataset, shape: judge)
     state = torch.get_rng_state()
-    found = DIRECTIONS[name](model, seed=1)
+    origin = Origin("digits")
+    found = DIRECTIONS[name](model, seed=1, origin=origin)
     count, dim = found.vectors.shape
     assert dim == DIM
-    assert 1 <= count <= DIM
+    assert 1 <= count <= (len(found.names) or DIM)
     assert torch.allclose(found.vectors.norm(dim=1), torch.ones(count), atol=1e-5)
     assert found.shares.shape == (count,)
     assert float(found.shares.min()) >= 0
     assert float(found.shares.sum()) <= 1 + 1e-5
     assert (found.shares[:-1] >= found.shares[1:] - 1e-6).all()
     largest = found.vectors.gather(1, found.vectors.abs().argmax(1, keepdim=True))
-    assert (largest > 0).all()
+    assert found.names or (largest > 0).all()  # the sign of a named one is that of what it names
     assert found.title
-    again = DIRECTIONS[name](model, seed=1)
+    assert len(found.names) == len(found.attributes) == (0 if found.scores is None else count)
+    again = DIRECTIONS[name](model, seed=1, origin=origin)
     assert torch.equal(found.vectors, again.vectors)
     assert torch.equal(found.shares, again.shares)
     assert torch.equal(state, torch.get_rng_state())

@@ -1,4 +1,4 @@
-"""Latent-space mathematics: samples of the prior, truncation, paths, coordinates."""
+"""Latent-space mathematics: samples of the prior, truncation, paths, coordinates, conditional moves."""
 
 import math
 
@@ -156,3 +156,55 @@ def test_setting_one_axis_changes_only_that_axis() -> None:
 def test_no_edits_leave_a_latent_alone() -> None:
     z = normal(6)
     assert torch.equal(latent.set_coordinates(z, torch.empty(0, 6), torch.empty(0)), z)
+
+
+# Conditional manipulation ----------------------------------------------------------------------------------
+
+
+def test_a_direction_projected_against_another_is_that_of_the_paper() -> None:
+    # Shen et al. (2020), section 3.2: n1 - (n1 . n2) n2, as a unit vector.
+    first, second = torch.nn.functional.normalize(normal(2, 7, seed=1), dim=1)
+    expected = first - (first @ second) * second
+    found = latent.projected(first, second[None])
+    assert torch.allclose(found, expected / expected.norm(), atol=1e-6)
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-3])
+def test_moving_along_a_projected_direction_keeps_all_other_coordinates(scale: float) -> None:
+    rows = normal(5, 7, seed=2)
+    others = torch.cat([rows[1:], rows[1:2] + rows[2:3]]) * scale  # one depends on two others
+    found = latent.projected(rows[0], others)
+    z = normal(3, 7, seed=3)
+    assert float(found.norm()) == pytest.approx(1, abs=1e-5)
+    assert torch.allclose(
+        latent.coordinates(z + 3 * found, rows[1:]), latent.coordinates(z, rows[1:]), atol=1e-4
+    )
+    assert float(found @ rows[0]) > 0
+
+
+def test_nothing_is_left_of_a_direction_that_others_span() -> None:
+    rows = normal(3, 7, seed=4)
+    assert torch.equal(latent.projected(rows[0] + 2 * rows[1], rows), torch.zeros(7))
+    assert torch.allclose(latent.projected(rows[0], rows[:0]), rows[0] / rows[0].norm())
+
+
+def test_a_sheltered_direction_lies_between_itself_and_its_projection() -> None:
+    rows = torch.nn.functional.normalize(normal(3, 7, seed=5), dim=1)
+    found = [latent.sheltered(rows[0], rows[1:], give) for give in (1e-6, 0.3, 1.0, 1e6)]
+    assert torch.allclose(found[0], latent.projected(rows[0], rows[1:]), atol=1e-4)
+    assert torch.allclose(found[-1], rows[0], atol=1e-4)
+    change = [float((rows[1:] @ v).square().sum()) for v in found]
+    assert change == sorted(change)
+
+
+def test_sheltering_is_the_least_change_for_the_same_share_of_the_direction() -> None:
+    effects = normal(4, 7, seed=6)
+    direction = normal(7, seed=7)
+    best = latent.sheltered(direction, effects, 0.5)
+
+    def cost(v: torch.Tensor) -> float:
+        v = v / (v @ direction)
+        return float((effects @ v).square().sum() + 0.5 * v.square().sum())
+
+    others = best + 0.1 * normal(100, 7, seed=8)
+    assert all(cost(best) < cost(other) for other in others)

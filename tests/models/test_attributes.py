@@ -1,0 +1,371 @@
+"""Attributes: planted ones are found and named, what is to stay stays, the cache is only a cache."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from models import attribute_cache, attributes as finder, catalog, checkpoints, paths
+from models.attributes import attributes, find, held_out_score, linear
+from models.config import Directions as Op, GanConfig, Head, RenderRequest
+from models.core import LatentModel, to_unit
+from models.datasets import load
+from models.directions import DIRECTIONS, Directions, Origin
+from models.errors import UserError
+from models.judge import Judge, judge_of
+from models.latent import generator, prior, projected
+from models.render import render
+
+DIM = 8
+AXES = torch.linalg.qr(torch.randn(DIM, DIM, generator=torch.Generator().manual_seed(3))).Q
+GLASSES, SHAPE, SMILE, HIDDEN = range(4)  # rows of AXES: what the painter draws, and where
+HEADS = (
+    Head(name="glasses", values=("none", "round", "square")),
+    Head(name="ear_rings", values=("none", "gold")),
+    Head(name="side", values=("left", "right")),
+    Head(name="smile", low=-1.0, high=1.0),
+    Head(name="age", low=0.0, high=100.0),
+    Head(name="label", values=("cat", "dog", "axolotl")),
+)
+
+
+class Painter(LatentModel):
+    """Pixel i of a picture is linear in the coordinate along row i of AXES; the rest is grey."""
+
+    def __init__(self, classes: int = 0) -> None:
+        options = {"family": "cgan" if classes else "gan", "size": 16, "channels": 1, "latent_dim": DIM}
+        super().__init__(GanConfig.model_validate(options | {"classes": classes}))
+        self.decoded = 0
+
+    def decode(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        self.decoded += len(z)
+        x = torch.zeros(len(z), 1, 16, 16)
+        x[:, 0, 0, :DIM] = (z @ AXES.T / 6).clamp(-1, 1)
+        if labels is not None:
+            x[:, 0, 1, 0] = labels.float() / self.classes
+        return x
+
+    def first_layer(self) -> Tensor:
+        return torch.eye(DIM)
+
+    def hidden(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        return z
+
+
+def classify(x: Tensor) -> dict[str, Tensor]:
+    """Read the pictures of the painter."""
+    seen = 6 * x[:, 0, 0, :DIM]
+    wears, square = (2 * seen[:, GLASSES] - 1).sigmoid(), (2 * seen[:, SHAPE]).sigmoid()
+    gold = (seen[:, GLASSES] + seen[:, SHAPE]).sigmoid()
+    label = (6 * x[:, 0, 1, 0]).round().long() // 2 if x[:, 0, 1, 0].any() else (seen[:, HIDDEN] > 3).long()
+    return {
+        "glasses": torch.stack([1 - wears, wears * (1 - square), wears * square], 1),
+        "ear_rings": torch.stack([1 - gold, gold], 1),
+        "side": torch.stack([1 - square, square], 1),
+        # Half a line, half a bowl: a normal sees the line only.
+        "smile": (seen[:, SMILE] + 0.5 * seen[:, HIDDEN].square()) / 10,
+        "age": torch.full((len(x),), 40.0),
+        "label": torch.nn.functional.one_hot(label, 3).float(),
+    }
+
+
+def judge(name: str = "painter") -> Judge:
+    return Judge(name, HEADS, lambda: classify)
+
+
+@pytest.fixture(scope="module")
+def found() -> Directions:
+    return find(Painter(), judge())
+
+
+def vector(found: Directions, name: str) -> Tensor:
+    return found.vectors[found.names.index(name)]
+
+
+def test_planted_directions_are_found_with_their_sign(found: Directions) -> None:
+    assert float(vector(found, "glasses") @ AXES[GLASSES]) > 0.95
+    assert float(vector(found, "side: right") @ AXES[SHAPE]) > 0.95
+    assert float(vector(found, "smile") @ AXES[SMILE]) > 0.95
+    both = torch.nn.functional.normalize(AXES[GLASSES] + AXES[SHAPE], dim=0)
+    assert float(vector(found, "ear rings") @ both) > 0.95
+    assert float(vector(found, "glasses: square") @ both) > 0.8
+    assert float(vector(found, "glasses: round") @ AXES[SHAPE]) < 0
+
+
+def test_each_value_that_can_be_fitted_has_one_direction(found: Directions) -> None:
+    # No "none", no opposite of a direction that is there, no constant (age), nothing rare (dog, axolotl).
+    names = {"glasses", "glasses: round", "glasses: square", "ear rings", "side: right", "smile"}
+    assert set(found.names) == names
+    assert len(found.names) == len(names)
+    belongs = dict(zip(found.names, found.attributes, strict=True))
+    assert belongs["glasses: round"] == belongs["glasses"] == "glasses"
+    assert belongs["ear rings"] == "ear_rings"
+
+
+def test_scores_are_those_of_latents_that_were_not_fitted(found: Directions) -> None:
+    assert found.scores is not None and found.chances is not None
+    assert set(found.chances.tolist()) == {0.0, 0.5}
+    assert ((found.scores > found.chances) & (found.scores <= 1)).all()
+    score = dict(zip(found.names, found.scores.tolist(), strict=True))
+    assert score["glasses"] > 0.95 and score["side: right"] > 0.95
+    assert score["smile"] == pytest.approx(
+        1 / (1 + 2 * 0.25), abs=0.1
+    )  # the share of the line in the variance
+    skill = (found.scores - found.chances) / (1 - found.chances)
+    assert torch.allclose(found.shares, skill / skill.sum())
+    assert (skill[:-1] >= skill[1:]).all()
+
+
+def test_a_fit_to_noise_scores_like_a_guess() -> None:
+    z = torch.randn(4000, DIM, generator=generator(1))
+    noise = torch.randn(4000, generator=generator(2))
+    assert held_out_score(z, noise > 1) == pytest.approx(0.5, abs=0.06)
+    assert held_out_score(z, noise) == pytest.approx(0, abs=0.02)
+
+
+def test_a_linear_target_is_predicted_exactly() -> None:
+    z = torch.randn(2000, DIM, generator=generator(1))
+    weight, bias = linear(z, z @ AXES[0] * 3 + 7)
+    assert torch.allclose(weight, 3 * AXES[0], atol=0.05)
+    assert bias == pytest.approx(7, abs=0.01)
+
+
+def test_effects_are_the_mean_squared_change_in_units_of_an_average_direction(found: Directions) -> None:
+    assert found.effects.keys() == {"glasses", "ear_rings", "side", "smile"}
+    for rows in found.effects.values():
+        assert float(rows.square().sum()) == pytest.approx(DIM, rel=1e-4)
+    along = {name: (rows @ AXES.T).square().sum(0) for name, rows in found.effects.items()}
+    assert float(along["side"][SHAPE]) > 0.9 * DIM
+    assert float(along["glasses"][[GLASSES, SHAPE]].sum()) > 0.9 * DIM
+    assert float(along["smile"][HIDDEN]) > 0.3 * DIM  # which its normal does not know of
+    assert abs(float(vector(found, "smile") @ AXES[HIDDEN])) < 0.1
+
+
+def test_keeping_bends_away_from_what_changes_the_others_at_any_point(found: Directions) -> None:
+    mixed = torch.nn.functional.normalize(AXES[GLASSES] + AXES[SMILE] + AXES[HIDDEN], dim=0)
+    index = found.names.index("glasses")
+    vectors = found.vectors.clone()
+    vectors[index] = mixed
+    changed = Directions(
+        vectors, found.shares, "", found.names, found.attributes, found.scores, None, found.effects
+    )
+    kept = [found.names.index("smile"), index]
+    kind = changed.keeping(index, kept)
+    assert float(kind.norm()) == pytest.approx(1, abs=1e-5)
+    assert float(kind @ AXES[GLASSES]) > 0.9
+    assert abs(float(kind @ AXES[HIDDEN])) < 0.5 * abs(
+        float(projected(mixed, vectors[kept[:1]]) @ AXES[HIDDEN])
+    )
+    assert torch.equal(changed.keeping(index, []), mixed)
+
+
+def test_keeping_another_value_of_the_same_attribute_keeps_its_coordinate(found: Directions) -> None:
+    index, other = found.names.index("glasses: round"), found.names.index("glasses: square")
+    kind = found.keeping(index, [other])
+    assert float(kind @ found.vectors[other]) == pytest.approx(0, abs=1e-5)
+    assert float(kind @ found.vectors[index]) > 0.3
+
+
+def test_keeping_directions_without_names_is_a_projection() -> None:
+    rows = torch.nn.functional.normalize(torch.randn(3, DIM, generator=generator(5)), dim=1)
+    plain = Directions(rows, torch.ones(3) / 3, "Plain")
+    kind = plain.keeping(0, [1, 2])
+    assert torch.allclose(rows[1:] @ kind, torch.zeros(2), atol=1e-5)
+    assert float(kind.norm()) == pytest.approx(1, abs=1e-5)
+
+
+def test_the_same_seed_finds_the_same_and_another_nearly_so(found: Directions) -> None:
+    state = torch.get_rng_state()
+    again, other = find(Painter(), judge()), find(Painter(), judge(), seed=1)
+    assert torch.equal(again.vectors, found.vectors)
+    assert again.names == found.names
+    assert all(torch.equal(again.effects[name], rows) for name, rows in found.effects.items())
+    assert not torch.equal(other.vectors, found.vectors)
+    assert float(vector(other, "glasses") @ vector(found, "glasses")) > 0.99
+    assert torch.equal(state, torch.get_rng_state())
+
+
+def test_what_a_label_decides_is_no_direction_of_z() -> None:
+    found = find(Painter(classes=3), judge())
+    assert "label" not in found.attributes
+    assert float(vector(found, "glasses") @ AXES[GLASSES]) > 0.95
+
+
+# The finder --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def judged(zoo: Path, monkeypatch: pytest.MonkeyPatch) -> Origin:
+    """Let the painter's judge have every data set; returns the origin of a painter."""
+    monkeypatch.setattr(finder, "judge_of", lambda dataset, shape: judge())
+    return Origin("digits", "0" * 64)
+
+
+def cached() -> list[Path]:
+    return list((paths.cache() / "attributes").iterdir())
+
+
+def test_what_was_found_is_read_from_the_disk_the_next_time(judged: Origin) -> None:
+    model = Painter()
+    first = attributes(model, origin=judged)
+    spent = model.decoded
+    assert spent <= 10_000
+    again = attributes(model, origin=judged)
+    assert model.decoded == spent
+    assert torch.equal(first.vectors, again.vectors) and torch.equal(first.shares, again.shares)
+    assert (first.names, first.attributes, first.title) == (again.names, again.attributes, again.title)
+    assert first.scores is not None and again.scores is not None
+    assert torch.equal(first.scores, again.scores)
+    assert first.effects.keys() == again.effects.keys()
+    assert all(torch.equal(first.effects[name], again.effects[name]) for name in first.effects)
+    assert [file.suffix for file in cached()] == [".npz"]
+
+
+def test_another_model_judge_or_seed_is_another_file(judged: Origin, monkeypatch: pytest.MonkeyPatch) -> None:
+    attributes(Painter(), origin=judged)
+    attributes(Painter(), origin=judged, seed=1)
+    attributes(Painter(), origin=Origin("digits", "1" * 64))
+    monkeypatch.setattr(finder, "judge_of", lambda dataset, shape: judge("another"))
+    attributes(Painter(), origin=judged)
+    assert len(cached()) == 4
+
+
+def _cut(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:2000])
+
+
+def _flip(file: Path) -> None:
+    data = bytearray(file.read_bytes())
+    data[200:260] = bytes(60)
+    file.write_bytes(data)
+
+
+def _pickle(file: Path) -> None:
+    with file.open("wb") as stream:
+        np.savez(stream, vectors=np.array([{"a": 1}], dtype=object))
+
+
+def _other_dim(file: Path) -> None:
+    arrays = dict(np.load(file))
+    arrays["vectors"] = arrays["vectors"][:, :3]
+    with file.open("wb") as stream:
+        np.savez(stream, allow_pickle=False, **arrays)
+
+
+@pytest.mark.parametrize(
+    "damage", [_cut, _flip, _pickle, _other_dim, Path.touch, lambda file: file.write_bytes(b"")]
+)
+def test_a_damaged_file_is_computed_again(judged: Origin, damage: Callable[[Path], object]) -> None:
+    model = Painter()
+    first = attributes(model, origin=judged)
+    (file,) = cached()
+    sound = file.read_bytes()
+    damage(file)
+    harmed, spent = file.read_bytes() != sound, model.decoded
+    assert torch.equal(attributes(model, origin=judged).vectors, first.vectors)
+    assert (model.decoded > spent) == harmed
+    assert attribute_cache.read(file.stem, DIM) is not None
+
+
+def test_a_cache_that_cannot_be_written_does_no_harm(judged: Origin) -> None:
+    paths.cache().write_text("a file where a folder should be")
+    assert "glasses" in attributes(Painter(), origin=judged).names
+
+
+def test_pictures_that_are_all_alike_have_no_attributes(judged: Origin) -> None:
+    class Blank(Painter):
+        def decode(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+            return torch.zeros(len(z), 1, 16, 16)
+
+    with pytest.raises(UserError, match="all alike") as error:
+        attributes(Blank(), origin=judged)
+    assert error.value.code == "no-attributes"
+
+
+# Who judges --------------------------------------------------------------------------------------------------
+
+
+def test_the_classifier_of_the_data_set_judges(zoo: Path) -> None:
+    found = judge_of("digits", (1, 16, 16))
+    info = catalog.find("tiny-classifier")
+    assert found.key == info.digest
+    x = torch.rand(3, 1, 16, 16, generator=generator(0)) * 2 - 1
+    classifier = checkpoints.load(info)
+    expected = classifier.classify(x)  # pyright: ignore[reportAttributeAccessIssue, reportCallIssue]
+    assert torch.equal(found.open()(x)["digit"], expected["digit"])
+
+
+def test_labels_and_pixels_judge_where_there_is_no_classifier(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("EXPLORER_MODELS_DIR", str(tmp_path))
+    monkeypatch.setenv("EXPLORER_ASSETS_DIR", str(tmp_path))
+    found = judge_of("digits", (1, 16, 16))
+    data = load("digits", "test")
+    probabilities = found.open()(to_unit(data.images))["label"]
+    assert data.labels is not None
+    assert float((probabilities.argmax(1) == data.labels).float().mean()) > 0.9
+    assert torch.allclose(probabilities.sum(1), torch.ones(len(data)), atol=1e-5)
+    assert found.heads[0].values == tuple("0123456789")
+
+
+@pytest.mark.parametrize(
+    ("dataset", "shape", "remedy"),
+    [
+        ("avatars", (3, 64, 64), "train --dataset avatars --model classifier"),
+        ("digits", (1, 32, 32), "train --dataset digits"),
+        ("folder:pictures", (1, 16, 16), "another kind of directions"),
+    ],
+)
+def test_nobody_to_judge_is_an_error_that_says_what_to_do(
+    dataset: str, shape: tuple[int, int, int], remedy: str, zoo: Path
+) -> None:
+    with pytest.raises(UserError, match=remedy) as error:
+        judge_of(dataset, shape)
+    assert error.value.code == "no-classifier"
+
+
+def test_a_model_of_unknown_origin_has_no_attributes() -> None:
+    with pytest.raises(UserError, match="not known what the model learnt") as error:
+        attributes(Painter())
+    assert error.value.code == "no-classifier"
+
+
+# In a result -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("axes", DIRECTIONS)
+def test_a_result_holds_names_and_scores_or_empty_arrays(
+    axes: str, zoo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(finder, "judge_of", lambda dataset, shape: Judge("halves", (HALVES,), lambda: halves))
+    values = render(RenderRequest(model=catalog.find("tiny-gan").digest, op=Op(axes=axes))).values
+    count = len(values["vectors"])
+    assert count == len(values["shares"]) > 0
+    named = count if axes == "attributes" else 0
+    assert all(len(values[name]) == named for name in ("names", "attributes", "scores", "chances"))
+    assert values["names"].dtype.kind == values["attributes"].dtype.kind == "U"
+    if named:
+        assert values["names"].tolist() == ["brighter half: right"]
+        assert values["attributes"].tolist() == ["brighter_half"]
+        assert 0.5 < values["scores"][0] <= 1 and values["chances"][0] == 0.5
+
+
+HALVES = Head(name="brighter_half", values=("left", "right"))
+
+
+def halves(x: Tensor) -> dict[str, Tensor]:
+    """Tell which half of a picture is brighter than the average picture's."""
+    right = x[..., 8:].mean((1, 2, 3)) - x[..., :8].mean((1, 2, 3))
+    return {"brighter_half": torch.stack([-right, right], 1).mul(1000).softmax(1)}
+
+
+def test_a_walk_along_an_attribute_changes_the_verdict(found: Directions) -> None:
+    z = prior(range(50), DIM)
+    moved = z + 3 * vector(found, "side: right")
+    before, after = (classify(Painter().decode(at))["side"].argmax(1) for at in (z, moved))
+    assert (after >= before).all()
+    assert float(after.float().mean()) > 0.95
