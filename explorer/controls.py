@@ -169,15 +169,3 @@ def axes(names: Sequence[str], chosen: str, change: Callable[[str], None]) -> No
         help="\n".join(f"- **{title}**: {text}." for title, text in words.values()),
         **state.controlled("axes", chosen, change),
     )
-
-
-def keep() -> None:
-    """Choose whether a move along one direction changes the others."""
-    st.toggle(
-        _("Keep the others fixed"),
-        help=_(
-            "These directions overlap, so a move along one moves the point along others as well. Switched on, only "
-            "that part of it is used which leaves the others as they are."
-        ),
-        **state.controlled("keep", state.view().keep, lambda value: state.update(keep=value)),
-    )

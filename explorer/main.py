@@ -5,6 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 from explorer import cache, link
+from explorer.components.revive import revive
 from explorer.panels import picker
 from explorer.text import _
 from models import paths
@@ -59,3 +60,4 @@ link.restore(name, cache.models()[0])
 picker.show()
 page.run()
 link.publish(name)
+revive()

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 SECONDS = 2.0  # of a drag
 RATE = 60  # inputs a second
 BATCHES = (1, 16, 64)
-_SWEEPS = 2  # there and back in a drag
+_SWEEPS = 2.25  # there and back in a drag, which ends elsewhere than it starts
 _SETTLE = 2.0  # seconds that a page has for itself before
 _LAST = 0.3  # seconds in which the last picture comes
 _TRACK = ".dial .track"
@@ -182,6 +182,7 @@ async def _drag_slider(page: "Page") -> dict[str, Any]:
     await asyncio.sleep(_SETTLE)
     await page.evaluate(_COUNT)
     during = await _drag(page, page.locator("[data-testid=stSlider]"), grip=thumb, count="window.__pictures")
+    await page.wait_for_function("() => window.__pictures > 0")  # the drag did move it
     return {"updates_per_s": round(during / SECONDS, 1)}
 
 

@@ -16,6 +16,7 @@ const HEADER = 20
 const DECODE = 1
 const MAX_FLIGHT = 4 // requests of a stream under way, where the network is slow
 const FLIGHT_MS = 20 // network time that one more request under way makes up for
+const UNUSED_MS = 30_000 // without a stream, after which the server need not keep the connection
 const SILENCE_MS = 10_000 // without any answer, after which a connection counts as lost
 const RETRY_MS = [250, 5000] // first and longest wait for another connection
 const LATER_MS = 15_000 // wait where the server has no room
@@ -41,8 +42,10 @@ class LiveSocket {
   #failures = 0
   #timer = 0
   #watch = 0
+  #unused = 0
   #heard = 0
   #askedForIdentity = false
+  #interrupted = false
 
   constructor(url) {
     this.#url = url
@@ -67,6 +70,8 @@ class LiveSocket {
     if (this.#streams.size) return
     clearTimeout(this.#timer)
     this.#timer = 0
+    clearTimeout(this.#unused)
+    this.#unused = setTimeout(() => this.#streams.size || this.#socket?.close(), UNUSED_MS)
   }
 
   wake() {
@@ -106,6 +111,8 @@ class LiveSocket {
       this.#failures = 0
       this.#askedForIdentity = false
       this.#streams.forEach(stream => this.#send(stream.opening()))
+      if (this.#interrupted) window.latentExplorer.revive?.() // the server may be another one
+      this.#interrupted = false
     } else {
       this.#streams.get(said.opened ?? said.refused)?.answered(said)
     }
@@ -128,6 +135,7 @@ class LiveSocket {
       socket.close()
     }
     this.#socket = null
+    this.#interrupted ||= this.#greeted && code !== IDLE && this.#streams.size > 0
     this.#greeted = false
     const refused = code >= 4400 && code < 4500 && code !== IDLE
     this.#streams.forEach(stream => stream.lost(OUR_FAULT.includes(code)))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from explorer import cache, controls, link, live, state
-from explorer.components.latent_pad import Axes, Edits, Place, latent_pad
+from explorer.components.latent_pad import Axes, Place, latent_pad
 from explorer.text import _, ngettext, percent
 from models.catalog import ModelInfo
 from models.config import Point
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 SHOWN = 8  # sliders at hand
 MORE = 24  # weaker ones behind a fold, at most
-_OVERLAP = 0.05  # cosine of directions that count as orthogonal
+_OVERLAP = (
+    0.01  # cosine up to which directions count as orthogonal: sliders move each other by less than shown
+)
 
 
 @dataclass(frozen=True)
@@ -125,19 +127,17 @@ def socket_url() -> str:
 
 def pad(found: Located) -> None:
     """Show the picture with all that moves it."""
-
-    def moved(edits: Edits) -> None:
-        state.update_point(edits=edits)
-
     latent_pad(
         found.place,
         found.axes,
         key="pad",
         url=socket_url(),
-        keep=found.overlap and state.view().keep,
+        overlap=found.overlap,
+        keep=state.view().keep,
         span=controls.SPAN,
         steps=controls.STEPS,
-        on_move=moved,
+        on_move=lambda edits: state.update_point(edits=edits),
+        on_keep=lambda keep: state.update(keep=keep),
     )
 
 
@@ -176,5 +176,3 @@ def options(info: ModelInfo, found: Located) -> None:
     with columns[-1]:
         latent = found.place.latent.tolist()
         controls.axes(cache.axes(), found.point.axes, lambda axes: state.choose_axes(axes, latent))
-        if found.overlap:
-            controls.keep()

@@ -42,7 +42,8 @@ def _name(info: ModelInfo) -> str:
 
 
 def _file(info: ModelInfo, point: Point) -> str:
-    return f"{info.id}-seed{point.seed}{'-edited' if point.edits else ''}"
+    start = "point" if point.latent else f"seed{point.seed}"
+    return f"{info.id}-{start}{'-edited' if point.edits else ''}"
 
 
 def download(info: ModelInfo, point: Point, image: "NDArray[np.uint8]") -> None:

@@ -183,3 +183,9 @@ def open_pad(open_page: Open) -> Callable[..., Pad]:
 def running() -> Callable[..., Any]:
     """Return the context manager that runs an app of its own."""
     return running_app
+
+
+@pytest.fixture
+def pad_of() -> Callable[[Any], Pad]:
+    """Return a function that finds the pad of a page that is open."""
+    return Pad

@@ -380,3 +380,11 @@ def test_the_browser_and_python_agree_on_every_move(browser: Any) -> None:
             last = moves[-1][0]
             assert float(vectors[last[0]] @ torch.tensor(z)) == pytest.approx(last[1], abs=1e-3)
     page.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_of_the_pad_is_inaccessible(open_pad: Open, scheme: str) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    pad = open_pad("/explore?model=fashion-gan&seed=5&edits=0:2", scheme=scheme).wait_live()
+    found = axe.run(pad.page, context=".st-key-pad").response["violations"]
+    assert [one["id"] for one in found if one["impact"] in ("serious", "critical")] == []

@@ -59,3 +59,43 @@ def click(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, int], list[dict[str
 def warnings_of(app: AppTest) -> list[str]:
     """Return the notices of a page, without the escapes of Markdown."""
     return [str(box.value).replace("\\", "") for box in (*app.warning, *app.error)]
+
+
+class Pads:
+    """What the latent pad, which needs a browser, was given in each run of a page; it can be moved."""
+
+    def __init__(self) -> None:
+        self.drawn: list[dict[str, Any]] = []
+        self._pending: Any = None
+
+    def __call__(self, place: Any, axes: Any, **options: Any) -> None:
+        self.drawn.append({"place": place, "axes": axes, **options})
+        if self._pending is not None:
+            (event, value), self._pending = self._pending, None
+            options[event](value)
+
+    @property
+    def last(self) -> dict[str, Any]:
+        """The last one."""
+        return self.drawn[-1]
+
+    def coordinates(self) -> list[float]:
+        """Return what its sliders show."""
+        return (self.last["axes"].vectors @ self.last["place"].latent).tolist()
+
+    def move(self, app: AppTest, *edits: tuple[int, float]) -> None:
+        """Let go of a pointer that has led to these edits."""
+        self.tell(app, "on_move", edits)
+
+    def tell(self, app: AppTest, event: str, value: Any) -> None:
+        """Let the browser report something."""
+        self._pending = (event, value)
+        app.run().run()
+
+
+@pytest.fixture
+def pads(monkeypatch: pytest.MonkeyPatch) -> Pads:
+    """Replace the latent pad."""
+    pads = Pads()
+    monkeypatch.setattr("explorer.panels.point.latent_pad", pads)
+    return pads

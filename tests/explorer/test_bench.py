@@ -9,7 +9,8 @@ from typing import Any, cast
 import pytest
 import torch
 
-from explorer.bench import plain, startup, train
+from explorer.bench import decode, plain, startup, train
+from models import catalog
 from models.datasets import load
 from models.errors import UserError
 
@@ -85,3 +86,37 @@ def test_the_startup_is_measured() -> None:
     with ThreadPoolExecutor(1) as pool:
         result = pool.submit(startup.measure, 1).result()
     assert 0 < result["answer_s"] < result["title_s"] <= result["first_grid_s"] < startup.TIMEOUT
+
+
+@pytest.mark.usefixtures("zoo")
+def test_decoding_is_timed_for_each_batch() -> None:
+    times = decode._decode_times(catalog.find("tiny-cgan"))
+    assert list(times) == ["1", "16", "64"] and 0 < times["1"] < times["64"]
+
+
+@pytest.mark.usefixtures("zoo")
+def test_a_measurement_without_models_says_what_to_do() -> None:
+    with pytest.raises(UserError, match="--model") as caught:
+        decode.measure()  # none of the zoo is shipped
+    assert caught.value.code == "no-models"
+    with pytest.raises(UserError):
+        decode.measure(["tiny-gam"])
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+@pytest.mark.usefixtures("zoo")
+def test_the_drag_is_measured() -> None:
+    try:
+        startup.chromium()
+    except UserError as error:
+        if os.environ.get("EXPLORER_REQUIRE_BROWSER"):
+            raise
+        pytest.skip(str(error))
+    with ThreadPoolExecutor(1) as pool:
+        result = pool.submit(decode.measure, ["tiny-gan"]).result()
+    row = result["checkpoints"]["tiny-gan"]
+    assert set(row) == {"updates_per_s", "pointer_to_paint_ms", "decode_ms"}
+    assert row["updates_per_s"] > 15
+    assert 0 < row["pointer_to_paint_ms"]["p50"] <= row["pointer_to_paint_ms"]["p95"]
+    assert result["slider"] == {"updates_per_s": 0.0}

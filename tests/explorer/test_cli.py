@@ -321,7 +321,7 @@ def test_bad_requests_for_evaluation(run: Cli, words: tuple[str, ...], parts: tu
         ("run", "--port", "70000"),
         ("evaluate", "tiny-vae", "--n", "1"),
         ("train", "--device", "tpu"),
-        ("bench", "decode"),
+        ("bench", "decoding"),
     ],
 )
 def test_wrong_usage_ends_with_2(run: Cli, words: tuple[str, ...]) -> None:

@@ -20,60 +20,124 @@ def picture(name: str, point: Point) -> np.ndarray:
     return render(request).images[0]
 
 
-def test_sliders_show_the_coordinates_of_the_point(open_app) -> None:
-    app = open_app("explore", model="tiny-vae", seed=3)
-    point = Point(seed=3, axes="raw")
+def test_the_pad_gets_the_point_and_its_picture(open_app, pads) -> None:
+    open_app("explore", model="tiny-vae", seed=3, edits="1:2.5")
+    point = Point(seed=3, axes="raw", edits=((1, 2.5),))
+    place, axes = pads.last["place"], pads.last["axes"]
     request = RenderRequest(model=catalog.find("tiny-vae").digest, op=Decode(points=(point,)))
-    expected = render(request).values["coordinates"][0]
-    shown = [app.slider(key=f"slider-{i}").value for i in range(6)]
-    assert shown == pytest.approx(expected, abs=0.0051)
-    assert app.slider(key="slider-0").label.startswith("z")
+    expected = render(request)
+    assert np.array_equal(place.image, expected.images[0])
+    assert np.array_equal(place.latent, expected.latents[0])
+    step = axes.vectors[1] * (2.5 - axes.vectors[1] @ place.start)
+    assert place.latent - place.start == pytest.approx(step, abs=1e-5)
+    assert pads.coordinates() == pytest.approx(expected.values["coordinates"][0], abs=1e-5)
+    assert place.edits == ((1, 2.5),) and "seed 3" in place.alt
+    assert (
+        axes.names[0].startswith("z") and axes.details[0].endswith("%") and axes.details[0] in axes.hints[0]
+    )
+    assert pads.last["url"] == "/api/live"
 
 
-def test_large_latents_get_principal_directions_and_a_place_for_the_weaker_ones(open_app) -> None:
-    app = open_app("explore", model="tiny-gan", seed=3)
-    assert app.slider(key="slider-0").label.startswith("Direction 1 · ")
-    assert len([s for s in app.slider if s.key.startswith("slider-")]) == 8
-    assert app.expander[0].label == "Directions 9 to 12"
+def test_large_latents_get_principal_directions_and_a_place_for_the_weaker_ones(open_app, pads) -> None:
+    open_app("explore", model="tiny-gan", seed=3)
+    axes = pads.last["axes"]
+    assert axes.kind == "pca" and axes.names[0] == "Direction 1"
+    assert axes.shown == 8 and list(axes.indices) == list(range(12)) and axes.vectors.shape == (12, 12)
 
 
-def test_moving_a_slider_sets_an_edit_and_reset_drops_it(open_app) -> None:
+def test_an_edit_far_down_is_among_the_directions_of_the_pad(open_app, pads, monkeypatch) -> None:
+    monkeypatch.setattr("explorer.panels.point.MORE", 1)
+    open_app("explore", model="tiny-gan", seed=3, edits="11:1")
+    axes = pads.last["axes"]
+    assert list(axes.indices) == [*range(9), 11] and axes.names[-1] == "Direction 12"
+    assert pads.coordinates()[-1] == pytest.approx(1, abs=1e-4)
+
+
+def test_a_move_sets_edits_and_reset_drops_them(open_app, pads) -> None:
     app = open_app("explore", model="tiny-vae", seed=3)
-    before = app.slider(key="slider-1").value
+    before = pads.coordinates()
     assert app.button(key="reset").disabled
-    app.slider(key="slider-1").set_value(2.5).run()
-    assert app.session_state["view"].point.edits == ((1, 2.5),)
-    assert app.slider(key="slider-1").value == 2.5
-    assert app.query_params["edits"] == "1:2.5"
+    pads.move(app, (1, 2.5), (4, -0.1234))
+    assert app.session_state["view"].point.edits == ((1, 2.5), (4, -0.1234))
+    assert [pads.coordinates()[k] for k in (1, 4)] == pytest.approx([2.5, -0.1234], abs=1e-4)
+    assert app.query_params["edits"] == "1:2.5,4:-0.1234"
     assert not app.button(key="reset").disabled
     app.button(key="reset").click().run()
     assert app.session_state["view"].point.edits == ()
-    assert app.slider(key="slider-1").value == before
+    assert pads.coordinates() == pytest.approx(before, abs=1e-5)
 
 
-def test_edits_survive_a_page_change_and_not_another_seed(open_app) -> None:
+def test_edits_survive_a_page_change_and_not_another_seed(open_app, pads) -> None:
     app = open_app("explore", model="tiny-vae", seed=3)
-    app.slider(key="slider-1").set_value(2.5).run()
+    pads.move(app, (1, 2.5))
     app.switch_page("views/gallery.py").run()
     app.switch_page("views/explore.py").run()
-    assert app.slider(key="slider-1").value == 2.5
+    assert pads.coordinates()[1] == pytest.approx(2.5, abs=1e-4)
     app.button(key="random").click().run()
     assert app.session_state["view"].point.edits == ()
     assert app.session_state["view"].point.seed != 3
 
 
-def test_a_click_in_a_traversal_goes_there(open_app, click) -> None:
-    click("traversals", 2 * controls.STEPS + 8)
+def test_other_directions_leave_the_point_where_it_is(open_app, pads) -> None:
     app = open_app("explore", model="tiny-vae", seed=3)
+    app.segmented_control(key="axes").set_value("sefa").run()
+    assert app.session_state["view"].point.latent == (), "there was nothing to lose"
+    pads.move(app, (0, 2.5))
+    there, shown = pads.last["place"].latent, pads.last["place"].image
+    app.segmented_control(key="axes").set_value("raw").run()
+    point = app.session_state["view"].point
+    assert point.axes == "raw" and point.edits == () and len(point.latent) == 6
+    assert pads.last["place"].latent == pytest.approx(there, abs=2e-3)
+    assert np.abs(pads.last["place"].image.astype(int) - shown).max() <= 2
+    assert "z" in app.query_params and "seed 3" not in pads.last["place"].alt
+
+
+def test_a_point_of_its_own_has_no_seed_until_one_is_given(open_app, pads) -> None:
+    app = open_app("explore", model="tiny-vae", seed=3)
+    pads.move(app, (0, 2.5))
+    app.segmented_control(key="axes").set_value("sefa").run()
+    assert app.number_input(key="seed").value is None
+    app.number_input(key="seed").set_value(3).run()  # the one that it came from
+    point = app.session_state["view"].point
+    assert point.latent == () and point.edits == () and point.seed == 3
+    assert app.number_input(key="seed").value == 3
+    pads.move(app, (0, 2.5))
+    app.segmented_control(key="axes").set_value("raw").run()
+    app.button(key="random").click().run()
+    point = app.session_state["view"].point
+    assert point.latent == () and app.number_input(key="seed").value == point.seed
+
+
+def test_others_can_be_kept_where_directions_overlap(open_app, pads) -> None:
+    app = open_app("explore", model="tiny-vae", seed=3)
+    assert not pads.last["overlap"], "raw axes are orthogonal"
+    app = open_app("explore", model="tiny-gan", seed=3)
+    assert pads.last["overlap"] and not pads.last["keep"]
+    pads.tell(app, "on_keep", True)
+    assert pads.last["keep"]
+    app.segmented_control(key="axes").set_value("raw").run()
+    assert pads.last["keep"] and not pads.last["overlap"]
+
+
+def unfold_walks(app: Any) -> Any:
+    app.session_state["walks"] = True
+    return app.run()
+
+
+def test_a_click_in_a_traversal_goes_there(open_app, click, pads) -> None:
+    click("traversals", 2 * controls.STEPS + 8)
+    app = unfold_walks(open_app("explore", model="tiny-vae", seed=3))
     app.run()
     assert app.session_state["view"].point.edits == ((2, 3.0),)
-    assert app.slider(key="slider-2").value == 3.0
+    assert pads.coordinates()[2] == pytest.approx(3, abs=1e-4)
 
 
 def test_traversals_mark_the_picture_nearest_to_the_point(open_app, click) -> None:
     drawn = click("none", 0)
-    open_app("explore", model="tiny-vae", seed=3, edits="0:-3,1:3")
-    walks = drawn[-1]
+    app = open_app("explore", model="tiny-vae", seed=3, edits="0:-3,1:3")
+    assert all(grid["key"] != "traversals" for grid in drawn), "walks are rendered when they are asked for"
+    unfold_walks(app)
+    walks = next(grid for grid in drawn if grid["key"] == "traversals")
     assert walks["heads"][0] == "-3.00" and walks["heads"][4] == "0"
     assert walks["marks"][:2] == [0, controls.STEPS + 8]
     assert walks["rows"][0].endswith(", -3.00")
@@ -141,7 +205,7 @@ def test_damaged_weights_get_a_sentence_and_the_app_stays_usable(open_app, copy:
     app = open_app("explore", model="tiny-gan")
     assert "cannot be read" in app.error[0].value and "copy it again" in app.error[0].value
     app.selectbox(key="pick-model").set_value("tiny-vae").run()
-    assert not app.error and app.slider(key="slider-0")
+    assert not app.error and app.button(key="random")
 
 
 def test_an_unreadable_config_is_named_in_the_sidebar(open_app, copy: Path) -> None:
@@ -157,4 +221,4 @@ def test_a_model_that_is_deleted_while_the_app_runs(open_app, copy: Path) -> Non
     shutil.rmtree(copy / "tiny-gan")
     app.run()
     assert "no longer there" in app.warning[0].value
-    assert app.selectbox(key="pick-model").value == "tiny-vae" and app.slider(key="slider-0")
+    assert app.selectbox(key="pick-model").value == "tiny-vae" and app.button(key="random")

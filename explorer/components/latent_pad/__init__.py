@@ -87,6 +87,11 @@ def _texts() -> dict[str, str]:
         "across": _("Across"),
         "upwards": _("Upwards"),
         "along": _("Along"),
+        "keep": _("Keep the others fixed"),
+        "keepHint": _(
+            "These directions overlap, so a move along one moves the point along others as well. Switched on, only "
+            "that part of it is used which leaves the other sliders as they are."
+        ),
         "plane": _("two-dimensional slider"),
         "film": _("Pictures along one direction"),
         "frame": _("{name} at {value}"),
@@ -111,7 +116,9 @@ def serial(place: Place, axes: Axes) -> str:
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
 
 
-def payload(place: Place, axes: Axes, *, url: str, keep: bool, span: float, steps: int) -> dict[str, Any]:
+def payload(
+    place: Place, axes: Axes, *, url: str, overlap: bool, keep: bool, span: float, steps: int
+) -> dict[str, Any]:
     """Return all that the browser needs; each payload stands for itself, because it may be the first."""
     return {
         "url": url,
@@ -135,6 +142,7 @@ def payload(place: Place, axes: Axes, *, url: str, keep: bool, span: float, step
             "shown": axes.shown,
         },
         "pad": [0, 1],
+        "overlap": overlap,
         "keep": keep,
         "film": {"span": span, "steps": steps},
         "texts": _texts(),
@@ -167,10 +175,12 @@ def latent_pad(
     *,
     key: str,
     url: str,
+    overlap: bool = False,
     keep: bool = False,
     span: float = 3.0,
     steps: int = 9,
     on_move: Callable[[Edits], None],
+    on_keep: Callable[[bool], None],
 ) -> None:
     """Show a point's picture, which follows the pointer, and what moves it.
 
@@ -182,10 +192,12 @@ def latent_pad(
         axes: Along which directions it can be moved.
         key: Of the element.
         url: Of the live socket, a path of this server.
-        keep: Moving along one direction leaves the coordinates of the others that are shown.
+        overlap: Some directions at hand are not orthogonal, so that there is a choice to keep the others.
+        keep: Moving along one direction leaves the coordinates of the others at hand, if they overlap.
         span: The filmstrip runs from -span to span, in prior standard deviations.
         steps: Pictures of the filmstrip.
         on_move: Called with all edits that lead from the start to the new place, before the page is drawn anew.
+        on_keep: Called with the new `keep` when a person switches it.
     """
 
     def moved() -> None:
@@ -193,6 +205,10 @@ def latent_pad(
         if edits is not None:
             on_move(edits)
 
-    data = payload(place, axes, url=url, keep=keep, span=span, steps=steps)
+    def kept() -> None:
+        if isinstance(st.session_state[key].keep, bool):
+            on_keep(st.session_state[key].keep)
+
+    data = payload(place, axes, url=url, overlap=overlap, keep=keep, span=span, steps=steps)
     # In a list, because Streamlit imports pandas (a second) to look for data frames in a dictionary's values.
-    _component()(data=[data], key=key, on_move_change=moved)
+    _component()(data=[data], key=key, on_move_change=moved, on_keep_change=kept)

@@ -47,12 +47,14 @@ class Dial {
   #listen(on) {
     let raw = 0
     let before = 0
+    let width = 1 // read once: reading it after a change would make the browser lay out the page at once
     this.held = trackPointer(this.track, {
       start: event => {
         const box = this.track.getBoundingClientRect()
         const at = event.clientX - box.left
         const thumb = ((this.coordinate / this.reach + 1) / 2) * box.width
         before = event.clientX
+        width = box.width
         raw = this.coordinate
         on.start()
         if (Math.abs(at - thumb) > GRIP) {
@@ -61,7 +63,7 @@ class Dial {
         }
       },
       move: event => {
-        const scale = (2 * this.reach) / this.track.clientWidth / (event.shiftKey ? 5 : 1)
+        const scale = (2 * this.reach) / width / (event.shiftKey ? 5 : 1)
         raw += (event.clientX - before) * scale
         before = event.clientX
         on.move(clamp(raw, -this.reach, this.reach), event.timeStamp)
@@ -97,8 +99,11 @@ class Dial {
     this.node.setAttribute("aria-label", detail ? `${name}, ${detail}` : name)
   }
 
-  // from: where the point was before all edits.
-  show(coordinate, from, active) {
+  // from: where the point was before all edits; set: whether one of them is of this direction.
+  show(coordinate, from, set, active) {
+    const shown = [coordinate, from, set, active, this.held()].join()
+    if (shown === this.shown) return
+    this.shown = shown
     this.coordinate = coordinate
     if (!this.held()) this.reach = reachOf(coordinate)
     const place = value => `${50 + 50 * clamp(value / this.reach, -1, 1)}%`
@@ -108,7 +113,7 @@ class Dial {
     this.bar.style.right = coordinate < 0 ? "50%" : `calc(100% - ${place(coordinate)})`
     const text = signed(coordinate)
     this.value.textContent = text
-    this.node.classList.toggle("edited", Math.abs(coordinate - from) > 0.005)
+    this.node.classList.toggle("edited", set && Math.abs(coordinate - from) > 0.005)
     this.node.classList.toggle("active", active)
     this.node.setAttribute("aria-valuemin", String(-this.reach))
     this.node.setAttribute("aria-valuemax", String(this.reach))

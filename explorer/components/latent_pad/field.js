@@ -1,6 +1,6 @@
 // The plane of two directions: a dot that moves both, over the rings of the prior.
 class Field {
-  // on: { start(), move([x, y], stamp), end(), nudge([x, y], stamp), reset(), choose([x, y]) }
+  // on: { start(), move([x, y], stamp), end(), nudge([x, y], stamp), reset(), choose([x, y], changed), keep(on) }
   constructor(on) {
     this.node = make("div", "field")
     this.plane = make("div", "plane", { tabIndex: 0 })
@@ -24,6 +24,13 @@ class Field {
       axes.append(label)
       select.addEventListener("change", () => on.choose(this.selects.map(one => Number(one.value)), i))
     })
+    this.keep = make("input", "", { type: "checkbox" })
+    this.keep.setAttribute("role", "switch")
+    this.keep.addEventListener("change", () => on.keep(this.keep.checked))
+    this.keepWord = make("span")
+    this.switch = make("label", "switch")
+    this.switch.append(this.keep, this.keepWord)
+    axes.prepend(this.switch)
     this.node.append(this.plane, axes)
     this.coordinates = [0, 0]
     this.reach = REACH
@@ -31,14 +38,15 @@ class Field {
   }
 
   #listen(on) {
+    let box = null
     const place = event => {
-      const box = this.plane.getBoundingClientRect()
       const x = (2 * clamp((event.clientX - box.left) / box.width, 0, 1) - 1) * this.reach
       const y = (1 - 2 * clamp((event.clientY - box.top) / box.height, 0, 1)) * this.reach
       on.move([x, y], event.timeStamp)
     }
     this.held = trackPointer(this.plane, {
       start: event => {
+        box = this.plane.getBoundingClientRect()
         on.start()
         place(event)
       },
@@ -63,6 +71,8 @@ class Field {
     this.words[0].textContent = texts.across
     this.words[1].textContent = texts.upwards
     this.plane.setAttribute("aria-roledescription", texts.plane)
+    this.keepWord.textContent = texts.keep
+    this.switch.title = texts.keepHint
     for (const select of this.selects) select.replaceChildren(...names.map((name, i) => new Option(name, i)))
   }
 
@@ -84,6 +94,12 @@ class Field {
     this.plane.setAttribute("aria-valuemin", String(-this.reach))
     this.plane.setAttribute("aria-valuemax", String(this.reach))
     this.plane.setAttribute("aria-valuenow", x.toFixed(2))
+  }
+
+  // overlap: whether a move along one direction moves the point along others at all.
+  showKeep(overlap, keep) {
+    this.switch.hidden = !overlap
+    this.keep.checked = keep
   }
 
   #scale(reach) {

@@ -9,6 +9,7 @@ const PICTURE_PRIORITY = 0
 const FILM_PRIORITY = 3
 const FILM_MS = 90 // between filmstrips while something moves
 const PAUSE_MS = 300 // after the last key or turn of the wheel, before Python hears of it
+const PATIENCE_MS = 2000 // for Python's answer
 const EASE_MS = 60 // time constant
 const CLOSE = 1e-3 // sd: there
 const SAME = 0.02 // sd: what rounding may move an echo by
@@ -67,6 +68,11 @@ class LatentPad {
       nudge: (pair, stamp) => this.#nudge(this.axes.map((k, i) => [k, pair[i]]), stamp),
       reset: () => this.#reset(this.axes),
       choose: (axes, changed) => this.#chooseAxes(axes, changed),
+      keep: keep => {
+        this.space = new Space(this.space.vectors, this.data.dim, this.data.axes.shown, keep)
+        this.#show()
+        this.tell("keep", keep)
+      },
     })
     this.film = new Film({
       open: value => {
@@ -105,8 +111,8 @@ class LatentPad {
   update(data) {
     const before = this.data
     this.data = data
-    const vectors = decodeFloats(data.axes.vectors)
-    this.space = new Space(vectors, data.dim, data.axes.shown, data.keep)
+    this.space = new Space(decodeFloats(data.axes.vectors), data.dim, data.axes.shown, data.overlap && data.keep)
+    this.field.showKeep(data.overlap, data.keep)
     this.from = decodeFloats(data.start)
     const described = one => {
       const { model, shape, film, texts, alt, axes } = one
@@ -161,7 +167,11 @@ class LatentPad {
       if (!this.frame && distance(latent, this.z) < SAME) this.z = this.target
       return
     }
-    if (key === this.key && before?.model === data.model) return
+    if (key === this.key && before?.model === data.model) {
+      // A restart of the server may have lost what it was told.
+      if (this.pending.length && !this.busy && performance.now() - this.reportedAt > PATIENCE_MS) this.#report()
+      return
+    }
     this.key = key
     this.pending = []
     this.busy = false
@@ -324,9 +334,10 @@ class LatentPad {
       .map(k => [axes.indices[k], Math.round(1e4 * this.space.coordinate(this.target, k)) / 1e4 || 0])
       .sort(([a], [b]) => a - b)
     const key = keyOf(serial, edits)
-    if (key === (this.pending.at(-1) ?? this.key)) return
-    this.pending.push(key)
-    this.report({ serial, edits })
+    if (key === this.key && !this.pending.length) return
+    this.pending = [...this.pending.filter(one => one !== key), key]
+    this.reportedAt = performance.now()
+    this.tell("move", { serial, edits })
   }
 
   #chooseAxes(axes, changed) {
@@ -343,7 +354,7 @@ class LatentPad {
     const directions = this.dialList.map((_, k) => k)
     const now = this.#coordinates(directions)
     const from = directions.map(k => this.space.coordinate(this.from, k))
-    this.dialList.forEach((dial, k) => dial.show(now[k], from[k], k === this.active))
+    this.dialList.forEach((dial, k) => dial.show(now[k], from[k], this.touched.has(k), k === this.active))
     const pick = values => this.axes.map(k => values[k])
     this.field.show(this.axes, pick(now), pick(from))
     this.film.show(this.active, now[this.active])
@@ -356,7 +367,7 @@ export default function ({ data: [data] = [], parentElement, setTriggerValue }) 
   if (!root || !data) return
   let pad = pads.get(parentElement)
   if (!pad) pads.set(parentElement, (pad = new LatentPad(root)))
-  pad.report = move => setTriggerValue("move", move)
+  pad.tell = setTriggerValue
   pad.update(data)
   return () => {
     pad.close()

@@ -45,6 +45,7 @@ function solve(matrix, right) {
 class Space {
   // vectors: unit rows, flat; shown: how many of the first ones stay fixed while another moves, if `keep` is on.
   constructor(vectors, dim, shown, keep) {
+    this.vectors = vectors
     this.rows = Array.from({ length: vectors.length / dim }, (_, k) => vectors.subarray(k * dim, (k + 1) * dim))
     this.shown = shown
     this.keep = keep

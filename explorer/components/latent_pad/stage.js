@@ -73,13 +73,15 @@ class Stage {
   #drag(on) {
     let before = null
     let raw = null
+    let width = 1
     trackPointer(this.glass, {
       start: event => {
         before = [event.clientX, event.clientY]
+        width = this.picture.canvas.clientWidth
         raw = on.start()
       },
       move: event => {
-        const scale = DRAG_SPAN / this.picture.canvas.clientWidth / (event.shiftKey ? 5 : 1)
+        const scale = DRAG_SPAN / width / (event.shiftKey ? 5 : 1)
         raw[0] += (event.clientX - before[0]) * scale
         raw[1] -= (event.clientY - before[1]) * scale
         before = [event.clientX, event.clientY]
@@ -103,11 +105,17 @@ class Stage {
     this.#showLikes()
   }
 
-  // Most connections are back before anybody has read that one was lost.
+  // Most connections are there before anybody has read that one was not.
   connection(state, reason) {
-    const sentence = { refused: `${reason} ${this.texts.plain}`, lost: this.texts.lost }[state] ?? ""
+    const { texts } = this
+    const notices = {
+      connecting: [texts.plain, 4000],
+      lost: [texts.lost, 600],
+      refused: [`${reason} ${texts.plain}`, 0],
+    }
+    const [sentence, wait] = notices[state] ?? ["", 0]
     clearTimeout(this.notice)
-    this.notice = setTimeout(() => (this.status.textContent = sentence), state === "lost" ? 600 : 0)
+    this.notice = setTimeout(() => (this.status.textContent = sentence), wait)
   }
 
   figures({ latency, rate }) {
