@@ -172,3 +172,16 @@ def test_bad_links_say_sentences(open_page: Open) -> None:
     text = page.locator("[data-testid=stMain]").inner_text()
     for part in ("list of 2 to 16 seeds", "Did you mean 'slerp'?", "from 2 to 240"):
         assert part in text
+
+
+@pytest.mark.parametrize(("scheme", "width", "height"), [("light", 1440, 900), ("dark", 1024, 768)])
+def test_the_page_fits_and_nothing_of_ours_is_inaccessible(
+    open_page: Open, scheme: str, width: int, height: int
+) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    page = open_page(LINK, scheme=scheme, width=width, height=height)
+    Film(page)
+    overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    assert page.evaluate(overflow) <= 0
+    found = axe.run(page, context=".st-key-player").response["violations"]
+    assert [one["id"] for one in found if one["impact"] in ("serious", "critical")] == []
