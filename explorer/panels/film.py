@@ -164,7 +164,7 @@ def evenness(steps: Sequence[float]) -> float:
     return max(steps) / mean if mean else 1.0
 
 
-def distances(film: Walk) -> None:
+def distances(info: ModelInfo, film: Walk) -> None:
     """Draw how far the frames are apart."""
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom"):
         st.markdown(
@@ -181,3 +181,7 @@ def distances(film: Walk) -> None:
         st.caption(text, width="content")
     figure = figures.distances(film.steps, route.positions(len(film.keys)))
     st.plotly_chart(figure, key="distances", config={"displayModeBar": False})
+    if len({keyframes.label_of(info, key) for key in film.keys}) > 1:
+        st.caption(
+            _("A class cannot be half of another: it changes in the middle between two key frames, at once.")
+        )

@@ -19,7 +19,7 @@ def interpolate(info: ModelInfo) -> None:
         with right:
             film.options()
             found = film.walk(info, keys)
-            film.distances(found)
+            film.distances(info, found)
             with st.container(horizontal=True, vertical_alignment="center"):
                 export.show(info, found.result.images)
                 beside = st.toggle(

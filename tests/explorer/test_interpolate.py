@@ -148,6 +148,12 @@ def test_another_model_keeps_the_seeds(open_app, films: Films) -> None:
     assert not app.error
 
 
+def test_the_jump_between_classes_is_explained(open_app, films: Films) -> None:
+    for keys, explained in (("5:3,6:1", True), ("5:3,6:3", False)):
+        app = open_app("interpolate", model="tiny-cvae", keys=keys)
+        assert any("A class cannot be half" in str(caption.value) for caption in app.caption) == explained
+
+
 @pytest.mark.parametrize(("frame", "label"), [(2, 3), (8, 1)])
 def test_a_frame_becomes_the_point_of_explore(
     open_app, monkeypatch: pytest.MonkeyPatch, frame: int, label: int

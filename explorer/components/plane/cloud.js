@@ -60,7 +60,7 @@ class Cloud {
     context.setTransform(ratio, 0, 0, ratio, 0, 0)
     context.clearRect(0, 0, side, side)
     if (!this.places) return
-    const radius = this.groups.length > 4000 ? 1.6 : 2.3
+    const radius = (this.groups.length > 4000 ? 1.7 : 2.3) * clamp(side / 540, 0.65, 1)
     const sums = this.names.map(() => [0, 0, 0])
     const draw = (wanted, alpha) => {
       context.globalAlpha = alpha

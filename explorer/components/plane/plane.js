@@ -6,7 +6,8 @@ const planes = new WeakMap()
 const TALLEST = 0.64 // of the window's height
 const SMALLEST = 260 // CSS pixels of the side
 const GUTTER = 62 // CSS pixels beside the map
-const LENS = 132 // CSS pixels of the enlarged picture, about
+const LENS = 132 // CSS pixels of the enlarged picture, at most
+const LENS_SHARE = 0.32 // of the side, at most
 const GAP = 18 // between the pointer and that
 const STEP = 0.01 // shares that an arrow key moves by
 const FINE = 0.002
@@ -111,9 +112,9 @@ class Plane {
     this.ground.setAttribute("aria-roledescription", texts.role)
     this.axes.forEach((axis, i) => (axis.textContent = fill(texts.axis, { name: names[i] })))
     this.cloud.describe(data.cloud, texts)
-    const times = Math.max(1, Math.floor(LENS / shape[1]))
-    Object.assign(this.picture, { width: shape[1], height: shape[0] })
-    Object.assign(this.picture.style, { width: `${times * shape[1]}px`, height: `${times * shape[0]}px` })
+    if (this.picture.width !== shape[1] || this.picture.height !== shape[0]) {
+      Object.assign(this.picture, { width: shape[1], height: shape[0] })
+    }
     if (before?.model !== data.model || before?.url !== data.url) this.#open()
     if (this.state === "connecting" || this.state === "live") this.status.textContent = texts.hint
     if (before?.sheet !== data.sheet) {
@@ -241,14 +242,17 @@ class Plane {
   // Drawing -------------------------------------------------------------------------------------------------
 
   #fit(anew = false) {
-    const width = this.root.clientWidth
-    if (!this.data || !width) return
+    const wide = this.root.clientWidth
+    if (!this.data || !wide) return
     const { steps } = this.data
-    const room = Math.max(SMALLEST, Math.min(width - GUTTER - 4, innerHeight * TALLEST))
+    const room = Math.max(SMALLEST, Math.min(wide - GUTTER - 4, innerHeight * TALLEST))
     const side = Math.floor(room / steps) * steps // whole pixels for each picture
     if (side === this.side && !anew) return
     this.side = side
     this.root.style.setProperty("--side", `${side}px`)
+    const [height, width] = this.data.shape
+    const times = Math.max(1, Math.floor(Math.min(LENS, LENS_SHARE * side) / width))
+    Object.assign(this.picture.style, { width: `${times * width}px`, height: `${times * height}px` })
     this.#paint()
     this.#drawTicks()
     const [x, y] = this.data.here.map(coordinate => this.#share(coordinate))
