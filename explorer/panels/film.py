@@ -133,7 +133,10 @@ def play(info: ModelInfo, film: Walk, *, beside: bool) -> int | None:
 
     def go_to(frame: int) -> None:
         nearest = round(frame * (len(film.keys) - 1) / (len(latents) - 1))
-        state.go_to(latents[frame].tolist(), label=keyframes.label_of(info, film.keys[nearest]))
+        private = any(state.is_private(key) for key in film.keys)
+        state.go_to(
+            latents[frame].tolist(), private=private, label=keyframes.label_of(info, film.keys[nearest])
+        )
 
     shown = Film(
         frames=cache.sheet((film.request,), COLUMNS),
