@@ -79,7 +79,9 @@ def redo() -> None:
 
 def _travel(new: Timeline[tuple[str, Point]], place: tuple[str, Point]) -> None:
     model, point = place
-    update(model=model, point=point)
+    if model != view().model:
+        choose_model(model)
+    update(point=point)
     st.session_state[_TIMELINE] = new
 
 

@@ -122,5 +122,8 @@ def from_json(data: bytes, known: Sequence[ModelInfo]) -> int:
         problem = _("The tray holds {n} points at most.").format(n=MOST)
         raise UserError("tray-full", problem, _("Delete some of them first."))
     st.session_state[_TRAY] = [*kept(), *new]
+    for one in new:
+        if one.private:
+            state.keep_private(one.point.latent)
     digests = {info.digest for info in known}
     return sum(one.digest not in digests for one in found)

@@ -5,39 +5,47 @@ from typing import Literal
 import streamlit as st
 
 from explorer import cache, controls, figures, state, tray
+from explorer.panels.fold import fold
 from explorer.text import _
 from models.catalog import ModelInfo
-from models.config import Analogy, Decode
+from models.config import Analogy, Decode, Point
 
 _PICTURE = 128  # pixels of each picture, about
 
 
 def show(info: ModelInfo) -> None:
-    """Draw the choice of three kept points, the pictures of the sum, and the button that goes there."""
-    points = tray.kept(info)
-    if len(points) < 3:
+    """Draw the fold with the sum of three kept points."""
+    if part := fold(_("Arithmetic on points"), key="arithmetic", icon=":material/calculate:"):
+        with part:
+            _sum(info)
+
+
+def _sum(info: ModelInfo) -> None:
+    """Draw the choice of three kept points, their pictures with that of the sum, and the button that goes there."""
+    names = {one.point: one.name for one in tray.kept(info)}
+    if len(names) < 3:
         st.caption(_("Keep three points to calculate with them: one minus another plus a third."))
         return
-    names = range(len(points))
+    points = list(names)
     columns = st.columns(4, vertical_alignment="bottom")
-    chosen: list[int] = []
+    chosen: list[Point] = []
     for column, (letter, sign), default in zip(
         columns, (("a", ""), ("b", "− "), ("c", "+ ")), (0, 1, 2), strict=False
     ):
         with column:
             key = f"sum-{letter}"
-            if st.session_state.get(key, 0) not in names:  # it was deleted
+            if st.session_state.get(key, points[0]) not in names:  # it was deleted
                 del st.session_state[key]
             place = st.selectbox(
                 f"{sign}{letter}",
-                names,
+                points,
                 index=default,
-                format_func=lambda i: points[i].name,
+                format_func=lambda point: names.get(point, ""),
                 key=key,
                 persist_state="session",
             )
-            chosen.append(int(place or 0))
-    a, b, c = (points[i].point for i in chosen)
+            chosen.append(place if isinstance(place, Point) else points[default])
+    a, b, c = chosen
     strength, method = _way()
     op = Analogy(a=a, b=b, c=c, strength=strength, method=method)
     result = cache.render(controls.ask(info, op))
@@ -57,7 +65,7 @@ def show(info: ModelInfo) -> None:
             help=_("Make the sum the point that you explore"),
             on_click=state.go_to,
             args=([float(value) for value in result.latents[0]],),
-            kwargs={"label": a.label, "private": any(points[i].private for i in chosen)},
+            kwargs={"label": a.label, "private": any(map(state.is_private, chosen))},
         )
 
 

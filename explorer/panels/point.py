@@ -1,7 +1,7 @@
 """The point that Explore is at: its picture with what moves it, what it starts from, the kind of its directions."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -10,6 +10,7 @@ from explorer.components.latent_pad import Axes, Place, latent_pad
 from explorer.text import _, ngettext, percent
 from models.catalog import ModelInfo
 from models.config import Point
+from models.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,6 +23,9 @@ MORE = 24  # weaker ones behind a fold, at most
 _OVERLAP = (
     0.01  # cosine up to which directions count as orthogonal: sliders move each other by less than shown
 )
+
+
+_WITHOUT = ("no-classifier", "no-attributes")  # why a model has no directions of a kind
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,10 @@ def locate(info: ModelInfo) -> Located:
         sentence = text.format(axes=point.axes, known=", ".join(known), instead=instead)
         state.correct_point([sentence], axes=instead, edits=())
         point = controls.point_of(info)
-    found = cache.render(controls.directions(info, point.axes)).values
+    found = _directions(info, point)
+    if found is None:
+        point = controls.point_of(info)
+        found = cache.render(controls.directions(info, point.axes)).values
     count = len(found["vectors"])
     wrong = [index for index, _value in point.edits if index >= count]
     if wrong:
@@ -85,6 +92,26 @@ def locate(info: ModelInfo) -> Located:
     return Located(point, place, axes, [float(c) for c in result.values["coordinates"][0]], overlap)
 
 
+def _directions(info: ModelInfo, point: Point) -> "Mapping[str, NDArray[Any]] | None":
+    """Return the directions of the point's kind; where the model has none of it, choose its default and say why."""
+    instead = controls.default_axes(info)
+    try:
+        return cache.render(controls.directions(info, point.axes)).values
+    except UserError as error:
+        if error.code not in _WITHOUT or point.axes == instead:
+            raise
+        state.correct_point([f"{error.problem} {error.remedy}"], axes=instead, edits=())
+        return None
+
+
+def locate_anew(info: ModelInfo) -> Located:
+    """Return the same place along raw axes, of which there are always as many as dimensions."""
+    kind = controls.point_of(info).axes
+    text = _("This model has a single direction of the kind “{kind}”. It shows its raw axes instead.")
+    state.correct_point([text.format(kind=kind)], axes="raw", edits=())
+    return locate(info)
+
+
 def _alt(info: ModelInfo, point: Point) -> str:
     if point.latent:
         return _("What {title} makes of this point").format(title=info.title)
@@ -95,22 +122,30 @@ def _axes(point: Point, found: "Mapping[str, NDArray[np.float32]]") -> Axes:
     vectors, shares = found["vectors"], found["shares"]
     indices = list(range(min(len(vectors), SHOWN + MORE)))
     indices += [index for index, _value in point.edits if index >= len(indices)]
-    given, scores = list(found.get("names", ())), list(found.get("scores", ()))
-    if scores:
-        details = [percent(float(scores[index])) for index in indices]
-        hint = _("a classifier of held-out pictures is right about this in {share} of cases")
-    else:
-        details = [percent(float(shares[index])) for index in indices]
-        hint = _("accounts for {share} of how the pictures differ")
+    given, scores, chances = (list(found.get(name, ())) for name in ("names", "scores", "chances"))
+    values = scores or list(shares)
+    details = [percent(max(0.0, float(values[index]))) for index in indices]
+    hints = [_hint(float(chances[index]) if scores else None) for index in indices]
     return Axes(
         kind=point.axes,
         indices=indices,
         names=[str(given[i]) if given else _name(point.axes, i, vectors[i]) for i in indices],
         details=details,
-        hints=[hint.format(share=detail) for detail in details],
+        hints=[hint.format(share=detail) for hint, detail in zip(hints, details, strict=True)],
         vectors=vectors[indices],
         shown=min(SHOWN, len(vectors)),
     )
+
+
+def _hint(chance: float | None) -> str:
+    """Word what the number beside a direction means: a share of change, or a score on held-out samples."""
+    if chance is None:
+        return _("accounts for {share} of how the pictures differ")
+    if chance == 0:
+        return _("the latent alone explains {share} of how much samples have of this (R², held-out samples)")
+    return _(
+        "the latent alone tells in {share} of held-out samples whether they have this; a guess: {chance}"
+    ).replace("{chance}", percent(chance))
 
 
 def _name(axes: str, number: int, vector: "NDArray[np.float32]") -> str:

@@ -35,8 +35,7 @@ def explore(info: ModelInfo) -> None:
             share.download(info, found.point, found.image)
         traversals.show(info, found)
         history.show(info, found.point)
-        with st.expander(_("Arithmetic on points"), icon=":material/calculate:"):
-            arithmetic.show(info)
+        arithmetic.show(info)
         upload.show(info)
         nearest.show(info, found.point, found.image)
         share.code(info, found.point)

@@ -15,6 +15,8 @@ def plane(info: ModelInfo) -> None:
         try:
             with st.spinner(_("Opening the model")):
                 found = place.locate(info)
+                if len(found.axes.vectors) < 2:
+                    found = place.locate_anew(info)
                 pair = ground.pair_of(found)
         finally:
             problem.show_notices()

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from explorer import state, tray
+from explorer.route import Route, is_seed
 from explorer.tray import Kept
 from models import catalog
 from models.config import Decode, Point, RenderRequest
@@ -38,7 +39,7 @@ def test_a_file_keeps_that_a_point_is_private(zoo, session) -> None:
     data = tray.to_json().encode()
     session.clear()
     assert tray.from_json(data, [info]) == 0
-    assert not state.is_private(Point(latent=latent))
+    assert state.is_private(Point(latent=latent))
     tray.visit(tray.kept()[0])
     assert state.is_private(state.view().point) and state.public().point.latent == ()
 
@@ -113,6 +114,8 @@ def test_points_are_kept_calculated_with_and_deleted(open_app) -> None:
     app.switch_page("views/gallery.py").run()
     app.switch_page("views/explore.py").run()
     assert [one.name for one in app.session_state["kept_points"]] == ["seed 3", "seed 4", "seed 5"]
+    app.session_state["arithmetic"] = True
+    app.run()
     app.button(key="go-to-sum").click().run()
     digest = catalog.find("tiny-vae").digest
     points = tuple(Point(seed=seed) for seed in (3, 4, 5))
@@ -124,3 +127,16 @@ def test_points_are_kept_calculated_with_and_deleted(open_app) -> None:
     app.session_state["kept_points"] = app.session_state["kept_points"][:1]
     app.run()
     assert not app.exception and not any(b.key == "go-to-sum" for b in app.button)
+
+
+def test_undo_across_models_leaves_nothing_of_the_other_model(open_app) -> None:
+    app = open_app("explore", model="tiny-vae", seed=3)
+    app.selectbox(key="pick-model").set_value("tiny-gan").run()
+    view = app.session_state["view"]
+    route = Route(points=(Point(latent=(0.5,) * 12), Point(seed=2)))
+    app.session_state["view"] = view.model_copy(update={"route": route})
+    app.button(key="undo").click().run()
+    view = app.session_state["view"]
+    assert view.model == "tiny-vae" and all(is_seed(key) for key in view.route.points)
+    app.switch_page("views/interpolate.py").run()
+    assert not app.exception and not app.error
