@@ -35,7 +35,7 @@ TITLE = "Attributes of the pictures"
 _CHUNK = 256  # latents that are decoded at once
 _SAMPLES = 4000  # latents whose pictures are labelled
 _HELD_OUT = 1000  # of them, to measure the directions on
-_MOVES = 6000  # further pictures that may be drawn to measure effects
+_MOVES = 12_000  # further pictures that may be drawn to measure effects; with half as many, less stays
 _STEP = 1.0  # of these moves, in prior standard deviations: about as far as a slider goes to change a verdict
 _LEAST_EFFECT = 1e-6  # mean squared change of a probability below which an attribute counts as constant
 _ROWS = 64  # of effects that are kept for each attribute
@@ -151,7 +151,10 @@ def find(model: LatentModel, judge: Judge, seed: int = 0) -> Directions:
         attributes=tuple(fit.target.attribute for fit in fits),
         scores=torch.tensor([fit.score for fit in fits]),
         chances=torch.tensor([fit.target.chance for fit in fits]),
-        effects=_effects(model, [h for h in judge.heads if h.name in kept], classify, seed) if fits else {},
+        # What else changes is only a question where there is something else.
+        effects=_effects(model, [h for h in judge.heads if h.name in kept], classify, seed)
+        if len(kept) > 1
+        else {},
     )
 
 

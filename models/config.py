@@ -357,7 +357,7 @@ class Analogy(Value):
 
 
 class Directions(Value):
-    """The directions of a model: unit vectors, with the share of the variance that each explains."""
+    """The directions of a model: unit vectors, what each accounts for and, of attributes, names and scores."""
 
     op: Literal["directions"] = "directions"
     axes: str

@@ -38,7 +38,7 @@ class Directions:
         chances: The score of a guess, shape (K,): 0.5 for balanced accuracy, 0 for R^2; None with `scores`.
         effects: By attribute, rows A, shape (R, D), such that |A v|^2 is the mean squared change that a step
             along v makes to the attribute, in units of its mean over random unit v; no rows where it never
-            changes.
+            changes. Empty unless there are several attributes.
     """
 
     vectors: Float[Tensor, "directions dim"]

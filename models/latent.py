@@ -172,7 +172,7 @@ def projected(direction: Float[Tensor, " dim"], others: Float[Tensor, "others di
 
 
 def sheltered(
-    direction: Float[Tensor, " dim"], effects: Float[Tensor, "rows dim"], give: float = 1.0
+    direction: Float[Tensor, " dim"], effects: Float[Tensor, "rows dim"], give: float = 0.7
 ) -> Float[Tensor, " dim"]:
     """Bend a direction away from those that change what is to stay.
 
