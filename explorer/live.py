@@ -294,7 +294,10 @@ def _is_own_origin(headers: Headers) -> bool:
 
 
 def _one_thread() -> None:
-    """Let this thread compute alone: threads that spin for each other make small decodes slower."""
+    """Let this thread compute alone: threads that spin for each other make small decodes slower.
+
+    Threads that start later take the number over, so from the first socket on the whole server computes so.
+    """
     import torch
 
     torch.set_num_threads(1)

@@ -251,7 +251,7 @@ class Scheduler:
             pixels: Its images; None if the decoding failed.
             seconds: Time that it took.
         """
-        if traffic := self._traffic.get(batch.decoder):
+        if pixels is not None and (traffic := self._traffic.get(batch.decoder)):
             traffic.pace += _SMOOTHING * (seconds / batch.rows - traffic.pace)
         row = 0
         for part in batch.parts:

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from explorer import cache, controls
-from explorer.panels import share
+from explorer.panels import point as place, share
 from models import catalog
-from models.config import Decode, Point, RenderRequest
+from models.config import Decode, Directions, Point, RenderRequest
+from models.errors import UserError
 from models.render import render
 
 
@@ -222,3 +223,34 @@ def test_a_model_that_is_deleted_while_the_app_runs(open_app, copy: Path) -> Non
     app.run()
     assert "no longer there" in app.warning[0].value
     assert app.selectbox(key="pick-model").value == "tiny-vae" and app.button(key="random")
+
+
+@pytest.mark.parametrize("page", ["explore", "plane"])
+def test_a_kind_of_directions_that_a_model_has_not_is_replaced(
+    open_app, pads, monkeypatch, page: str
+) -> None:
+    answer = cache.render
+
+    def without(request: RenderRequest):
+        if isinstance(request.op, Directions) and request.op.axes == "attributes":
+            raise UserError("no-classifier", "Nobody can judge the pictures.", "Train a classifier.")
+        return answer(request)
+
+    monkeypatch.setattr(cache, "render", without)
+    app = open_app(page, model="tiny-gan", seed=3, axes="attributes")
+    assert [box.value for box in app.warning] == ["Nobody can judge the pictures. Train a classifier."]
+    assert app.session_state["view"].point.axes == "pca" and not app.error
+
+
+def test_attributes_are_named_and_say_how_well_they_are_told(zoo, monkeypatch) -> None:
+    found = {
+        "vectors": np.eye(3, dtype=np.float32),
+        "shares": np.array([0.5, 0.3, 0.2], np.float32),
+        "names": np.array(["glasses", "smile", "hat: cap"]),
+        "scores": np.array([0.81, 0.4, 0.7], np.float32),
+        "chances": np.array([0.5, 0.0, 0.5], np.float32),
+    }
+    axes = place._axes(Point(axes="attributes"), found)
+    assert axes.names == ["glasses", "smile", "hat: cap"] and axes.details == ["81 %", "40 %", "70 %"]
+    assert "81 %" in axes.hints[0] and "a guess: 50 %" in axes.hints[0]
+    assert "40 %" in axes.hints[1] and "R²" in axes.hints[1] and "guess" not in axes.hints[1]
