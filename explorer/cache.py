@@ -29,7 +29,7 @@ def _key(request: RenderRequest) -> str:
     return request.model_dump_json()
 
 
-@st.cache_resource(max_entries=256, show_spinner=False, hash_funcs={RenderRequest: _key})
+@st.cache_resource(max_entries=64, show_spinner=False, hash_funcs={RenderRequest: _key})  # a film: 3 MB
 def render(request: RenderRequest) -> "RenderResult":
     """Answer a request; raises UserError. The result is shared: do not write into its arrays."""
     from models.render import render as answer

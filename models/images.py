@@ -7,6 +7,7 @@ Pixels are arrays as everywhere: uint8, shape (H, W, C).
 """
 
 import io
+import threading
 from typing import Literal
 
 import numpy as np
@@ -23,6 +24,8 @@ MAX_PIXELS = 50_000_000
 SIDE = 2048  # pixels that the longer side is kept at: a tenth of it still fills the largest model's images
 # The formats that browsers and cameras write. Others are left out on purpose: some run programs (EPS).
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
+_PLAIN = ("L", "RGB", "RGBA", "CMYK", "YCbCr")  # modes whose pixels can be averaged
+_ONE_AT_A_TIME = threading.Lock()  # a small file can hold hundreds of megabytes of pixels
 _PAPER = (255, 255, 255)
 _MIDDLE = 127.5
 _INK = 0.1  # of the brightest pixel: below, a pixel is ground
@@ -81,12 +84,14 @@ def read(data: bytes) -> Pixels:
         problem = f"The file has {len(data) / 1e6:.0f} MB, more than {MAX_BYTES / 1e6:.0f}."
         raise UserError("image-too-large", problem, "Give a smaller one.")
     try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        with _ONE_AT_A_TIME, Image.open(io.BytesIO(data), formats=FORMATS) as image:
             width, height = image.size
             if width * height > MAX_PIXELS:
                 raise _too_many_pixels()
             image.draft("RGB", (SIDE, SIDE))  # a JPEG is then decoded at a half, a quarter or an eighth
             image.load()
+            if image.mode in _PLAIN:  # before it is copied, once for each of what follows
+                image.thumbnail((SIDE, SIDE), Image.Resampling.BOX)
             upright = ImageOps.exif_transpose(image)
             upright = _flattened(upright)
     except UserError:

@@ -26,7 +26,7 @@ SPACES = ("features", "pixels", "latent")  # in which distances are measured
 _VERSION = 1  # of the vectors: a change to how they are made must not read old files
 _BATCH = 16  # images embedded at once: more take nearly twice as long each, their activations leave the cache
 _SPARE = 8  # candidates that a search keeps beside the k nearest
-_BLOCK = 8192  # real images that queries are compared with at once
+_BLOCK = 8_388_608  # numbers of real images that queries are compared with at once: 32 MB
 
 
 @dataclass(frozen=True)
@@ -158,8 +158,9 @@ def search(
     kept = k + _SPARE
     best = queries.new_empty(len(queries), 0)
     where = torch.empty(len(queries), 0, dtype=torch.long)
-    for start in range(0, len(rows), _BLOCK):
-        block = rows[start : start + _BLOCK].float()
+    at_once = max(1, _BLOCK // rows.shape[1])
+    for start in range(0, len(rows), at_once):
+        block = rows[start : start + at_once].float()
         # |q - v|^2 less |q|^2, which changes no order
         near = torch.addmm(block.square().sum(1), queries, block.T, alpha=-2)
         values, found = near.topk(min(kept, len(block)), dim=1, largest=False)

@@ -221,6 +221,8 @@ def test_a_kept_point_of_an_image_stays_out_of_the_link_and_so_do_its_sums(open_
         app.number_input(key="seed").set_value(seed).run()
         app.button(key="keep").click().run()
     assert [one.private for one in app.session_state["kept_points"]] == [True, False, False]
+    app.session_state["arithmetic"] = True
+    app.run()
     app.button(key="go-to-sum").click().run()
     assert app.session_state["view"].point.latent and "z" not in app.query_params
 
