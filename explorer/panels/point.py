@@ -120,8 +120,8 @@ def _alt(info: ModelInfo, point: Point) -> str:
 
 def _axes(point: Point, found: "Mapping[str, NDArray[np.float32]]") -> Axes:
     vectors, shares = found["vectors"], found["shares"]
-    indices = list(range(min(len(vectors), SHOWN + MORE)))
-    indices += [index for index, _value in point.edits if index >= len(indices)]
+    indices = _order(found)[: SHOWN + MORE]
+    indices += [index for index, _value in point.edits if index not in indices]
     given, scores, chances = (list(found.get(name, ())) for name in ("names", "scores", "chances"))
     values = scores or list(shares)
     details = [percent(max(0.0, float(values[index]))) for index in indices]
@@ -135,6 +135,15 @@ def _axes(point: Point, found: "Mapping[str, NDArray[np.float32]]") -> Axes:
         vectors=vectors[indices],
         shown=min(SHOWN, len(vectors)),
     )
+
+
+def _order(found: "Mapping[str, NDArray[Any]]") -> list[int]:
+    """Return the directions as a person looks for them: whole attributes such as glasses before single values."""
+    ranked = list(range(len(found["vectors"])))
+    names, groups, chances = (list(found.get(key, ())) for key in ("names", "attributes", "chances"))
+    if not names or not groups:
+        return ranked
+    return sorted(ranked, key=lambda i: not (names[i] == groups[i] and chances[i] > 0))
 
 
 def _hint(chance: float | None) -> str:

@@ -20,10 +20,11 @@ def show(info: ModelInfo, found: Located) -> None:
 
 def _draw(info: ModelInfo, found: Located) -> None:
     names = found.axes.names[: found.axes.shown]
-    coordinates = found.coordinates[: found.axes.shown]
+    directions = list(found.axes.indices[: found.axes.shown])
+    coordinates = [found.coordinates[index] for index in directions]
     positions = [controls.SPAN * (2 * i / (controls.STEPS - 1) - 1) for i in range(controls.STEPS)]
-    heads = [f"{position:+.2f}" if position else "0" for position in positions]
-    sheet = cache.sheet((controls.traversal(info, found.point, range(len(names))),), controls.STEPS)
+    heads = [f"{position:+.2f}".replace("-", "−") if position else "0" for position in positions]
+    sheet = cache.sheet((controls.traversal(info, found.point, directions),), controls.STEPS)
     near = [min(range(len(positions)), key=lambda i: abs(positions[i] - c)) for c in coordinates]
     _channels, height, width = info.sample_shape
     st.caption(
@@ -44,5 +45,5 @@ def _draw(info: ModelInfo, found: Located) -> None:
         heads=heads,
         marks=[row * controls.STEPS + column for row, column in enumerate(near)],
         largest=96,
-        on_open=lambda i: state.set_edit(i // controls.STEPS, positions[i % controls.STEPS]),
+        on_open=lambda i: state.set_edit(directions[i // controls.STEPS], positions[i % controls.STEPS]),
     )

@@ -139,7 +139,7 @@ def test_traversals_mark_the_picture_nearest_to_the_point(open_app, click) -> No
     assert all(grid["key"] != "traversals" for grid in drawn), "walks are rendered when they are asked for"
     unfold_walks(app)
     walks = next(grid for grid in drawn if grid["key"] == "traversals")
-    assert walks["heads"][0] == "-3.00" and walks["heads"][4] == "0"
+    assert walks["heads"][0] == "−3.00" and walks["heads"][4] == "0"
     assert walks["marks"][:2] == [0, controls.STEPS + 8]
     assert walks["rows"][0].endswith(", -3.00")
 
@@ -246,11 +246,13 @@ def test_attributes_are_named_and_say_how_well_they_are_told(zoo, monkeypatch) -
     found = {
         "vectors": np.eye(3, dtype=np.float32),
         "shares": np.array([0.5, 0.3, 0.2], np.float32),
-        "names": np.array(["glasses", "smile", "hat: cap"]),
-        "scores": np.array([0.81, 0.4, 0.7], np.float32),
+        "names": np.array(["hat: cap", "smile", "glasses"]),
+        "attributes": np.array(["hat", "smile", "glasses"]),
+        "scores": np.array([0.7, 0.4, 0.81], np.float32),
         "chances": np.array([0.5, 0.0, 0.5], np.float32),
     }
     axes = place._axes(Point(axes="attributes"), found)
-    assert axes.names == ["glasses", "smile", "hat: cap"] and axes.details == ["81 %", "40 %", "70 %"]
+    assert axes.names == ["glasses", "hat: cap", "smile"] and list(axes.indices) == [2, 0, 1]
+    assert axes.details == ["81 %", "70 %", "40 %"]
     assert "81 %" in axes.hints[0] and "a guess: 50 %" in axes.hints[0]
-    assert "40 %" in axes.hints[1] and "R²" in axes.hints[1] and "guess" not in axes.hints[1]
+    assert "40 %" in axes.hints[2] and "R²" in axes.hints[2] and "guess" not in axes.hints[2]
