@@ -52,21 +52,23 @@ def _sum(info: ModelInfo) -> None:
     parts = cache.render(controls.ask(info, Decode(points=(a, b, c)))).images
     height = parts.shape[1]
     factor = -(-_PICTURE // height)
-    for column, image, sign in zip(columns, (*parts, result.images[0]), ("", "−", "+", "="), strict=True):
-        with column:
-            name = f"{sign} " if sign else ""
-            st.image(figures.png(figures.enlarge(image, factor)), caption=name or None, width=height * factor)
     with columns[3]:
         st.button(
             _("Go there"),
             key="go-to-sum",
             icon=":material/arrow_forward:",
             type="primary",
-            help=_("Make the sum the point that you explore"),
+            width="stretch",
+            help=_("Make a − b + c the point that you explore"),
             on_click=state.go_to,
             args=([float(value) for value in result.latents[0]],),
             kwargs={"label": a.label, "private": any(map(state.is_private, chosen))},
         )
+    for column, image in zip(
+        st.columns(4), (*parts, result.images[0]), strict=True
+    ):  # in line, whatever is above
+        with column:
+            st.image(figures.png(figures.enlarge(image, factor)), width=height * factor)
 
 
 def _way() -> tuple[float, Literal["lerp", "slerp"]]:
