@@ -4,6 +4,7 @@ import asyncio
 import logging
 import stat
 import threading
+from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from http.cookies import SimpleCookie
 from pathlib import Path
@@ -15,6 +16,12 @@ from starlette.types import Message, Receive, Scope, Send
 
 from explorer import identity
 from explorer.identity import COOKIE, KEY_FILE, Identity, new_cookie, owner
+
+
+def run(work: Coroutine[Any, Any, None]) -> None:
+    """Run to the end in a thread: the browser tests leave playwright's loop running in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(asyncio.run, work).result()
 
 
 @pytest.fixture(autouse=True)
@@ -126,7 +133,7 @@ def ask(
 
     sent = [(name.encode(), value.encode()) for name, value in (headers or {}).items()]
     scope = {"type": "http", "method": "GET", "path": "/", "scheme": scheme, "headers": sent}
-    asyncio.run(Identity(app)(scope, receive, send))
+    run(Identity(app)(scope, receive, send))
     return found
 
 
@@ -186,5 +193,5 @@ def test_sockets_pass_untouched() -> None:
         raise AssertionError
 
     scope = {"type": "websocket"}
-    asyncio.run(Identity(app)(scope, nothing, nothing))
+    run(Identity(app)(scope, nothing, nothing))
     assert scopes == [scope]
