@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from models.config import RenderRequest
+from models.requests import RenderRequest
 
 if TYPE_CHECKING:  # importing it for more than annotations would import torch
     from models.render import RenderResult

@@ -15,8 +15,8 @@ from explorer import figures
 from explorer.settings import settings
 from models import catalog, paths
 from models.catalog import CARD, CONFIG, ModelInfo
-from models.config import Directions, RenderRequest, Sample
 from models.errors import UserError
+from models.requests import Directions, RenderRequest, Sample
 
 if TYPE_CHECKING:  # importing it for more than annotations would import torch
     from models.render import RenderResult

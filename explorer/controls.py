@@ -8,7 +8,8 @@ import streamlit as st
 from explorer import state
 from explorer.text import _
 from models.catalog import ModelInfo
-from models.config import Decode, Directions, Point, RenderRequest, Sample, Traverse, Value, default_label
+from models.requests import Decode, Directions, Point, RenderRequest, Sample, Traverse, default_label
+from models.values import Value
 
 SMALL = 8  # latent dimensions up to which the axes themselves are the best sliders
 SPAN, STEPS = 3.0, 9  # of a traversal

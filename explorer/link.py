@@ -16,7 +16,7 @@ from explorer.route import Plane, Route
 from explorer.state import View
 from explorer.text import _
 from models.catalog import ModelInfo
-from models.config import Point
+from models.requests import Point
 from models.tables import nearest
 
 GALLERY, EXPLORE, INTERPOLATE, PLANE = "gallery", "explore", "interpolate", "plane"

@@ -6,7 +6,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from models.config import Point, Seed, Value
+from models.requests import Point, Seed
+from models.values import Value
 
 SEEDS = (0, 8, 16, 24)  # of the route that is there at once: those of a conditional model have four classes
 MAX_KEYS = 16

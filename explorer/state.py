@@ -12,7 +12,8 @@ import streamlit as st
 
 from explorer.route import Plane, Route, is_seed
 from explorer.timeline import Timeline
-from models.config import Point, Seed, Value
+from models.requests import Point, Seed
+from models.values import Value
 
 _VIEW, _NOTICES, _TIMELINE, _PRIVATE = "view", "notices", "timeline", "private_latents"
 

@@ -9,8 +9,9 @@ from pydantic import Field, ValidationError
 from explorer import state
 from explorer.text import _
 from models.catalog import ModelInfo
-from models.config import Point, Value
 from models.errors import UserError
+from models.requests import Point
+from models.values import Value
 
 MOST = 48  # points in the tray
 MAX_BYTES = 2_000_000  # of a file of them

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models import images
-from models.config import Codes, Encode, Invert
 from models.core import Encodes, LatentModel, to_unit
 from models.errors import UserError
 from models.inversion import Inversion, guess_for, invert, starts
@@ -21,6 +20,7 @@ from models.latent import generator
 from models.metrics.reconstruction import psnr
 from models.neighbours import encoder_of, gallery
 from models.plans import CHUNK, Scene, preparing
+from models.requests import Codes, Encode, Invert
 from models.results import RenderResult, array, pictures
 from models.tables import Table
 

@@ -22,11 +22,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models import paths
-from models.config import Interpolate
 from models.core import Encodes, Features, LatentModel
 from models.latent import generator, lerp, slerp
 from models.neighbours import Gallery, features, gallery, search
 from models.plans import CHUNK, Planning, Scene, points, walk
+from models.requests import Interpolate
 from models.shared import Progress, Shared, from_disk
 
 NODES = 1500

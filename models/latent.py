@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from models.config import default_label
+from models.requests import default_label
 from models.tables import Table
 
 
@@ -43,7 +43,7 @@ def prior(seeds: Sequence[int], dim: int) -> Float[Tensor, "batch dim"]:
 
 
 def default_labels(seeds: Sequence[int], classes: int) -> Int[Tensor, " batch"]:
-    """Return the label of each seed where none is chosen, shape (B,); see `models.config.default_label`."""
+    """Return the label of each seed where none is chosen, shape (B,); see `models.requests.default_label`."""
     return torch.tensor([default_label(seed, classes) for seed in seeds], dtype=torch.long)
 
 

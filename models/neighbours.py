@@ -14,11 +14,11 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from models import datasets, paths
-from models.config import Nearest
 from models.core import Encodes, Features, to_unit
 from models.datasets import DATASETS, ImageData
 from models.errors import UserError
 from models.plans import CHUNK, Scene, decoded, planned, preparing
+from models.requests import Nearest
 from models.results import RenderResult, array
 from models.shared import Progress, Shared, from_disk
 

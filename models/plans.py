@@ -18,10 +18,10 @@ from torch import Tensor
 
 from models import latent
 from models.catalog import ModelInfo
-from models.config import Analogy, Decode, Directions, Grid, Interpolate, Operation, Point, Sample, Traverse
 from models.core import Features, LatentModel
 from models.directions import Directions as DirectionSet
 from models.errors import UserError
+from models.requests import Analogy, Decode, Directions, Grid, Interpolate, Operation, Point, Sample, Traverse
 from models.results import RenderResult, pictures
 from models.tables import Table
 

@@ -3,7 +3,7 @@
     render(RenderRequest) -> RenderResult;  stream(request, cancel) yields partial results, render is its last
     decoder(digest) -> Decoder, for who decodes latents of their own many times a second
 
-Requests are plain values (`models.config`), results plain arrays. Models are cached by the digest of their
+Requests are plain values (`models.requests`), results plain arrays. Models are cached by the digest of their
 weights and shared between sessions; nothing here changes them.
 """
 
@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 
 from models import catalog, checkpoints
 from models.answers import ANSWERS
-from models.config import Operation, RenderRequest
 from models.core import Features, ImageModel, LatentModel
 from models.directions import DIRECTIONS, Directions as DirectionSet, Origin
 from models.errors import UserError
 from models.plans import CHUNK, Scene, decoded, planned
+from models.requests import Operation, RenderRequest
 from models.results import RenderResult, array, pictures
 
 KEPT_MODELS = 16

@@ -54,6 +54,7 @@ def loaded_after(code: str) -> set[str]:
     [
         "models.blobs",
         "models.config",
+        "models.requests",
         "models.paths",
         "models.tables",
         "models.errors",

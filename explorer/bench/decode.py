@@ -42,7 +42,7 @@ _THUMB = "[data-testid=stSlider] input[type=range]"
 _PLAIN = """
 import streamlit as st
 from models.catalog import find
-from models.config import Decode, Point, RenderRequest
+from models.requests import Decode, Point, RenderRequest
 from models.render import render
 
 value = st.slider("Direction 1", -4.0, 4.0, 0.0, step=0.05)

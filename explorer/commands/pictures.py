@@ -8,8 +8,9 @@ import typer
 from explorer.commands.console import Model, note, only_results
 from models import catalog
 from models.catalog import ModelInfo
-from models.config import Interpolate, Operation, Point, RenderRequest, Sample, parse
+from models.config import parse
 from models.errors import UserError
+from models.requests import Interpolate, Operation, Point, RenderRequest, Sample
 from models.tables import nearest
 
 if TYPE_CHECKING:

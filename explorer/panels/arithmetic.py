@@ -8,7 +8,7 @@ from explorer import cache, controls, figures, state, tray
 from explorer.panels.fold import fold
 from explorer.text import _
 from models.catalog import ModelInfo
-from models.config import Analogy, Decode, Point
+from models.requests import Analogy, Decode, Point
 
 _PICTURE = 128  # pixels of each picture, about
 

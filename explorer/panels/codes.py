@@ -10,9 +10,9 @@ from explorer.components.plane import Cloud
 from explorer.panels import problem
 from explorer.text import _
 from models.catalog import ModelInfo
-from models.config import Codes
 from models.datasets import DATASETS
 from models.errors import UserError
+from models.requests import Codes
 
 if TYPE_CHECKING:
     import numpy as np

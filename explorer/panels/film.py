@@ -11,8 +11,8 @@ from explorer.components.player import COLUMNS, Film, player
 from explorer.panels import keyframes, problem
 from explorer.text import _
 from models.catalog import ModelInfo
-from models.config import Interpolate, Nearest, Point, RenderRequest
 from models.errors import UserError
+from models.requests import Interpolate, Nearest, Point, RenderRequest
 
 if TYPE_CHECKING:
     from models.render import RenderResult

@@ -11,7 +11,7 @@ from explorer.panels import point as place, problem
 from explorer.panels.point import Located
 from explorer.text import _
 from models.catalog import ModelInfo
-from models.config import Grid, Point
+from models.requests import Grid, Point
 
 if TYPE_CHECKING:
     import numpy as np

@@ -7,8 +7,8 @@ from explorer.components.tiles import tiles
 from explorer.panels import problem
 from explorer.text import _, ngettext
 from models.catalog import ModelInfo
-from models.config import Decode, Point
 from models.errors import UserError
+from models.requests import Decode, Point
 
 _ERROR = "tray_error"
 

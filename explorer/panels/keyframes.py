@@ -9,7 +9,7 @@ from explorer import cache, controls, route, state, tray
 from explorer.components.tiles import tiles
 from explorer.text import _
 from models.catalog import ModelInfo
-from models.config import Decode, Point, default_label
+from models.requests import Decode, Point, default_label
 
 _CHOSEN = "chosen_key"
 _LARGEST = 88  # CSS pixels of a picture

@@ -10,9 +10,9 @@ from explorer.panels import pictures, problem
 from explorer.panels.fold import fold
 from explorer.text import _
 from models.catalog import ModelInfo
-from models.config import Decode, Nearest, Point
 from models.datasets import DATASETS
 from models.errors import UserError
+from models.requests import Decode, Nearest, Point
 
 if TYPE_CHECKING:
     import numpy as np

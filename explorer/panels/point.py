@@ -9,8 +9,8 @@ from explorer import cache, controls, link, live, state
 from explorer.components.latent_pad import Axes, Place, latent_pad
 from explorer.text import _, ngettext, percent
 from models.catalog import ModelInfo
-from models.config import Point
 from models.errors import UserError
+from models.requests import Point
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

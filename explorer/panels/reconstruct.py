@@ -10,7 +10,7 @@ from explorer.panels import pictures
 from explorer.text import _
 from models import images
 from models.catalog import ModelInfo
-from models.config import Encode, Invert, RenderRequest
+from models.requests import Encode, Invert, RenderRequest
 
 if TYPE_CHECKING:
     from models.images import Pixels

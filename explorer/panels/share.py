@@ -7,7 +7,7 @@ import streamlit as st
 from explorer import figures, state
 from explorer.text import _
 from models.catalog import ModelInfo
-from models.config import Point
+from models.requests import Point
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,7 +27,7 @@ def snippet(info: ModelInfo, point: Point) -> str:
 from PIL import Image
 
 from models.catalog import find
-from models.config import Decode, Point, RenderRequest
+from models.requests import Decode, Point, RenderRequest
 from models.render import render
 
 point = Point({arguments})

@@ -15,11 +15,11 @@ import time
 import torch
 
 from models import catalog, checkpoints, datasets, images, render
-from models.config import Invert, RenderRequest
 from models.core import LatentModel, to_unit
 from models.inversion import fit_guess
 from models.latent import generator
 from models.metrics.reconstruction import psnr
+from models.requests import Invert, RenderRequest
 
 CHUNK = 250
 

@@ -16,8 +16,8 @@ import time
 import torch
 
 from models import catalog, render
-from models.config import Interpolate, Nearest, Operation, Point, RenderRequest
 from models.neighbours import SPACES
+from models.requests import Interpolate, Nearest, Operation, Point, RenderRequest
 
 
 def main() -> int:

@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from models import catalog
-from models.config import Interpolate, Point, RenderRequest
 from models.render import render
+from models.requests import Interpolate, Point, RenderRequest
 
 Open = Callable[..., Any]
 LINK = "/interpolate?model=digits-gan&keys=3,17,42&frames=25"

@@ -10,8 +10,8 @@ import pytest
 
 from explorer.link import unpack
 from models import catalog
-from models.config import Decode, Point, RenderRequest
 from models.render import render
+from models.requests import Decode, Point, RenderRequest
 
 Open = Callable[..., Any]
 LINK = "/plane?model=mnist-vae-2d&spacing=linear"

@@ -10,8 +10,8 @@ import pytest
 
 from explorer import background
 from explorer.background import Work
-from models.config import Decode, Point, RenderRequest
 from models.errors import UserError
+from models.requests import Decode, Point, RenderRequest
 from models.results import RenderResult
 
 REQUEST = RenderRequest(model="0" * 64, op=Decode(points=(Point(),)))

@@ -11,9 +11,9 @@ import pytest
 from explorer import cache, controls
 from explorer.panels import point as place, share
 from models import catalog
-from models.config import Decode, Directions, Point, RenderRequest
 from models.errors import UserError
 from models.render import render
+from models.requests import Decode, Directions, Point, RenderRequest
 
 
 def picture(name: str, point: Point) -> np.ndarray:

@@ -11,8 +11,8 @@ from PIL import Image
 from explorer import cache, state
 from explorer.panels import grid
 from models import catalog
-from models.config import Decode, Point, RenderRequest
 from models.render import render
+from models.requests import Decode, Point, RenderRequest
 
 
 def test_the_first_picture_is_the_cards_sheet(open_app, click, zoo: Path) -> None:

@@ -12,9 +12,9 @@ from PIL import Image
 from explorer import route
 from explorer.panels import export, film, keyframes
 from models import catalog, geodesics, neighbours
-from models.config import Interpolate, Point, RenderRequest
 from models.errors import UserError
 from models.render import render
+from models.requests import Interpolate, Point, RenderRequest
 
 Films = list[Any]
 

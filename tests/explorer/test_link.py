@@ -9,7 +9,7 @@ from hypothesis import given, settings, strategies as st
 from explorer import link
 from explorer.state import View, half
 from models import catalog
-from models.config import Point
+from models.requests import Point
 
 VIEW = View(
     model="tiny-cvae",

@@ -26,8 +26,8 @@ from explorer import identity, live
 from explorer.live_protocol import HEADER, MAX_BINARY, REASONS, Code, Decode, pack_request
 from explorer.settings import Settings
 from models import catalog
-from models.config import Decode as Points, Point, RenderRequest
 from models.render import render
+from models.requests import Decode as Points, Point, RenderRequest
 
 PATIENCE = 20.0  # seconds
 

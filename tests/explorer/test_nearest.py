@@ -8,9 +8,9 @@ import numpy as np
 from streamlit.testing.v1 import AppTest
 
 from models import catalog, datasets
-from models.config import Decode, Nearest, Point, RenderRequest
 from models.datasets import DATASETS
 from models.render import render
+from models.requests import Decode, Nearest, Point, RenderRequest
 
 
 def opened(open_app, model: str) -> AppTest:

@@ -13,10 +13,10 @@ from explorer import cache
 from explorer.components.plane import picked, scale
 from explorer.panels import ground
 from models import catalog
-from models.config import Codes, Decode, Grid, Point, RenderRequest, Sample
 from models.errors import UserError
 from models.plans import positions
 from models.render import render
+from models.requests import Codes, Decode, Grid, Point, RenderRequest, Sample
 
 Maps = list[Any]
 

@@ -7,8 +7,8 @@ from explorer import link, route
 from explorer.route import Plane, Route
 from explorer.state import View
 from models import catalog
-from models.config import Point
 from models.plans import ROUTES
+from models.requests import Point
 
 KEYS = (Point(seed=3), Point(seed=17, label=2), Point(seed=4, truncation=0.5), Point(seed=2**31 - 1))
 

@@ -9,9 +9,9 @@ from explorer import state, tray
 from explorer.route import Route, is_seed
 from explorer.tray import Kept
 from models import catalog
-from models.config import Decode, Point, RenderRequest
 from models.errors import UserError
 from models.render import render
+from models.requests import Decode, Point, RenderRequest
 
 
 @pytest.fixture

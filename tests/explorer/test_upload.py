@@ -17,10 +17,10 @@ from explorer.own import Own
 from explorer.panels import upload
 from explorer.state import View
 from models import catalog, images
-from models.config import Decode, Encode, Point, RenderRequest
 from models.errors import UserError
 from models.images import Preparation
 from models.render import render
+from models.requests import Decode, Encode, Point, RenderRequest
 
 
 def picture(mode: str = "L", size: tuple[int, int] = (40, 40), **options: Any) -> bytes:

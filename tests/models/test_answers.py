@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from models import catalog, checkpoints, images
-from models.config import Decode, Directions, Encode, Grid, Interpolate, Invert, Point, RenderRequest
 from models.core import Encodes, LatentModel, to_pixels, to_unit
 from models.errors import UserError
 from models.render import RenderResult, render, stream
+from models.requests import Decode, Directions, Encode, Grid, Interpolate, Invert, Point, RenderRequest
 
 pytestmark = pytest.mark.usefixtures("zoo", "cache")
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from models import attribute_cache, attributes as finder, catalog, checkpoints, paths
 from models.attributes import attributes, find, held_out_score, linear
-from models.config import Directions as Op, GanConfig, Head, RenderRequest
+from models.config import GanConfig, Head
 from models.core import LatentModel, to_unit
 from models.datasets import load
 from models.directions import DIRECTIONS, Directions, Origin
@@ -18,6 +18,7 @@ from models.errors import UserError
 from models.judge import Judge, judge_of
 from models.latent import generator, prior, projected
 from models.render import render
+from models.requests import Directions as Op, RenderRequest
 
 DIM = 8
 AXES = torch.linalg.qr(torch.randn(DIM, DIM, generator=torch.Generator().manual_seed(3))).Q

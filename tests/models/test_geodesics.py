@@ -9,13 +9,13 @@ import pytest
 import torch
 
 from models import catalog, geodesics
-from models.config import Interpolate, Point, RenderRequest
 from models.core import LatentModel
 from models.errors import UserError
 from models.geodesics import DEGREE, Graph, Space, build, rms, shortest, spread
 from models.latent import prior
 from models.plans import ROUTES
 from models.render import render, stream
+from models.requests import Interpolate, Point, RenderRequest
 from models.shared import Shared
 
 Linear = Callable[..., LatentModel]

@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from models import catalog, checkpoints, datasets, neighbours
-from models.config import Codes, Decode, Interpolate, Nearest, Point, RenderRequest, Sample
 from models.core import Encodes, Features, to_unit
 from models.errors import UserError
 from models.neighbours import SPACES, search
 from models.render import render, stream
+from models.requests import Codes, Decode, Interpolate, Nearest, Point, RenderRequest, Sample
 from models.shared import Shared
 
 pytestmark = pytest.mark.usefixtures("zoo", "cache")

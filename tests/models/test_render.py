@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from models import catalog, checkpoints, render as rendering
-from models.config import Analogy, Decode, Directions, Point, RenderRequest, Sample
 from models.errors import UserError
 from models.render import CHUNK, RenderResult, decoder, render, stream
+from models.requests import Analogy, Decode, Directions, Point, RenderRequest, Sample
 
 
 @pytest.fixture
