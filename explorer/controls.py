@@ -42,9 +42,9 @@ def ask(info: ModelInfo, op: Value) -> RenderRequest:
     return RenderRequest.model_validate({"model": info.digest, "op": op})
 
 
-def directions(info: ModelInfo, axes: str) -> RenderRequest:
+def directions(info: ModelInfo, axes: str, keep: Sequence[int] = ()) -> RenderRequest:
     """Ask for the directions of a model."""
-    return ask(info, Directions(axes=axes))
+    return ask(info, Directions(axes=axes, keep=tuple(keep)))
 
 
 def picture(info: ModelInfo, *points: Point) -> RenderRequest:

@@ -16,11 +16,11 @@ from explorer.route import Plane, Route
 from explorer.state import View
 from explorer.text import _
 from models.catalog import ModelInfo
-from models.requests import Point
+from models.requests import MAX_DIM, MAX_KEPT, Point
 from models.tables import nearest
 
 GALLERY, EXPLORE, INTERPOLATE, PLANE = "gallery", "explore", "interpolate", "plane"
-_POINT = ("seed", "z", "psi", "class", "axes", "edits")
+_POINT = ("seed", "z", "psi", "class", "axes", "edits", "keep")
 _PARAMETERS = {
     GALLERY: ("model", "psi", "from", "class"),
     EXPLORE: ("model", *_POINT),
@@ -60,6 +60,7 @@ def write(view: View, page: str) -> dict[str, str]:
         "class": label if page != GALLERY else ("" if view.classes == "rows" else view.classes),
         "axes": point.axes,
         "edits": ",".join(f"{index}:{value:g}" for index, value in point.edits),
+        "keep": ",".join(map(str, point.keep)),
         "from": str(view.start) if view.start else "",
         "keys": route.to_text(view.route.points) if sum(map(route.is_seed, view.route.points)) > 1 else "",
         "method": "" if view.route.method == _ROUTE.method else view.route.method,
@@ -116,6 +117,7 @@ class _Reader:
             "axes": self.params.get("axes", point.axes),
             "latent": self._latent(info, () if "seed" in self.params else point.latent),
             "edits": self._edits(() if "seed" in self.params else point.edits),
+            "keep": self._keep(() if "seed" in self.params else point.keep),
         }
         classes = len(info.labels) if info else 0
         shown = self.view.classes if model == self.view.model else "rows"
@@ -161,7 +163,7 @@ class _Reader:
         pair = default.pair
         if "plane" in self.params:
             words = self.params["plane"].split(",")
-            if len(words) == 2 and words[0] != words[1] and all(_is_below(word, 1024) for word in words):
+            if len(words) == 2 and words[0] != words[1] and all(_is_below(word, MAX_DIM) for word in words):
                 pair = tuple(int(word) for word in words)
             else:
                 why = _("which is not a pair of two directions such as 0,1")
@@ -262,6 +264,17 @@ class _Reader:
             why = _("which is not a list of direction:coordinate such as 0:1.5,3:-2")
             self._wrong("edits", why, _("The sample is shown without edits."))
             return ()
+
+    def _keep(self, default: tuple[int, ...]) -> tuple[int, ...]:
+        text = self.params.get("keep")
+        if text is None:
+            return default
+        words = text.split(",")
+        if len(words) <= MAX_KEPT and all(_is_below(word, MAX_DIM) for word in words):
+            return tuple(dict.fromkeys(int(word) for word in words))
+        why = _("which is not a list of directions such as 0,1,2")
+        self._wrong("keep", why, _("No direction is kept fixed."))
+        return ()
 
 
 def restore(page: str, known: Sequence[ModelInfo]) -> None:

@@ -26,7 +26,6 @@ class View(Value):
         point: Where in its latent space Explore is; its truncation and axes hold for every page.
         start: First seed of the Gallery's grid.
         classes: What the Gallery shows of a conditional model: `rows` (a row for each class), `mixed`, or an index.
-        keep: Moving along one direction leaves the coordinates along the others.
         route: What Interpolate shows.
         plane: What Plane shows.
     """
@@ -35,7 +34,6 @@ class View(Value):
     point: Point = Point(axes="")
     start: Seed = 0
     classes: str = "rows"
-    keep: bool = False
     route: Route = Route()
     plane: Plane = Plane()
 
@@ -130,7 +128,7 @@ def public() -> View:
     shown = view()
     if not is_private(shown.point):
         return shown
-    plain = shown.point.model_copy(update={"latent": (), "edits": (), "label": None})
+    plain = shown.point.model_copy(update={"latent": (), "edits": (), "keep": (), "label": None})
     return shown.model_copy(update={"point": plain})
 
 
@@ -147,9 +145,9 @@ def choose_axes(axes: str, latent: Iterable[float]) -> None:
         latent: Where the point is. Edits mean nothing along other directions, so they become part of it.
     """
     if view().point.edits:
-        go_to(latent, axes=axes)
+        go_to(latent, axes=axes, keep=())
     else:
-        update_point(axes=axes)
+        update_point(axes=axes, keep=())
 
 
 def correct_point(sentences: list[str], **changes: Any) -> None:

@@ -17,6 +17,7 @@ _PROBES = 1024  # decoded images that the order of the axes may cost
 _SAMPLES = 4000  # latents whose features are analysed
 _Pair = tuple[Tensor, Tensor]
 _Svd = tuple[Tensor, Tensor, Tensor]
+_OWN = 0.1  # cosine between a direction and what is left of it where others are kept, to move along that
 _LINEAR = 0.5  # share of a component's variance that z must explain for it to be a direction
 
 
@@ -72,6 +73,23 @@ class Directions:
         if measured:
             vector = sheltered(vector, torch.cat([self.effects[name] for name in sorted(measured)]))
         return projected(vector, self.vectors[rest])
+
+    def moves(self, indices: Sequence[int], keep: Sequence[int]) -> Float[Tensor, "edits dim"]:
+        """Return along which vectors directions are edited while others are kept.
+
+        Args:
+            indices: Of the directions to edit.
+            keep: Of those to keep; none: every direction is moved along as it is.
+
+        Returns:
+            Unit rows, shape (K, D): `keeping` of each. A direction of which hardly a part is left (its cosine
+            with `keeping` is below 0.1) stays as it is: one step along it would be ten.
+        """
+        own = self.vectors[list(indices)]
+        if not keep or not len(own):
+            return own
+        rows = torch.stack([self.keeping(index, keep) for index in indices])
+        return torch.where((rows * own).sum(1, keepdim=True) < _OWN, own, rows)
 
 
 @dataclass(frozen=True)

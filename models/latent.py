@@ -130,22 +130,28 @@ def coordinates(
 
 
 def set_coordinates(
-    z: Float[Tensor, " dim"], directions: Float[Tensor, "edits dim"], values: Float[Tensor, " edits"]
+    z: Float[Tensor, " dim"],
+    directions: Float[Tensor, "edits dim"],
+    values: Float[Tensor, " edits"],
+    moves: Float[Tensor, "edits dim"] | None = None,
 ) -> Float[Tensor, " dim"]:
-    """Move a latent by the shortest way to a place that has the given coordinates along some directions.
+    """Move a latent to a place that has the given coordinates along some directions.
 
     Args:
         z: Latent, shape (D,).
         directions: Unit vectors, shape (K, D); they need not be orthogonal.
         values: Coordinates to reach, shape (K,), in prior standard deviations.
+        moves: What to move along, shape (K, D); None: the directions themselves, which is the shortest way.
 
     Returns:
-        z + A^+ (values - A z), with A the directions: the nearest latent with these coordinates, shape (D,).
+        z + M^T (A M^T)^+ (values - A z), shape (D,), with A the directions and M the moves. With M = A it is
+        z + A^+ (values - A z), the nearest latent with these coordinates.
     """
     if len(values) == 0:
         return z
-    inverse = cast(Tensor, torch.linalg.pinv(directions))  # pyright: ignore[reportUnknownMemberType]
-    return z + inverse @ (values - directions @ z)
+    along = directions if moves is None else moves
+    inverse = cast(Tensor, torch.linalg.pinv(directions @ along.T))  # pyright: ignore[reportUnknownMemberType]
+    return z + along.T @ (inverse @ (values - directions @ z))
 
 
 def projected(direction: Float[Tensor, " dim"], others: Float[Tensor, "others dim"]) -> Float[Tensor, " dim"]:

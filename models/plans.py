@@ -128,16 +128,21 @@ def _place(scene: Scene, point: Point) -> Tensor:
     z = _start(scene.model, point)
     if not point.edits:
         return z
-    vectors = _vectors(scene, point.axes, [index for index, _ in point.edits])
-    return latent.set_coordinates(z, vectors, torch.tensor([value for _, value in point.edits]))
+    vectors, moves = _vectors(scene, point, [index for index, _ in point.edits])
+    return latent.set_coordinates(z, vectors, torch.tensor([value for _, value in point.edits]), moves)
 
 
-def _vectors(scene: Scene, axes: str, indices: Sequence[int]) -> Tensor:
-    vectors = scene.directions(axes).vectors
-    if any(index >= len(vectors) for index in indices):
-        problem = f"The model has {len(vectors)} directions of kind '{axes}'."
-        raise UserError("bad-direction", problem, f"Choose one from 0 to {len(vectors) - 1}.")
-    return vectors[list(indices)]
+def _vectors(scene: Scene, point: Point, indices: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """Return some of the directions that a point is edited along, (K, D), and what they are moved along, (K, D)."""
+    found = scene.directions(point.axes)
+    _check(found, point.axes, [*indices, *point.keep])
+    return found.vectors[list(indices)], found.moves(indices, point.keep)
+
+
+def _check(found: DirectionSet, axes: str, indices: Sequence[int]) -> None:
+    if any(index >= len(found.vectors) for index in indices):
+        problem = f"The model has {len(found.vectors)} directions of kind '{axes}'."
+        raise UserError("bad-direction", problem, f"Choose one from 0 to {len(found.vectors) - 1}.")
 
 
 def _sample(scene: Scene, op: Sample) -> Plan:
@@ -160,21 +165,25 @@ def _decode(scene: Scene, op: Decode) -> Plan:
 
 def _traverse(scene: Scene, op: Traverse) -> Plan:
     start = points(scene, [op.point])
-    vectors = _vectors(scene, op.point.axes, op.directions)
+    pairs = zip(*_vectors(scene, op.point, op.directions), strict=True)
     values = torch.linspace(-op.span, op.span, op.steps)
-    rows = [latent.set_coordinates(start.z[0], v[None], value[None]) for v in vectors for value in values]
+    rows = [
+        latent.set_coordinates(start.z[0], vector[None], value[None], move[None])
+        for vector, move in pairs
+        for value in values
+    ]
     labels = None if start.labels is None else start.labels.expand(len(rows))
     return Plan(torch.stack(rows), labels, {"coordinates": values})
 
 
 def _grid(scene: Scene, op: Grid) -> Plan:
     start = points(scene, [op.point])
-    vectors = _vectors(scene, op.point.axes, op.directions)
+    vectors, moves = _vectors(scene, op.point, op.directions)
     across = positions(op.steps, op.span, op.spacing)
     up = across.flip(0)  # pictures are listed from the top row down, and the second coordinate grows upwards
-    corner = latent.set_coordinates(start.z[0], vectors, torch.zeros(2))
+    corner = latent.set_coordinates(start.z[0], vectors, torch.zeros(2), moves)
     zero, unit = torch.zeros_like(corner), torch.eye(2)
-    right, upwards = (latent.set_coordinates(zero, vectors, one) for one in unit)
+    right, upwards = (latent.set_coordinates(zero, vectors, one, moves) for one in unit)
     z = corner + up[:, None, None] * upwards + across[None, :, None] * right
     labels = None if start.labels is None else start.labels.expand(op.steps**2)
     return Plan(z.flatten(0, 1), labels, {"across": across, "up": up})
@@ -241,6 +250,9 @@ def _directions(scene: Scene, op: Directions) -> Plan:
         "scores": none if found.scores is None else found.scores,
         "chances": none if found.chances is None else found.chances,
     }
+    if op.keep:
+        _check(found, op.axes, op.keep)
+        values["moves"] = found.moves(range(len(found.vectors)), op.keep)
     return Plan(torch.empty(0, scene.model.latent_dim), None, values)
 
 

@@ -12,6 +12,9 @@ from models.values import Value
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Truncation = Annotated[float, Field(ge=0, le=2)]
 Coordinate = Annotated[float, Field(ge=-100, le=100)]
+Index = Annotated[int, Field(ge=0)]
+MAX_DIM = 1024  # of a latent space
+MAX_KEPT = 64  # directions that can be kept at once
 MAX_NEIGHBOURS = 20_000  # real images in the answer to one request
 
 
@@ -32,15 +35,17 @@ class Point(Value):
         truncation: psi, scales z towards the mean.
         axes: The directions along which `edits` are meant, a name in `models.directions.DIRECTIONS`.
         edits: (direction, coordinate) pairs; a coordinate is in prior standard deviations.
+        keep: Directions whose meaning edits leave alone as far as they can, see `models.directions.Directions.moves`.
         label: Class, for conditional models.
     """
 
     seed: Seed = 0
-    latent: tuple[Coordinate, ...] = Field(default=(), max_length=1024)
+    latent: tuple[Coordinate, ...] = Field(default=(), max_length=MAX_DIM)
     truncation: Truncation = 1.0
     axes: str = "raw"
-    edits: tuple[tuple[Annotated[int, Field(ge=0)], Coordinate], ...] = ()
-    label: Annotated[int, Field(ge=0)] | None = None
+    edits: tuple[tuple[Index, Coordinate], ...] = ()
+    keep: tuple[Index, ...] = Field(default=(), max_length=MAX_KEPT)
+    label: Index | None = None
 
 
 class Sample(Value):
@@ -50,7 +55,7 @@ class Sample(Value):
     seed: Seed = 0
     count: int = Field(default=64, ge=1, le=100_000)
     truncation: Truncation = 1.0
-    label: Annotated[int, Field(ge=0)] | None = None
+    label: Index | None = None
 
 
 class Decode(Value):
@@ -65,7 +70,7 @@ class Traverse(Value):
 
     op: Literal["traverse"] = "traverse"
     point: Point
-    directions: tuple[Annotated[int, Field(ge=0)], ...] = Field(min_length=1, max_length=64)
+    directions: tuple[Index, ...] = Field(min_length=1, max_length=64)
     steps: int = Field(default=9, ge=2, le=64)
     span: float = Field(default=3.0, gt=0, le=10, description="Coordinates run from -span to span")
 
@@ -88,7 +93,7 @@ class Grid(Value):
 
     op: Literal["grid"] = "grid"
     point: Point = Point()
-    directions: tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]] = (0, 1)
+    directions: tuple[Index, Index] = (0, 1)
     steps: int = Field(default=15, ge=2, le=64)
     span: float = Field(default=3.0, gt=0, le=10)
     spacing: Literal["linear", "quantile"] = "linear"
@@ -115,14 +120,18 @@ class Analogy(Value):
 
 
 class Directions(Value):
-    """The directions of a model: unit vectors, what each accounts for and, of attributes, names and scores."""
+    """The directions of a model: unit vectors, what each accounts for and, of attributes, names and scores.
+
+    With `keep` also along which vector each is edited where these are to be left alone, see `Point`.
+    """
 
     op: Literal["directions"] = "directions"
     axes: str
+    keep: tuple[Index, ...] = Field(default=(), max_length=MAX_KEPT)
 
 
 BlobRef = Annotated[str, Field(pattern=r"^blob:[0-9a-f]{64}$")]  # see models.blobs; never part of a link
-Label = Annotated[int, Field(ge=0)]
+Label = Index
 
 
 class Encode(Value):

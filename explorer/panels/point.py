@@ -60,23 +60,25 @@ def locate(info: ModelInfo) -> Located:
         text = _("The link asks for axes “{axes}”, which are none of {known}. It shows “{instead}” instead.")
         instead = controls.default_axes(info)
         sentence = text.format(axes=point.axes, known=", ".join(known), instead=instead)
-        state.correct_point([sentence], axes=instead, edits=())
+        state.correct_point([sentence], axes=instead, edits=(), keep=())
         point = controls.point_of(info)
     found = _directions(info, point)
     if found is None:
         point = controls.point_of(info)
         found = cache.render(controls.directions(info, point.axes)).values
     count = len(found["vectors"])
-    wrong = [index for index, _value in point.edits if index >= count]
+    wrong = sorted({index for index in (*dict(point.edits), *point.keep) if index >= count})
     if wrong:
-        text = _(
-            "The link sets direction {index}, but in a link they are 0 to {last}. That edit is left out."
-        )
+        text = _("The link names direction {index}, but in a link they are 0 to {last}. It is left out.")
         sentences = [text.format(index=index, last=count - 1) for index in wrong]
-        state.correct_point(sentences, edits=tuple(edit for edit in point.edits if edit[0] not in wrong))
+        state.correct_point(
+            sentences,
+            edits=tuple(edit for edit in point.edits if edit[0] not in wrong),
+            keep=tuple(index for index in point.keep if index not in wrong),
+        )
         point = controls.point_of(info)
     result = cache.render(controls.picture(info, point, point.model_copy(update={"edits": ()})))
-    axes = _axes(point, found)
+    axes = _axes(info, point, found)
     place = Place(
         model=info.digest,
         label=point.label,
@@ -100,7 +102,7 @@ def _directions(info: ModelInfo, point: Point) -> "Mapping[str, NDArray[Any]] | 
     except UserError as error:
         if error.code not in _WITHOUT or point.axes == instead:
             raise
-        state.correct_point([f"{error.problem} {error.remedy}"], axes=instead, edits=())
+        state.correct_point([f"{error.problem} {error.remedy}"], axes=instead, edits=(), keep=())
         return None
 
 
@@ -108,7 +110,7 @@ def locate_anew(info: ModelInfo) -> Located:
     """Return the same place along raw axes, of which there are always as many as dimensions."""
     kind = controls.point_of(info).axes
     text = _("This model has a single direction of the kind “{kind}”. It shows its raw axes instead.")
-    state.correct_point([text.format(kind=kind)], axes="raw", edits=())
+    state.correct_point([text.format(kind=kind)], axes="raw", edits=(), keep=())
     return locate(info)
 
 
@@ -118,7 +120,7 @@ def _alt(info: ModelInfo, point: Point) -> str:
     return _("What {title} makes of this point, seed {seed}").format(title=info.title, seed=point.seed)
 
 
-def _axes(point: Point, found: "Mapping[str, NDArray[np.float32]]") -> Axes:
+def _axes(info: ModelInfo, point: Point, found: "Mapping[str, NDArray[np.float32]]") -> Axes:
     vectors, shares = found["vectors"], found["shares"]
     indices = _order(found)[: SHOWN + MORE]
     indices += [index for index, _value in point.edits if index not in indices]
@@ -133,8 +135,13 @@ def _axes(point: Point, found: "Mapping[str, NDArray[np.float32]]") -> Axes:
         details=details,
         hints=[hint.format(share=detail) for hint, detail in zip(hints, details, strict=True)],
         vectors=vectors[indices],
+        moves=_moves(info, point)[indices] if point.keep else None,
         shown=min(SHOWN, len(vectors)),
     )
+
+
+def _moves(info: ModelInfo, point: Point) -> "NDArray[np.float32]":
+    return cache.render(controls.directions(info, point.axes, point.keep)).values["moves"]
 
 
 def _order(found: "Mapping[str, NDArray[Any]]") -> list[int]:
@@ -177,11 +184,10 @@ def pad(found: Located) -> None:
         key="pad",
         url=socket_url(),
         overlap=found.overlap,
-        keep=state.view().keep,
         span=controls.SPAN,
         steps=controls.STEPS,
         on_move=lambda edits: state.update_point(edits=edits),
-        on_keep=lambda keep: state.update(keep=keep),
+        on_keep=lambda keep: state.update_point(keep=found.axes.indices[: found.axes.shown] if keep else ()),
     )
 
 

@@ -356,25 +356,34 @@ def test_the_browser_and_python_agree_on_every_move(browser: Any) -> None:
                 ]
                 for n in (1, 2, 1)
             ]
+            along = torch.empty(0, dim)
+            if keep:
+                along = torch.nn.functional.normalize(
+                    vectors + 0.1 * torch.randn(count, dim, generator=rng), dim=1
+                )
             z, touched = page.evaluate(
-                """([source, vectors, dim, keep, start, moves]) => {
+                """([source, dim, vectors, along, start, moves]) => {
                   const { Space } = new Function(source + "; return { Space }")()
-                  const space = new Space(Float64Array.from(vectors), dim, 4, keep)
+                  const space = new Space(dim, Float64Array.from(vectors), Float64Array.from(along))
                   let z = Float64Array.from(start)
                   const touched = new Set()
                   for (const targets of moves) {
-                    const moved = space.move(z, targets)
-                    z = moved.z
-                    moved.sets.forEach(k => touched.add(k))
+                    z = space.move(z, targets)
+                    targets.forEach(([k]) => touched.add(k))
                   }
                   const report = [...touched].map(k => [k, Math.round(1e4 * space.coordinate(z, k)) / 1e4])
                   return [[...z], report]
                 }""",
-                [source, vectors.flatten().tolist(), dim, keep, start.tolist(), moves],
+                [source, dim, vectors.flatten().tolist(), along.flatten().tolist(), start.tolist(), moves],
             )
-            rows = vectors[[k for k, _c in touched]]
-            expected = latent.set_coordinates(start, rows, torch.tensor([c for _k, c in touched]))
-            assert torch.tensor(z) == pytest.approx(expected, abs=1e-3)
+            chosen = [k for k, _c in touched]
+            expected = latent.set_coordinates(
+                start,
+                vectors[chosen],
+                torch.tensor([c for _k, c in touched]),
+                along[chosen] if keep else None,
+            )
+            assert torch.tensor(z) == pytest.approx(expected, abs=1e-2)
             last = moves[-1][0]
             assert float(vectors[last[0]] @ torch.tensor(z)) == pytest.approx(last[1], abs=1e-3)
     page.close()

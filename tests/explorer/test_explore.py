@@ -113,11 +113,21 @@ def test_others_can_be_kept_where_directions_overlap(open_app, pads) -> None:
     app = open_app("explore", model="tiny-vae", seed=3)
     assert not pads.last["overlap"], "raw axes are orthogonal"
     app = open_app("explore", model="tiny-gan", seed=3)
-    assert pads.last["overlap"] and not pads.last["keep"]
+    assert pads.last["overlap"] and pads.last["axes"].moves is None
+    pads.move(app, (0, 2.5))
+    before = pads.last["place"].latent
     pads.tell(app, "on_keep", True)
-    assert pads.last["keep"]
+    axes = pads.last["axes"]
+    assert app.session_state["view"].point.keep == tuple(axes.indices[: axes.shown])
+    step = pads.last["place"].latent - pads.last["place"].start
+    others = axes.vectors[1 : axes.shown]
+    assert abs(others @ step).max() < 1e-4 < abs(others @ (before - pads.last["place"].start)).max()
+    assert axes.vectors[0] @ pads.last["place"].latent == pytest.approx(2.5, abs=1e-4)
+    pads.tell(app, "on_keep", False)
+    assert pads.last["axes"].moves is None and np.allclose(pads.last["place"].latent, before)
+    pads.tell(app, "on_keep", True)
     app.segmented_control(key="axes").set_value("raw").run()
-    assert pads.last["keep"] and not pads.last["overlap"]
+    assert app.session_state["view"].point.keep == () and not pads.last["overlap"]
 
 
 def unfold_walks(app: Any) -> Any:
@@ -251,7 +261,7 @@ def test_attributes_are_named_and_say_how_well_they_are_told(zoo, monkeypatch) -
         "scores": np.array([0.7, 0.4, 0.81], np.float32),
         "chances": np.array([0.5, 0.0, 0.5], np.float32),
     }
-    axes = place._axes(Point(axes="attributes"), found)
+    axes = place._axes(catalog.find("tiny-gan"), Point(axes="attributes"), found)
     assert axes.names == ["glasses", "hat: cap", "smile"] and list(axes.indices) == [2, 0, 1]
     assert axes.details == ["81 %", "70 %", "40 %"]
     assert "81 %" in axes.hints[0] and "a guess: 50 %" in axes.hints[0]

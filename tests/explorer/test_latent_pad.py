@@ -37,7 +37,7 @@ def place() -> Place:
 
 
 def test_the_browser_gets_all_that_it_needs(place: Place, axes: Axes) -> None:
-    data = payload(place, axes, url="/api/live", overlap=True, keep=True, span=3.0, steps=9)
+    data = payload(place, axes, url="/api/live", overlap=True, span=3.0, steps=9)
 
     def floats(text: str) -> list[float]:
         return np.frombuffer(base64.b64decode(text), "<f4").tolist()
@@ -46,11 +46,12 @@ def test_the_browser_gets_all_that_it_needs(place: Place, axes: Axes) -> None:
     assert floats(data["axes"]["vectors"]) == axes.vectors.flatten().tolist()
     assert base64.b64decode(data["pixels"]) == place.image.tobytes() and data["shape"] == [4, 3, 3]
     assert data["label"] == 3 and data["dim"] == DIM and data["edits"] == [[1, 2.5]]
-    assert data["axes"]["indices"] == [0, 1, 7] and data["keep"] is True
-    assert (
-        payload(replace(place, label=None), axes, url="", overlap=False, keep=False, span=3, steps=9)["label"]
-        == -1
-    )
+    assert data["axes"]["indices"] == [0, 1, 7] and data["moves"] == "" and data["overlap"] is True
+    bare = payload(replace(place, label=None), axes, url="", overlap=False, span=3, steps=9)
+    assert bare["label"] == -1
+    moves = np.arange(3 * DIM, dtype=np.float32).reshape(3, DIM)
+    kept = payload(place, replace(axes, moves=moves), url="", overlap=True, span=3, steps=9)
+    assert floats(kept["moves"]) == moves.flatten().tolist()
 
 
 def test_every_text_that_the_scripts_show_is_given() -> None:
@@ -72,8 +73,9 @@ def test_the_serial_names_what_edits_start_from(place: Place, axes: Axes) -> Non
         serial(replace(place, label=None), axes),
         serial(replace(place, start=place.latent), axes),
         serial(place, replace(axes, kind="raw")),
+        serial(place, replace(axes, moves=axes.vectors)),
     ]
-    assert len({same, *others}) == 6
+    assert len({same, *others}) == 7
 
 
 def test_what_a_browser_reports_is_taken_over(place: Place, axes: Axes) -> None:

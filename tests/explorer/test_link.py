@@ -13,7 +13,7 @@ from models.requests import Point
 
 VIEW = View(
     model="tiny-cvae",
-    point=Point(seed=12, truncation=0.8, axes="sefa", edits=((0, 1.5), (3, -2.0)), label=4),
+    point=Point(seed=12, truncation=0.8, axes="sefa", edits=((0, 1.5), (3, -2.0)), keep=(3, 1), label=4),
     start=640,
     classes="mixed",
 )
@@ -28,6 +28,7 @@ def test_explore_is_restored(zoo) -> None:
         "class": "4",
         "axes": "sefa",
         "edits": "0:1.5,3:-2",
+        "keep": "3,1",
     }
     back, notices = link.read(params, link.EXPLORE, View(), catalog.models())
     assert (back.model, back.point, notices) == (VIEW.model, VIEW.point, [])

@@ -186,6 +186,17 @@ def test_keeping_directions_without_names_is_a_projection() -> None:
     assert float(kind.norm()) == pytest.approx(1, abs=1e-5)
 
 
+def test_moves_are_what_keeps_the_others_where_anything_is_left() -> None:
+    rows = torch.nn.functional.normalize(torch.randn(4, DIM, generator=generator(5)), dim=1)
+    rows[3] = torch.nn.functional.normalize(rows[1] + rows[2], dim=0)
+    plain = Directions(rows, torch.ones(4) / 4, "Plain")
+    assert torch.equal(plain.moves([2, 0], []), rows[[2, 0]])
+    moves = plain.moves(range(4), [1, 2])
+    assert torch.equal(moves[0], plain.keeping(0, [1, 2]))
+    assert torch.equal(moves[1], plain.keeping(1, [2])), "a kept direction can be moved along itself"
+    assert torch.equal(moves[3], rows[3]), "nothing of it is left, so it moves as it is"
+
+
 def test_the_same_seed_finds_the_same_and_another_nearly_so(found: Directions) -> None:
     state = torch.get_rng_state()
     again, other = find(Painter(), judge()), find(Painter(), judge(), seed=1)

@@ -145,6 +145,21 @@ def test_set_coordinates_reaches_them_by_the_shortest_way(seed: int, dim: int, c
     assert abs(float((moved - z) @ away)) < 1e-6 * (1 + float((moved - z).norm() * away.norm()))
 
 
+@quick
+@given(seed=seeds, dim=st.integers(4, 20), count=st.integers(1, 4))
+def test_set_coordinates_moves_along_what_it_is_given(seed: int, dim: int, count: int) -> None:
+    draws = normal(1 + count, dim, seed=seed).double()
+    z, directions = draws[0], torch.nn.functional.normalize(draws[1:], dim=1)
+    moves = directions + 0.3 * normal(count, dim, seed=seed + 2).double() / dim**0.5
+    values = normal(count, seed=seed + 1).double()
+    moved = latent.set_coordinates(z, directions, values, moves)
+    # The directions may be nearly dependent, which costs digits.
+    assert torch.allclose(latent.coordinates(moved[None], directions)[0], values, atol=1e-4)
+    # It stays in what the moves span.
+    away = torch.linalg.qr(torch.cat([moves, torch.eye(dim, dtype=torch.float64)]).T)[0].T[count:]
+    assert torch.allclose(away @ (moved - z), torch.zeros(dim - count, dtype=torch.float64), atol=1e-4)
+
+
 def test_setting_one_axis_changes_only_that_axis() -> None:
     z, axes = normal(6), torch.eye(6)
     moved = latent.set_coordinates(z, axes[[2]], torch.tensor([1.5]))

@@ -39,6 +39,8 @@ class Axes:
         details: A word on each that stands beside its name, such as its share; may be empty.
         hints: A sentence on each, for its tooltip; may be empty.
         vectors: float32 unit rows, shape (K, D).
+        moves: What a point moves along where it moves along these, float32 unit rows, shape (K, D), if others are to
+            be kept meanwhile; None: along themselves.
         shown: How many of them are at hand; the others are behind a fold.
     """
 
@@ -49,6 +51,7 @@ class Axes:
     hints: Sequence[str]
     vectors: "NDArray[np.float32]"
     shown: int
+    moves: "NDArray[np.float32] | None" = None
 
 
 @dataclass(frozen=True)
@@ -89,8 +92,8 @@ def _texts() -> dict[str, str]:
         "along": _("Along"),
         "keep": _("Keep the others fixed"),
         "keepHint": _(
-            "These directions overlap, so a move along one moves the point along others as well. Switched on, only "
-            "that part of it is used which leaves the other sliders as they are."
+            "These directions overlap, so a move along one changes more than its name says. Switched on, each is bent "
+            "to leave alone what the other sliders at hand stand for, as far as it can: glasses without another skin."
         ),
         "plane": _("two-dimensional slider"),
         "film": _("Pictures along one direction"),
@@ -112,13 +115,18 @@ def _encoded(array: "NDArray[Any]") -> str:
 
 def serial(place: Place, axes: Axes) -> str:
     """Return what names the place that edits start from: those that a browser reports for another are too late."""
-    parts = (place.model.encode(), repr(place.label).encode(), place.start.tobytes(), axes.kind.encode())
+    moves = b"" if axes.moves is None else axes.moves.tobytes()
+    parts = (
+        place.model.encode(),
+        repr(place.label).encode(),
+        place.start.tobytes(),
+        axes.kind.encode(),
+        moves,
+    )
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
 
 
-def payload(
-    place: Place, axes: Axes, *, url: str, overlap: bool, keep: bool, span: float, steps: int
-) -> dict[str, Any]:
+def payload(place: Place, axes: Axes, *, url: str, overlap: bool, span: float, steps: int) -> dict[str, Any]:
     """Return all that the browser needs; each payload stands for itself, because it may be the first."""
     return {
         "url": url,
@@ -141,9 +149,9 @@ def payload(
             "vectors": _encoded(axes.vectors),
             "shown": axes.shown,
         },
+        "moves": "" if axes.moves is None else _encoded(axes.moves),
         "pad": [0, 1],
         "overlap": overlap,
-        "keep": keep,
         "film": {"span": span, "steps": steps},
         "texts": _texts(),
     }
@@ -176,7 +184,6 @@ def latent_pad(
     key: str,
     url: str,
     overlap: bool = False,
-    keep: bool = False,
     span: float = 3.0,
     steps: int = 9,
     on_move: Callable[[Edits], None],
@@ -193,11 +200,10 @@ def latent_pad(
         key: Of the element.
         url: Of the live socket, a path of this server.
         overlap: Some directions at hand are not orthogonal, so that there is a choice to keep the others.
-        keep: Moving along one direction leaves the coordinates of the others at hand, if they overlap.
         span: The filmstrip runs from -span to span, in prior standard deviations.
         steps: Pictures of the filmstrip.
         on_move: Called with all edits that lead from the start to the new place, before the page is drawn anew.
-        on_keep: Called with the new `keep` when a person switches it.
+        on_keep: Called when a person switches whether the others are kept.
     """
 
     def moved() -> None:
@@ -209,6 +215,6 @@ def latent_pad(
         if isinstance(st.session_state[key].keep, bool):
             on_keep(st.session_state[key].keep)
 
-    data = payload(place, axes, url=url, overlap=overlap, keep=keep, span=span, steps=steps)
+    data = payload(place, axes, url=url, overlap=overlap, span=span, steps=steps)
     # In a list, because Streamlit imports pandas (a second) to look for data frames in a dictionary's values.
     _component()(data=[data], key=key, on_move_change=moved, on_keep_change=kept)

@@ -68,11 +68,7 @@ class LatentPad {
       nudge: (pair, stamp) => this.#nudge(this.axes.map((k, i) => [k, pair[i]]), stamp),
       reset: () => this.#reset(this.axes),
       choose: (axes, changed) => this.#chooseAxes(axes, changed),
-      keep: keep => {
-        this.space = new Space(this.space.vectors, this.data.dim, this.data.axes.shown, keep)
-        this.#show()
-        this.tell("keep", keep)
-      },
+      keep: keep => this.tell("keep", keep),
     })
     this.film = new Film({
       open: value => {
@@ -111,8 +107,8 @@ class LatentPad {
   update(data) {
     const before = this.data
     this.data = data
-    this.space = new Space(decodeFloats(data.axes.vectors), data.dim, data.axes.shown, data.overlap && data.keep)
-    this.field.showKeep(data.overlap, data.keep)
+    this.space = new Space(data.dim, decodeFloats(data.axes.vectors), decodeFloats(data.moves))
+    this.field.showKeep(data.overlap || this.space.keeps, this.space.keeps)
     this.from = decodeFloats(data.start)
     const described = one => {
       const { model, shape, film, texts, alt, axes } = one
@@ -242,7 +238,7 @@ class LatentPad {
   // The filmstrip depends on the point but not on where it is along the strip's own direction.
   #askFilm() {
     if (this.filmTimer) return
-    const step = this.space.step(this.active).vector
+    const step = this.space.step(this.active)
     const here = this.space.coordinate(this.target, this.active)
     const base = addScaled(this.target, step, -here)
     const { model, label } = this.data
@@ -272,9 +268,8 @@ class LatentPad {
   }
 
   #put(targets, stamp, ease = false) {
-    const { z, sets } = this.space.move(this.target, targets)
-    sets.forEach(k => this.touched.add(k))
-    this.#goTo(z, stamp, ease)
+    targets.forEach(([k]) => this.touched.add(k))
+    this.#goTo(this.space.move(this.target, targets), stamp, ease)
   }
 
   #goTo(z, stamp, ease) {
@@ -316,7 +311,7 @@ class LatentPad {
     this.#hold(directions[0])
     directions.forEach(k => this.touched.delete(k))
     const others = [...this.touched].map(k => [k, this.space.coordinate(this.target, k)])
-    this.#goTo(this.space.nearest(this.from, others), null, true)
+    this.#goTo(this.space.reach(this.from, others), null, true)
     this.#release()
   }
 

@@ -1,6 +1,6 @@
 // The arithmetic of a latent and the directions that it can be moved along. It mirrors `models.latent`, so that
 // Python finds the same latent again from the coordinates that a move is reported by.
-const DEGENERATE = 0.1 // share of a direction that must be its own, if the others are to stay
+const DEGENERATE = 0.1 // share of a direction that must be its own, for two to move at once
 
 function decodeBytes(text) {
   return Uint8Array.from(atob(text), character => character.charCodeAt(0))
@@ -24,86 +24,63 @@ function distance(a, b) {
   return a.reduce((most, value, i) => Math.max(most, Math.abs(value - b[i])), 0)
 }
 
-// Solve a symmetric system that may be singular: Gauss-Jordan with pivots on the diagonal; what depends on the rest
-// counts as 0.
+// Solve a system that may be singular: Gauss-Jordan with full pivoting; what depends on the rest counts as 0.
 function solve(matrix, right) {
   const rows = matrix.map((row, i) => [...row, right[i]])
+  const solved = new Map() // columns to the rows that give them
   const open = new Set(rows.keys())
   while (open.size) {
-    const pivot = [...open].reduce((best, i) => (rows[i][i] > rows[best][best] ? i : best))
-    open.delete(pivot)
-    if (rows[pivot][pivot] < 1e-9) {
-      rows[pivot] = rows[pivot].map(() => 0)
-      continue
+    let [size, pivot, column] = [1e-9, -1, -1]
+    for (const i of open) {
+      for (const j of matrix.keys()) {
+        if (!solved.has(j) && Math.abs(rows[i][j]) > size) [size, pivot, column] = [Math.abs(rows[i][j]), i, j]
+      }
     }
-    rows[pivot] = rows[pivot].map(value => value / rows[pivot][pivot])
-    for (const i of rows.keys()) if (i !== pivot) rows[i] = addScaled(rows[i], rows[pivot], -rows[i][pivot])
+    if (pivot < 0) break
+    open.delete(pivot)
+    solved.set(column, pivot)
+    const scale = rows[pivot][column]
+    rows[pivot] = rows[pivot].map(value => value / scale)
+    for (const i of rows.keys()) if (i !== pivot) rows[i] = addScaled(rows[i], rows[pivot], -rows[i][column])
   }
-  return rows.map(row => row.at(-1))
+  return right.map((_, j) => (solved.has(j) ? rows[solved.get(j)].at(-1) : 0))
 }
 
 class Space {
-  // vectors: unit rows, flat; shown: how many of the first ones stay fixed while another moves, if `keep` is on.
-  constructor(vectors, dim, shown, keep) {
-    this.vectors = vectors
-    this.rows = Array.from({ length: vectors.length / dim }, (_, k) => vectors.subarray(k * dim, (k + 1) * dim))
-    this.shown = shown
-    this.keep = keep
-    this.steps = new Map()
+  // vectors: unit rows, flat, whose coordinates can be set; moves: rows that a point moves along to set them while
+  // others are kept, flat, or nothing where it moves along the vectors themselves.
+  constructor(dim, vectors, moves) {
+    const split = flat => Array.from({ length: flat.length / dim }, (_, k) => flat.subarray(k * dim, (k + 1) * dim))
+    this.keeps = moves.length > 0
+    this.rows = split(vectors)
+    this.moves = this.keeps ? split(moves) : this.rows
   }
 
   coordinate(z, k) {
     return dot(this.rows[k], z)
   }
 
-  // Return by what one sd along a direction changes the latent, and which directions' coordinates that sets.
-  //
-  // Where the others stay, it is the part of the direction that is orthogonal to them, stretched until it makes one
-  // sd: the shortest such step. A direction that has hardly a part of its own moves as it is.
+  // Return by what one sd along a direction changes the latent.
   step(k) {
-    if (!this.steps.has(k)) this.steps.set(k, this.keep ? this.#alone(k) : { vector: this.rows[k], sets: [k] })
-    return this.steps.get(k)
+    const scale = 1 / dot(this.rows[k], this.moves[k])
+    return this.moves[k].map(value => scale * value)
   }
 
-  #alone(k) {
-    const others = Array.from({ length: this.shown }, (_, i) => i).filter(i => i !== k)
-    const basis = []
-    const rest = vector => basis.reduce((left, unit) => addScaled(left, unit, -dot(left, unit)), vector)
-    for (const i of others) {
-      const left = rest(rest(this.rows[i])) // twice, against rounding
-      const norm = Math.sqrt(dot(left, left))
-      if (norm > 1e-6) basis.push(left.map(value => value / norm))
-    }
-    const own = rest(rest(this.rows[k]))
-    const square = dot(own, own)
-    if (Math.sqrt(square) < DEGENERATE) return { vector: this.rows[k], sets: [k] }
-    return { vector: own.map(value => value / square), sets: [k, ...others] }
-  }
-
-  // Return the latent with other coordinates along some directions, and which directions that sets.
+  // Return the latent with other coordinates along some directions; two at once if they are different enough.
   move(z, targets) {
-    if (targets.length === 2 && !this.keep) {
-      const [[first], [second]] = targets
-      const alike = Math.abs(dot(this.rows[first], this.rows[second]))
-      if (alike < 1 - DEGENERATE) return { z: this.nearest(z, targets), sets: [first, second] }
-    }
-    const sets = new Set()
-    for (const [k, value] of targets) {
-      const step = this.step(k)
-      z = addScaled(z, step.vector, value - this.coordinate(z, k))
-      step.sets.forEach(i => sets.add(i))
-    }
-    return { z, sets: [...sets] }
+    const alike = targets.length === 2 && Math.abs(dot(...targets.map(([k]) => this.moves[k])))
+    if (alike < 1 - DEGENERATE) return this.reach(z, targets)
+    return targets.reduce((moved, target) => this.reach(moved, [target]), z)
   }
 
-  // Return the nearest latent with the given coordinates: z + A^+ (values - A z), as `latent.set_coordinates` does.
-  nearest(z, targets) {
+  // Return the latent with the given coordinates: z + M^T (A M^T)^+ (values - A z), as `latent.set_coordinates` does.
+  reach(z, targets) {
     if (!targets.length) return z
-    const rows = targets.map(([k]) => this.rows[k])
+    const moves = targets.map(([k]) => this.moves[k])
     const weights = solve(
-      rows.map(a => rows.map(b => dot(a, b))),
+      targets.map(([k]) => moves.map(move => dot(this.rows[k], move))),
       targets.map(([k, value]) => value - this.coordinate(z, k)),
     )
-    return weights.reduce((moved, weight, i) => addScaled(moved, rows[i], weight), z)
+    return weights.reduce((moved, weight, i) => addScaled(moved, moves[i], weight), z)
   }
 }
