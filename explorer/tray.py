@@ -1,4 +1,4 @@
-"""Points that a person keeps, as values: in the session, and as a file to take along."""
+"""Points that a person keeps, as values: in the session, and as a file to take along, with names of directions."""
 
 import json
 from collections.abc import Sequence
@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import streamlit as st
 from pydantic import Field, ValidationError
 
-from explorer import state
+from explorer import favourites, state
+from explorer.favourites import Favourites
 from explorer.text import _
 from models.catalog import ModelInfo
 from models.errors import UserError
@@ -40,6 +41,7 @@ class Kept(Value):
 class _File(Value):
     version: int = Field(ge=1, le=_VERSION)
     points: tuple[Kept, ...] = Field(max_length=MOST)
+    directions: tuple[Favourites, ...] = Field(default=(), max_length=MOST)
 
 
 def kept(info: ModelInfo | None = None) -> list[Kept]:
@@ -94,12 +96,13 @@ def visit(one: Kept) -> None:
 
 
 def to_json() -> str:
-    """Write the tray as text that `from_json` reads."""
-    return _File(version=_VERSION, points=tuple(kept())).model_dump_json(indent=1)
+    """Write the tray, and what directions were called, as text that `from_json` reads."""
+    directions = tuple(favourites.every())[-MOST:]
+    return _File(version=_VERSION, points=tuple(kept()), directions=directions).model_dump_json(indent=1)
 
 
 def from_json(data: bytes, known: Sequence[ModelInfo]) -> int:
-    """Add the points of a file to the tray, those that are there already left out.
+    """Add the points of a file to the tray, those that are there already left out, and its names of directions.
 
     Args:
         data: What `to_json` wrote.
@@ -115,16 +118,17 @@ def from_json(data: bytes, known: Sequence[ModelInfo]) -> int:
     if len(data) > MAX_BYTES:
         raise UserError("bad-tray", _("The file is too large for a tray."), remedy)
     try:
-        found = _File.model_validate(json.loads(data)).points
+        file = _File.model_validate(json.loads(data))
     except (ValueError, RecursionError, ValidationError):
         raise UserError("bad-tray", _("The file holds no kept points."), remedy) from None
-    new = [one for one in dict.fromkeys(found) if one not in kept()]
+    new = [one for one in dict.fromkeys(file.points) if one not in kept()]
     if len(kept()) + len(new) > MOST:
         problem = _("The tray holds {n} points at most.").format(n=MOST)
         raise UserError("tray-full", problem, _("Delete some of them first."))
     st.session_state[_TRAY] = [*kept(), *new]
+    favourites.add(file.directions)
     for one in new:
         if one.private:
             state.keep_private(one.point.latent)
     digests = {info.digest for info in known}
-    return sum(one.digest not in digests for one in found)
+    return sum(one.digest not in digests for one in file.points)

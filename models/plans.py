@@ -178,12 +178,12 @@ def _traverse(scene: Scene, op: Traverse) -> Plan:
 
 def _grid(scene: Scene, op: Grid) -> Plan:
     start = points(scene, [op.point])
-    vectors, moves = _vectors(scene, op.point, op.directions)
+    vectors, _ = _vectors(scene, op.point, op.directions)
     across = positions(op.steps, op.span, op.spacing)
     up = across.flip(0)  # pictures are listed from the top row down, and the second coordinate grows upwards
-    corner = latent.set_coordinates(start.z[0], vectors, torch.zeros(2), moves)
+    corner = latent.set_coordinates(start.z[0], vectors, torch.zeros(2))
     zero, unit = torch.zeros_like(corner), torch.eye(2)
-    right, upwards = (latent.set_coordinates(zero, vectors, one, moves) for one in unit)
+    right, upwards = (latent.set_coordinates(zero, vectors, one) for one in unit)
     z = corner + up[:, None, None] * upwards + across[None, :, None] * right
     labels = None if start.labels is None else start.labels.expand(op.steps**2)
     return Plan(z.flatten(0, 1), labels, {"across": across, "up": up})

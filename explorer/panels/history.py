@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from explorer import cache, controls, state, tray
+from explorer import cache, controls, favourites, state, tray
 from explorer.components.tiles import tiles
 from explorer.panels import problem
 from explorer.text import _, ngettext
@@ -129,7 +129,7 @@ def _file() -> None:
             "application/json",
             key="save-tray",
             icon=":material/download:",
-            disabled=not tray.kept(),
+            disabled=not (tray.kept() or favourites.every()),
             on_click="ignore",
         )
         st.file_uploader(

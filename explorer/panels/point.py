@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from explorer import cache, controls, link, live, state
+from explorer import cache, controls, favourites, link, live, state
 from explorer.components.latent_pad import Axes, Place, latent_pad
 from explorer.text import _, ngettext, percent
 from models.catalog import ModelInfo
@@ -13,7 +13,7 @@ from models.errors import UserError
 from models.requests import Point
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -37,6 +37,7 @@ class Located:
         place: The same for the pad.
         axes: The first directions, and those further ones that have been edited.
         coordinates: Of the point along all directions, in prior standard deviations.
+        titles: The names that all directions came with.
         overlap: Whether directions at hand are not orthogonal.
     """
 
@@ -44,6 +45,7 @@ class Located:
     place: Place
     axes: Axes
     coordinates: list[float]
+    titles: list[str]
     overlap: bool
 
     @property
@@ -78,7 +80,8 @@ def locate(info: ModelInfo) -> Located:
         )
         point = controls.point_of(info)
     result = cache.render(controls.picture(info, point, point.model_copy(update={"edits": ()})))
-    axes = _axes(info, point, found)
+    titles = _titles(point.axes, found)
+    axes = _axes(info, point, found, titles)
     place = Place(
         model=info.digest,
         label=point.label,
@@ -91,7 +94,8 @@ def locate(info: ModelInfo) -> Located:
     at_hand = axes.vectors[: axes.shown]
     cosines = at_hand @ at_hand.T - [[i == j for i in range(len(at_hand))] for j in range(len(at_hand))]
     overlap = bool((abs(cosines) > _OVERLAP).any())
-    return Located(point, place, axes, [float(c) for c in result.values["coordinates"][0]], overlap)
+    coordinates = [float(c) for c in result.values["coordinates"][0]]
+    return Located(point, place, axes, coordinates, titles, overlap)
 
 
 def _directions(info: ModelInfo, point: Point) -> "Mapping[str, NDArray[Any]] | None":
@@ -120,23 +124,39 @@ def _alt(info: ModelInfo, point: Point) -> str:
     return _("What {title} makes of this point, seed {seed}").format(title=info.title, seed=point.seed)
 
 
-def _axes(info: ModelInfo, point: Point, found: "Mapping[str, NDArray[np.float32]]") -> Axes:
+def title(given: str, own: str | None) -> str:
+    """Return what a direction is called: the person's own name for it, beside the one that it came with."""
+    return f"{own} ({given})" if own else given
+
+
+def _titles(kind: str, found: "Mapping[str, NDArray[Any]]") -> list[str]:
+    given = list(found.get("names", ()))
+    return [str(given[i]) if given else _name(kind, i, vector) for i, vector in enumerate(found["vectors"])]
+
+
+def _axes(
+    info: ModelInfo, point: Point, found: "Mapping[str, NDArray[np.float32]]", titles: "Sequence[str]"
+) -> Axes:
     vectors, shares = found["vectors"], found["shares"]
-    indices = _order(found)[: SHOWN + MORE]
+    own = favourites.of(info, point.axes)
+    first = [index for index in own.at_hand if index < len(vectors)]
+    others = [index for index in _order(found) if index not in first]
+    indices = [*first, *others][: SHOWN + MORE]
     indices += [index for index, _value in point.edits if index not in indices]
-    given, scores, chances = (list(found.get(name, ())) for name in ("names", "scores", "chances"))
+    names = {**dict(enumerate(titles)), **dict(own.names)}
+    scores, chances = (list(found.get(name, ())) for name in ("scores", "chances"))
     values = scores or list(shares)
     details = [percent(max(0.0, float(values[index]))) for index in indices]
     hints = [_hint(float(chances[index]) if scores else None) for index in indices]
     return Axes(
         kind=point.axes,
         indices=indices,
-        names=[str(given[i]) if given else _name(point.axes, i, vectors[i]) for i in indices],
+        names=[names[index] for index in indices],
         details=details,
         hints=[hint.format(share=detail) for hint, detail in zip(hints, details, strict=True)],
         vectors=vectors[indices],
         moves=_moves(info, point)[indices] if point.keep else None,
-        shown=min(SHOWN, len(vectors)),
+        shown=min(max(SHOWN, len(first)), len(vectors)),
     )
 
 

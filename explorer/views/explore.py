@@ -7,6 +7,7 @@ from explorer import link
 from explorer.panels import (
     arithmetic,
     history,
+    naming,
     nearest,
     picker,
     point as place,
@@ -32,6 +33,7 @@ def explore(info: ModelInfo) -> None:
         with st.container(horizontal=True):
             place.actions(found)
             history.travel()
+            naming.show(info, found)
             share.download(info, found.point, found.image)
         traversals.show(info, found)
         history.show(info, found.point)

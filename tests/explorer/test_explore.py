@@ -261,8 +261,42 @@ def test_attributes_are_named_and_say_how_well_they_are_told(zoo, monkeypatch) -
         "scores": np.array([0.7, 0.4, 0.81], np.float32),
         "chances": np.array([0.5, 0.0, 0.5], np.float32),
     }
-    axes = place._axes(catalog.find("tiny-gan"), Point(axes="attributes"), found)
+    titles = place._titles("attributes", found)
+    axes = place._axes(catalog.find("tiny-gan"), Point(axes="attributes"), found, titles)
     assert axes.names == ["glasses", "hat: cap", "smile"] and list(axes.indices) == [2, 0, 1]
     assert axes.details == ["81 %", "70 %", "40 %"]
     assert "81 %" in axes.hints[0] and "a guess: 50 %" in axes.hints[0]
     assert "40 %" in axes.hints[2] and "R²" in axes.hints[2] and "guess" not in axes.hints[2]
+
+
+# Names of directions ---------------------------------------------------------------------------------------
+
+
+def test_a_direction_gets_a_name_and_a_place_among_the_sliders(open_app, pads) -> None:
+    app = open_app("explore", model="tiny-gan", seed=3, axes="sefa")
+    count, given = len(pads.last["axes"].vectors), pads.last["axes"].names[0]
+    app.selectbox(key="naming-direction").set_value(9).run()
+    app.text_input(key="direction-name-sefa-9").set_value("  sleeves ").run()
+    app.toggle(key="direction-kept-sefa-9").set_value(True).run()
+    axes = pads.last["axes"]
+    assert axes.names[:2] == ["sleeves", given] and axes.indices[:2] == [9, 0] and len(axes.vectors) == count
+    assert app.selectbox(key="naming-direction").options[9] == "sleeves (Direction 10)"
+    app.segmented_control(key="axes").set_value("raw").run()
+    assert "sleeves" not in pads.last["axes"].names, "direction 10 of another kind is another direction"
+    app.segmented_control(key="axes").set_value("sefa").run()
+    assert pads.last["axes"].names[0] == "sleeves"
+    app.text_input(key="direction-name-sefa-9").set_value(" ").run()
+    assert pads.last["axes"].names[0] == "Direction 10"
+    app.text_input(key="direction-name-sefa-9").set_value("cuffs").run()
+    app.button(key="reset-names").click().run()
+    assert list(pads.last["axes"].indices) == list(range(count)) and "cuffs" not in pads.last["axes"].names
+    assert app.button(key="reset-names").disabled
+
+
+def test_kept_directions_are_kept_while_others_move(open_app, pads) -> None:
+    app = open_app("explore", model="tiny-gan", seed=3)
+    last = pads.last["axes"].indices[-1]
+    app.selectbox(key="naming-direction").set_value(last).run()
+    app.toggle(key=f"direction-kept-pca-{last}").set_value(True).run()
+    pads.tell(app, "on_keep", True)
+    assert app.session_state["view"].point.keep[0] == last

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from explorer import state, tray
+from explorer import favourites, state, tray
 from explorer.route import Route, is_seed
 from explorer.tray import Kept
 from models import catalog
@@ -140,3 +140,29 @@ def test_undo_across_models_leaves_nothing_of_the_other_model(open_app) -> None:
     assert view.model == "tiny-vae" and all(is_seed(key) for key in view.route.points)
     app.switch_page("views/interpolate.py").run()
     assert not app.exception and not app.error
+
+
+def test_a_file_brings_the_names_of_directions_back(zoo, session) -> None:
+    info = catalog.find("tiny-gan")
+    favourites.rename(info, "sefa", 4, "sleeves")
+    favourites.keep(info, "sefa", 4, True)
+    favourites.keep(info, "pca", 2, True)
+    saved = favourites.every()
+    data = tray.to_json().encode()
+    session.clear()
+    favourites.rename(info, "sefa", 1, "another")
+    assert tray.from_json(data, [info]) == 0
+    assert favourites.every() == saved and dict(favourites.of(info, "sefa").names) == {4: "sleeves"}
+
+
+def test_no_more_directions_are_kept_than_fit(zoo, session) -> None:
+    info = catalog.find("tiny-gan")
+    for index in range(favourites.MOST_AT_HAND + 3):
+        favourites.keep(info, "raw", index, True)
+    assert favourites.of(info, "raw").at_hand == tuple(range(favourites.MOST_AT_HAND))
+    favourites.keep(info, "raw", 0, False)
+    favourites.rename(info, "raw", 1, "x" * 99)
+    found = favourites.of(info, "raw")
+    assert found.at_hand[0] == 1 and dict(found.names) == {1: "x" * favourites.LONGEST}
+    favourites.reset(info, "raw")
+    assert favourites.every() == []
