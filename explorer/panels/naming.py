@@ -3,7 +3,7 @@
 import streamlit as st
 
 from explorer import favourites, state
-from explorer.panels.point import Located, title
+from explorer.panels.point import Located
 from explorer.text import _
 from models.catalog import ModelInfo
 
@@ -19,14 +19,13 @@ def show(info: ModelInfo, found: Located) -> None:
 def _draw(info: ModelInfo, found: Located) -> None:
     axes, count = found.axes.kind, len(found.titles)
     own = favourites.of(info, axes)
-    names = dict(own.names)
     chosen = st.session_state.get(_CHOSEN)
     if chosen not in range(count):
         st.session_state[_CHOSEN] = found.axes.indices[0]
     index: int = st.selectbox(
         _("Direction"),
         range(count),
-        format_func=lambda one: title(found.titles[one], names.get(one)),
+        format_func=lambda one: found.titles[one],
         key=_CHOSEN,
     )
     st.text_input(
@@ -36,7 +35,7 @@ def _draw(info: ModelInfo, found: Located) -> None:
         help=_("What moving along it does, in your words. Empty: the name that it came with."),
         **state.controlled(
             f"direction-name-{axes}-{index}",
-            names.get(index, ""),
+            dict(own.names).get(index, ""),
             lambda name: favourites.rename(info, axes, index, name),
         ),
     )

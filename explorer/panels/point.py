@@ -124,11 +124,6 @@ def _alt(info: ModelInfo, point: Point) -> str:
     return _("What {title} makes of this point, seed {seed}").format(title=info.title, seed=point.seed)
 
 
-def title(given: str, own: str | None) -> str:
-    """Return what a direction is called: the person's own name for it, beside the one that it came with."""
-    return f"{own} ({given})" if own else given
-
-
 def _titles(kind: str, found: "Mapping[str, NDArray[Any]]") -> list[str]:
     given = list(found.get("names", ()))
     return [str(given[i]) if given else _name(kind, i, vector) for i, vector in enumerate(found["vectors"])]

@@ -250,7 +250,7 @@ def test_other_directions_do_not_move_the_point(open_pad: Open) -> None:
 
 
 def test_the_others_stay_when_asked_to(open_pad: Open) -> None:
-    pad = open_pad("/explore?model=fashion-gan&seed=5&axes=pca").wait_live()
+    pad = open_pad("/explore?model=digits-gan&seed=5&axes=pca").wait_live()
     before = pad.values()
     pad.grab(pad.dial(0).locator(".track"), 0.9)
     moved = pad.values()
@@ -270,7 +270,7 @@ def test_the_others_stay_when_asked_to(open_pad: Open) -> None:
 
 
 def test_what_a_person_likes_is_remembered(open_pad: Open) -> None:
-    pad = open_pad("/explore?model=fashion-gan&seed=5").wait_live()
+    pad = open_pad("/explore?model=digits-gan&seed=5").wait_live()
     pad.page.get_by_role("button", name="Show speed").click()
     pad.page.get_by_role("button", name="Smooth between the pixels").click()
     assert pad.page.locator(".meter").is_visible()
@@ -282,7 +282,7 @@ def test_what_a_person_likes_is_remembered(open_pad: Open) -> None:
 
 
 def test_easing_ends_where_the_pointer_is(open_pad: Open) -> None:
-    pad = open_pad("/explore?model=fashion-gan&seed=5").wait_live()
+    pad = open_pad("/explore?model=digits-gan&seed=5").wait_live()
     pad.page.get_by_role("button", name="Ease to where you point").click()
     pad.grab(pad.plane, 0.2, 0.2)
     pad.page.mouse.up()
@@ -296,7 +296,7 @@ def test_a_drag_outlives_a_restart_of_the_server(
 ) -> None:
     port = free_port()
     with running(home, port) as address:
-        pad = open_pad("/explore?model=fashion-gan&seed=5", at=address).wait_live()
+        pad = open_pad("/explore?model=digits-gan&seed=5", at=address).wait_live()
         move = pad.grab(pad.dial().locator(".track"), 0.8)
         pad.wait_changed(np.zeros_like(pad.pixels()))
     move(0.3, 0.5)
@@ -324,7 +324,7 @@ def test_without_a_socket_the_picture_follows_on_release(open_pad: Open, code: i
         close = {"code": code, "reason": reason} if code == 4429 else {}
         page.route_web_socket(re.compile("/api/live"), lambda socket: socket.close(**close))
 
-    pad = open_pad("/explore?model=fashion-gan&seed=5", prepare=block)
+    pad = open_pad("/explore?model=digits-gan&seed=5", prepare=block)
     pad.status.get_by_text("when you let go").wait_for()
     assert reason in pad.status.inner_text()
     before = pad.pixels()
@@ -387,6 +387,42 @@ def test_the_browser_and_python_agree_on_every_move(browser: Any) -> None:
             last = moves[-1][0]
             assert float(vectors[last[0]] @ torch.tensor(z)) == pytest.approx(last[1], abs=1e-3)
     page.close()
+
+
+def test_the_others_stay_where_they_are_kept(open_pad: Open) -> None:
+    pad = open_pad("/explore?model=digits-gan&seed=5").wait_live()
+    switch = pad.page.get_by_role("switch", name="Keep the others fixed")
+    before, values = pad.pixels(), pad.values()
+    pad.grab(pad.dial().locator(".track"), 0.9)
+    moved = pad.values()
+    assert max(abs(a - b) for a, b in zip(moved[1:], values[1:], strict=True)) > 0.025, "these do overlap"
+    pad.page.mouse.up()
+    pad.wait_for_edits("edits=0:3")
+    together = pad.wait_changed(before)
+    switch.focus()
+    pad.page.keyboard.press("Space")
+    pad.page.wait_for_url(re.compile("keep=0"))
+    alone = pad.wait_changed(together)
+    assert pad.values() == pytest.approx([moved[0], *values[1:]], abs=0.011)
+    pad.grab(pad.dial(1).locator(".track"), 0.2)
+    pad.wait_changed(alone)
+    pad.page.mouse.up()
+    link = pad.wait_for_edits(r"edits=0:3.*1:-.*keep=0")
+    assert pad.values() == pytest.approx([moved[0], pad.value(1), *values[2:]], abs=0.011)
+    pad.page.wait_for_timeout(500)
+    shown = pad.pixels()
+    open_pad(link).wait_live().wait_shows(shown)
+
+
+def test_a_direction_gets_a_name(open_pad: Open) -> None:
+    pad = open_pad("/explore?model=fashion-gan&seed=5").wait_live()
+    pad.page.locator(".st-key-naming button").first.click()
+    name = pad.page.get_by_label("Name", exact=True)
+    name.fill("sleeves")
+    name.press("Enter")
+    pad.page.get_by_role("slider", name="sleeves, 11 %").wait_for()
+    pad.page.keyboard.press("Escape")
+    assert pad.page.locator(".field select option", has_text="sleeves").count() == 2
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
