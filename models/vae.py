@@ -4,6 +4,11 @@
 
 A plain autoencoder's codes follow no prior. After training, an affine map is fitted between N(0, I) and their
 Gaussian (`latent_mean`, `latent_scale`), so that its latents, too, are in prior standard deviations.
+
+A conditional VAE gets one for each class: q(z|x) averaged over the images of one class is not N(0, I), though over
+all of them it nearly is. The map makes the prior of a class the Gaussian of its codes, and so samples of the prior
+decode to what the class looks like. This is the conditional prior p(z|y) of Sohn, Lee & Yan (2015, "Learning
+structured output representation using deep conditional generative models"), fitted after training by its moments.
 """
 
 from collections.abc import Callable, Mapping
@@ -37,6 +42,8 @@ class Autoencoder(LatentModel):
         super().__init__(config)
         self.likelihood = config.likelihood
         self.stochastic = config.family != "ae"
+        self.fitted = config.family != "vae"  # whether latents are mapped to codes
+        kinds = max(1, config.classes)
         self.encoder = Encoder(config)
         self.label = nn.Embedding(config.classes, self.encoder.out_features) if config.classes else None
         self.head = nn.Linear(self.encoder.out_features, config.latent_dim * (1 + self.stochastic))
@@ -44,9 +51,10 @@ class Autoencoder(LatentModel):
         nn.init.zeros_(self.head.bias)
         self.decoder = Decoder(config)
         self.log_sigma = nn.Parameter(torch.zeros(()))
-        self.register_buffer("latent_mean", torch.zeros(config.latent_dim))
-        self.register_buffer("latent_scale", torch.eye(config.latent_dim))
-        # Of the posterior means of the training images: its eigenvectors are the directions that the data use.
+        # One map for each class: the mean and a Cholesky factor of the covariance of its codes.
+        self.register_buffer("latent_mean", torch.zeros(kinds, config.latent_dim))
+        self.register_buffer("latent_scale", torch.eye(config.latent_dim).repeat(kinds, 1, 1))
+        # Of the latents of the training images: its eigenvectors are the directions that the data use.
         self.register_buffer("aggregate_covariance", torch.eye(config.latent_dim))
 
     def parts(self) -> Mapping[str, nn.Module]:
@@ -70,34 +78,49 @@ class Autoencoder(LatentModel):
     def encode(
         self, x: Float[Tensor, "batch channels height width"], labels: Int[Tensor, " batch"] | None = None
     ) -> Posterior:
-        """Return q(z|x) for images in [-1, 1], in prior standard deviations."""
-        q = self.posterior(x, labels)
-        if self.stochastic:
-            return q
-        centred = (q.mean - self.latent_mean).T
-        solve = cast(Callable[..., Tensor], torch.linalg.solve_triangular)  # pyright: ignore[reportUnknownMemberType]
-        return Posterior(solve(self.latent_scale, centred, upper=False).T, q.logvar)
+        """Return q(z|x) for images in [-1, 1], in prior standard deviations.
 
-    def codes(self, z: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch dim"]:
+        Where codes are mapped (`ae`, `cvae`), the variances are those of each latent dimension on its own: the
+        map makes them depend on each other a little.
+        """
+        q = self.posterior(x, labels)
+        if not self.fitted:
+            return q
+        solve = cast(Callable[..., Tensor], torch.linalg.solve_triangular)  # pyright: ignore[reportUnknownMemberType]
+        inverse = solve(self.latent_scale, torch.eye(self.latent_dim, device=x.device), upper=False)
+        mean, inverse = self._of_class(self.latent_mean, labels), self._of_class(inverse, labels)
+        variance = inverse.square() @ q.logvar.exp()[:, :, None]
+        return Posterior((inverse @ (q.mean - mean)[:, :, None])[:, :, 0], variance[:, :, 0].log())
+
+    def codes(
+        self, z: Float[Tensor, "batch dim"], labels: Int[Tensor, " batch"] | None = None
+    ) -> Float[Tensor, "batch dim"]:
         """Map latents in prior standard deviations to the codes that the decoder was trained on."""
-        return z if self.stochastic else self.latent_mean + z @ self.latent_scale.T
+        if not self.fitted:
+            return z
+        mean, scale = self._of_class(self.latent_mean, labels), self._of_class(self.latent_scale, labels)
+        return mean + (scale @ z[:, :, None])[:, :, 0]
+
+    def _of_class(self, table: Tensor, labels: Tensor | None) -> Tensor:
+        """Return each image's row of a table, or the only row of that of an unconditional model."""
+        return table if labels is None or not self.classes else table[labels]
 
     def decode(
         self, z: Float[Tensor, "batch dim"], labels: Int[Tensor, " batch"] | None = None
     ) -> Float[Tensor, "batch channels height width"]:
         """Return the mean of p(x|z) in [-1, 1]."""
-        return objectives.decoder_mean(self.likelihood, self.decoder(self.codes(z), labels))
+        return objectives.decoder_mean(self.likelihood, self.decoder(self.codes(z, labels), labels))
 
     def first_layer(self) -> Float[Tensor, "out dim"]:
-        """Return the weight that latents meet first."""
+        """Return the weight that latents meet first; of a conditional model its mean over classes."""
         weight = self.decoder.first.weight
-        return weight if self.stochastic else weight @ self.latent_scale
+        return weight @ self.latent_scale.mean(0) if self.fitted else weight
 
     def hidden(
         self, z: Float[Tensor, "batch dim"], labels: Int[Tensor, " batch"] | None = None
     ) -> Float[Tensor, "batch features"]:
         """Return the decoder's first features, shape (B, F)."""
-        return self.decoder.hidden(self.codes(z), labels)
+        return self.decoder.hidden(self.codes(z, labels), labels)
 
 
 class AutoencoderRecipe(Recipe):
@@ -172,17 +195,41 @@ class AutoencoderRecipe(Recipe):
         model = model.eval().requires_grad_(False)
         chunks = [slice(start, start + 500) for start in range(0, min(len(data), 10_000), 500)]
         labels = [data.labels_at(chunk, "cpu") if model.classes else None for chunk in chunks]
-        codes = torch.cat(
-            [model.posterior(data.floats(c), y).mean for c, y in zip(chunks, labels, strict=True)]
-        )
-        # Ridge: a code that never varies must not make the covariance singular.
-        covariance = (
-            torch.cov(codes.T).reshape(model.aggregate_covariance.shape) + 1e-6 * model.aggregate_covariance
-        )
+        found = [model.posterior(data.floats(c), y) for c, y in zip(chunks, labels, strict=True)]
+        q = Posterior(torch.cat([one.mean for one in found]), torch.cat([one.logvar for one in found]))
+        classes = torch.cat([y for y in labels if y is not None]) if model.classes else None
+        if model.fitted:
+            _fit(model, q, classes)
         if model.stochastic:
-            model.aggregate_covariance.copy_(covariance)
-        else:
-            model.latent_mean.copy_(codes.mean(0))
-            factor = cast(Tensor, torch.linalg.cholesky(covariance))  # pyright: ignore[reportUnknownMemberType]
-            model.latent_scale.copy_(factor)
+            latents = [model.encode(data.floats(c), y).mean for c, y in zip(chunks, labels, strict=True)]
+            model.aggregate_covariance.copy_(_covariance(torch.cat(latents)))
         return model
+
+
+def _fit(model: Autoencoder, q: Posterior, labels: Tensor | None) -> None:
+    """Fit the map from N(0, I) to the codes of each class, by the moments of the average of their posteriors.
+
+    Classes with few images lean on the others: their covariance is mixed with that within all classes, which
+    counts as D images; so are means with that of all, which counts as one.
+    """
+    index = torch.zeros(len(q.mean), dtype=torch.long) if labels is None else labels
+    members = [index == kind for kind in range(len(model.latent_mean))]
+    counts = torch.tensor([int(member.sum()) for member in members])[:, None]
+    sums = torch.stack([q.mean[member].sum(0) for member in members])
+    means = (sums + q.mean.mean(0)) / (counts + 1)
+    centred = q.mean - means[index]
+    scatters = torch.stack(
+        [centred[m].T @ centred[m] + torch.diag(q.logvar[m].exp().sum(0)) for m in members]
+    )
+    dim = model.latent_dim
+    pooled = scatters.sum(0) / counts.sum()
+    covariances = (scatters + dim * pooled) / (counts[:, :, None] + dim)
+    model.latent_mean.copy_(means)
+    factors = cast(Tensor, torch.linalg.cholesky(covariances + 1e-6 * torch.eye(dim)))  # pyright: ignore[reportUnknownMemberType]
+    model.latent_scale.copy_(factors)
+
+
+def _covariance(rows: Tensor) -> Tensor:
+    """Return the covariance of rows; ridge, because a code that never varies must not make it singular."""
+    dim = rows.shape[1]
+    return torch.cov(rows.T).reshape(dim, dim) + 1e-6 * torch.eye(dim)
