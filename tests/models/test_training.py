@@ -18,6 +18,7 @@ from models.families import FAMILIES
 from models.gan import GanRecipe
 from models.training import loop, session
 from models.training.runs import Run
+from models.vae import Autoencoder
 
 TINY = {"width": "4", "batch_size": "16"}
 
@@ -108,6 +109,7 @@ torch.set_num_threads(1)
 from models.datasets import load
 from models.training import loop, session
 from models.training.runs import Run
+from models.vae import Autoencoder
 loop.SAVE_SECONDS = 0.05
 data = load("digits", "train"), load("digits", "test")
 for line in sys.stdin:
@@ -319,3 +321,25 @@ def test_presets_of_every_family_are_valid() -> None:
             dataset = "digits" if entry.conditional else "avatars"
             config = session.configure(dataset, family, preset_name=name)
             assert config.model["size"] == DATASETS[dataset].size
+
+
+def test_a_conditional_vae_has_a_prior_for_each_class(
+    tmp_path: Path, digits: tuple[ImageData, ImageData]
+) -> None:
+    train, test = digits
+    config = tiny("cvae", steps=60, latent_dim="3", likelihood="bernoulli")
+    model = checkpoints.load(session.train(session.new_run(config, tmp_path / "run"), data=digits).checkpoint)
+    assert isinstance(model, Autoencoder) and model.latent_mean.shape == (10, 3)
+    x, labels = train.floats(slice(0, None)), train.labels_at(slice(0, None), "cpu")
+    codes, q = model.posterior(x, labels), model.encode(x, labels)
+    torch.testing.assert_close(model.codes(q.mean, labels), codes.mean, atol=1e-3, rtol=1e-3)
+    for kind in range(10):
+        mean, variance = q.mean[labels == kind], q.logvar[labels == kind].exp()
+        assert mean.mean(0).abs().max() < 0.1, "latents of a class are centred"
+        spread = mean.var(0) + variance.mean(0)
+        assert spread.min() > 0.8 and spread.max() < 1.2, "and spread as the prior is"
+    z = torch.zeros(2, 3)
+    apart = model.decode(z, torch.tensor([0, 1]))
+    assert (apart[0] - apart[1]).abs().mean() > 0.01
+    with pytest.raises(ValueError, match="labels"):
+        model.encode(test.floats(slice(0, 2)))
