@@ -18,6 +18,7 @@ from models.families import FAMILIES
 from models.tables import nearest
 
 CONFIG, WEIGHTS, CARD, SHEET = "config.json", "model.safetensors", "card.json", "sheet.png"
+DIRECTIONS = "directions.npz"  # of attributes, see `models.attributes.ship`; there or not
 PICKLES = {".pt", ".pth", ".pkl", ".pickle", ".bin", ".ckpt"}
 FORMAT = 1
 _ID = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"

@@ -21,6 +21,7 @@ from torch import Tensor
 from models.catalog import CARD, CONFIG, PICKLES, SHEET, WEIGHTS, Card, CheckpointConfig, ModelInfo, read
 from models.config import ModelConfig, parse
 from models.core import ImageModel, LatentModel, to_pixels
+from models.disk import replacing
 from models.errors import UserError, write_error
 from models.families import FAMILIES
 from models.latent import default_labels, prior
@@ -175,12 +176,10 @@ def update_card(folder: Path, metrics: dict[str, dict[str, object]]) -> None:
     info = read(folder)
     known = {name: metric.model_dump() for name, metric in info.card.metrics.items()}
     card = parse(Card, {**info.card.model_dump(), "metrics": {**known, **metrics}}, what="The card")
-    temporary = folder / f".{CARD}.tmp"
     try:
-        temporary.write_text(card.model_dump_json(indent=2) + "\n")
-        temporary.replace(folder / CARD)
+        with replacing(folder / CARD) as temporary:
+            temporary.write_text(card.model_dump_json(indent=2) + "\n")
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise write_error(folder / CARD, error) from error
 
 

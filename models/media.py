@@ -3,7 +3,6 @@
 A file is written under a temporary name and renamed: it is there in full or not at all.
 """
 
-import os
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from models.disk import replacing
 from models.errors import UserError, write_error
 
 MIN_PIXELS = 256  # smallest height or width of an animation: players blur what they have to enlarge
@@ -132,17 +132,8 @@ _WRITERS = {".gif": _write_gif, ".mp4": _write_mp4}
 
 
 def _write(path: Path, write: Callable[[Path], object]) -> None:
-    temporary: Path | None = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
-        os.close(handle)
-        temporary = Path(name)
-        write(temporary)
-        temporary.chmod(0o644)
-        temporary.replace(path)
+        with replacing(path) as temporary:
+            write(temporary)
     except OSError as error:
         raise write_error(path, error) from error
-    finally:
-        if temporary:
-            temporary.unlink(missing_ok=True)

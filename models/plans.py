@@ -79,7 +79,8 @@ def preparing(scene: Scene, work: Generator[float, None, T]) -> Generator[Render
         except StopIteration as stop:
             return cast(T, stop.value)
         # Never 1, which would say that the pictures are there.
-        yield RenderResult(nothing, np.empty((0, scene.model.latent_dim), np.float32), done=0.99 * share)
+        latents = np.empty((0, scene.model.latent_dim), np.float32)
+        yield RenderResult(nothing, latents, done=0.99 * share, waiting=share < 1)
 
 
 def planned(scene: Scene, op: Operation) -> Generator[RenderResult, None, Plan]:
