@@ -1,4 +1,4 @@
-"""What is kept between reruns and shared by all sessions: the only `st.cache_*` functions.
+"""What is kept between reruns and shared by all sessions: answers, and the only `st.cache_*` functions.
 
 Everything is keyed by values (requests, digests, modification times); no argument is left out of a key.
 torch is imported when the first picture is asked for, not before.
@@ -6,6 +6,9 @@ torch is imported when the first picture is asked for, not before.
 
 import struct
 import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,24 +20,51 @@ from models import catalog, paths
 from models.catalog import CARD, CONFIG, ModelInfo
 from models.errors import UserError
 from models.requests import Directions, RenderRequest, Sample
+from models.shared import Progress, Shared
 
 if TYPE_CHECKING:  # importing it for more than annotations would import torch
     from models.render import RenderResult
 
 _WARM_UP_DELAY = 1.5  # seconds that the browser needs for itself first
 _SHEET = 8  # pictures a row and rows of a card's sheet
+_answers: "Shared[RenderResult]" = Shared(keep=64)  # a film: 3 MB
 
 
 def _key(request: RenderRequest) -> str:
     return request.model_dump_json()
 
 
-@st.cache_resource(max_entries=64, show_spinner=False, hash_funcs={RenderRequest: _key})  # a film: 3 MB
-def render(request: RenderRequest) -> "RenderResult":
-    """Answer a request; raises UserError. The result is shared: do not write into its arrays."""
+def _answer(request: RenderRequest, progress: Progress) -> "RenderResult":
     from models.render import render as answer
 
-    return answer(request)
+    return answer(request, progress)
+
+
+def render(request: RenderRequest) -> "RenderResult":
+    """Answer a request; raises UserError. The result is shared: do not write into its arrays."""
+    return _answers.begin(_key(request), partial(_answer, request)).value()
+
+
+def stream(request: RenderRequest) -> "Iterator[RenderResult]":
+    """Answer a request as `render` does; until the answer is there, yield empty ones that tell how far it is."""
+    import numpy as np
+
+    from models.results import RenderResult
+
+    working = _answers.wait(_key(request), partial(_answer, request))
+    nothing = RenderResult(np.empty((0, 1, 1, 1), np.uint8), np.empty((0, 1), np.float32))
+    while True:
+        try:
+            share = next(working)
+        except StopIteration as stop:
+            yield stop.value
+            return
+        yield replace(nothing, done=share, waiting=share < 1)
+
+
+def forget_answers() -> None:
+    """Answer all requests anew from now on."""
+    _answers.clear()
 
 
 @st.cache_data(max_entries=256, show_spinner=False, hash_funcs={RenderRequest: _key})

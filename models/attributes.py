@@ -43,6 +43,7 @@ _STEP = 1.0  # of these moves, in prior standard deviations: about as far as a s
 _RARE = 0.02  # share of the samples below which a value is too rare to fit
 _CONSTANT = 1e-3  # standard deviation of a continuous attribute, in its range, below which it is constant
 _ACCURACY, _R2 = 0.05, 0.02  # by which a direction must beat chance to be one
+_BEGUN = 0.005  # share that is told before a turn is waited for: who looks on then knows that it takes long
 _RIDGE = 10.0  # strength of the prior on weights: for latents of variance 1 that of ten samples
 
 
@@ -118,6 +119,7 @@ def attributes(
     judge = judge_of(origin.dataset, model.sample_shape)
     found = _known(model, judge, seed, origin)
     if found is None:
+        progress(_BEGUN)
         with COSTLY:
             found = find(model, judge, seed, progress)
         if origin.digest:

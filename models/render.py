@@ -26,7 +26,7 @@ from models.errors import UserError
 from models.plans import CHUNK, Scene, decoded, planned, preparing
 from models.requests import Decode, Directions, Grid, Operation, Point, RenderRequest, Traverse
 from models.results import RenderResult, array, pictures
-from models.shared import Progress, Shared, Waiting, outcome
+from models.shared import Progress, Shared, Waiting, outcome, unheard
 from models.values import Value
 
 KEPT_MODELS = 16
@@ -189,9 +189,12 @@ def _decoded(scene: Scene, op: Operation) -> Iterator[RenderResult]:
             return
 
 
-def render(request: RenderRequest) -> RenderResult:
-    """Answer a request completely; raises UserError as `stream` does."""
-    *_, last = stream(request)
+def render(request: RenderRequest, progress: Progress = unheard) -> RenderResult:
+    """Answer a request completely, and tell how much of it is done; raises UserError as `stream` does."""
+    last = None
+    for last in stream(request):
+        progress(last.done)
+    assert last
     return last
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from explorer import cache, controls
+from explorer import background, cache, controls
 from explorer.components.plane import Cloud
 from explorer.panels import problem
 from explorer.text import _
@@ -30,7 +30,7 @@ def show(info: ModelInfo, vectors: "NDArray[np.float32]") -> Cloud | None:
         vectors: The plane's directions, unit rows (2, D).
 
     Returns:
-        None where nothing is to be seen, or can be.
+        None where nothing is to be seen, or can be, or not yet: the page then shows how far they are.
     """
     if not info.can("encode"):
         st.caption(_("This model has no encoder, so no data can be laid over the map."))
@@ -58,9 +58,11 @@ def show(info: ModelInfo, vectors: "NDArray[np.float32]") -> Cloud | None:
             key="codes-count",
             persist_state="session",
         )
+        request = controls.ask(info, Codes(count=count))
+        if not background.ready("codes", request, _("Encoding images")):
+            return None
         try:
-            with st.spinner(_("Encoding images")):
-                found = cache.render(controls.ask(info, Codes(count=count)))
+            found = cache.render(request)
         except UserError as error:
             if error.code not in _QUIET:
                 raise

@@ -114,7 +114,7 @@ def test_data_that_are_not_here_are_said_quietly(
         yield 0.0
 
     monkeypatch.setattr("models.answers.gallery", gallery)
-    cache.render.clear()
+    cache.forget_answers()
     app = open_app("plane", model="tiny-vae-2d")
     assert maps[-1][1] is None and not app.error
     assert any("are not on this machine" in str(caption.value) for caption in app.caption)
