@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from explorer import figures
+from explorer.components.tiles import COLUMNS
 from explorer.settings import settings
 from models import catalog, paths
 from models.catalog import CARD, CONFIG, ModelInfo
@@ -26,7 +26,6 @@ if TYPE_CHECKING:  # importing it for more than annotations would import torch
     from models.render import RenderResult
 
 _WARM_UP_DELAY = 1.5  # seconds that the browser needs for itself first
-_SHEET = 8  # pictures a row and rows of a card's sheet
 _answers: "Shared[RenderResult]" = Shared(keep=64)  # a film: 3 MB
 
 
@@ -68,11 +67,14 @@ def forget_answers() -> None:
 
 
 @st.cache_data(max_entries=256, show_spinner=False, hash_funcs={RenderRequest: _key})
-def sheet(requests: tuple[RenderRequest, ...], columns: int = figures.COLUMNS) -> bytes:
+def sheet(requests: tuple[RenderRequest, ...], columns: int = COLUMNS) -> bytes:
     """Return the pictures of some requests as one PNG, `columns` a row."""
     import numpy as np
 
-    return figures.sheet(np.concatenate([render(request).images for request in requests]), columns)
+    from models import media
+
+    images = np.concatenate([render(request).images for request in requests])
+    return media.png(media.contact_sheet(images, columns))
 
 
 @st.cache_data(show_spinner=False)
@@ -114,7 +116,7 @@ def _read(path: str, stamp: int, shape: tuple[int, int, int]) -> bytes | None:
     except OSError:
         return None
     _, height, width = shape
-    size = struct.pack(">II", _SHEET * width, _SHEET * height)
+    size = struct.pack(">II", COLUMNS * width, COLUMNS * height)
     return data if data.startswith(b"\x89PNG\r\n\x1a\n") and data[16:24] == size else None
 
 

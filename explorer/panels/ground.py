@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from explorer import cache, controls, figures, state
+from explorer import cache, controls, state
 from explorer.components.plane import Cloud, Ground, plane, scale
 from explorer.panels import point as place, problem
 from explorer.panels.point import Located
 from explorer.text import _
 from models.catalog import ModelInfo
+from models.media import enlarged, png
 from models.requests import Grid, Point
 
 if TYPE_CHECKING:
@@ -191,9 +192,7 @@ def here(found: Located, ground: Ground) -> bool:
     image = found.image
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         factor = max(1, 112 // image.shape[0])
-        st.image(
-            figures.png(figures.enlarge(image, factor)), width=factor * image.shape[1], alt=found.place.alt
-        )
+        st.image(png(enlarged(image, factor)), width=factor * image.shape[1], alt=found.place.alt)
         with st.container():
             pairs = zip(ground.names, ground.here, strict=True)
             words = " · ".join(f"{name} {_signed(coordinate)}" for name, coordinate in pairs)
