@@ -56,6 +56,7 @@ def loaded_after(code: str) -> set[str]:
         "models.config",
         "models.requests",
         "models.paths",
+        "models.plane",
         "models.tables",
         "models.errors",
         "models.families",
