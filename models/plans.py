@@ -16,6 +16,7 @@ from torch import Tensor
 
 from models import latent, plane
 from models.catalog import ModelInfo
+from models.choices import ROUTES
 from models.core import Features, LatentModel
 from models.directions import Directions as DirectionSet
 from models.errors import UserError
@@ -65,6 +66,7 @@ class Plan:
 
 Measure = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 Planning = Generator[float, None, Plan]  # yields the share of the preparations that is done
+Route = Callable[[Scene, Interpolate], Plan | Planning]
 
 
 def preparing(scene: Scene, work: Generator[float, None, T]) -> Generator[RenderResult, None, T]:
@@ -190,7 +192,8 @@ def _interpolate(scene: Scene, op: Interpolate) -> Plan | Planning:
     return ROUTES[op.method](scene, op)
 
 
-def _closed(scene: Scene, op: Interpolate) -> Plan:
+def closed(scene: Scene, op: Interpolate) -> Plan:
+    """Return the plan of a route by a formula, one of `models.latent.PATHS`."""
     keys = points(scene, op.points)
     return walk(keys, latent.through(keys.z, op.frames, op.method))
 
@@ -236,12 +239,6 @@ def _directions(scene: Scene, op: Directions) -> Plan:
         values["moves"] = found.moves(range(len(found.vectors)), op.keep)
     return Plan(torch.empty(0, scene.model.latent_dim), None, values)
 
-
-# Ways from key point to key point; those that have to prepare something are generators.
-ROUTES = Table[Callable[[Scene, Interpolate], Plan | Planning]](
-    "interpolation",
-    {**dict.fromkeys(latent.PATHS, _closed), "data": "models.geodesics:plan"},
-)
 
 # A planner takes the operation that it is named after, which a Callable type cannot say.
 PLANS = Table[Callable[[Scene, Any], Plan | Planning]](

@@ -127,11 +127,9 @@ def _scene(digest: str) -> Scene:
     model, info = _cache.entry(digest)
 
     def judge() -> tuple[Features, str] | None:
-        found = catalog.classifier_for(info.dataset)
+        found = catalog.classifier_for(info.dataset, model.sample_shape)
         classifier = _cache.model(found.digest, found) if found else None
-        if not found or not isinstance(classifier, Features) or classifier.sample_shape != model.sample_shape:
-            return None
-        return classifier, found.digest
+        return (classifier, found.digest) if found and isinstance(classifier, Features) else None
 
     def directions(axes: str) -> DirectionSet:
         return outcome(_cache.directions(digest, axes))

@@ -11,6 +11,7 @@ from explorer.components.player import COLUMNS, Film, player
 from explorer.panels import keyframes, problem
 from explorer.text import _
 from models.catalog import ModelInfo
+from models.choices import ROUTES
 from models.errors import UserError
 from models.requests import Interpolate, Nearest, Point, RenderRequest
 
@@ -65,11 +66,11 @@ class Walk:
 def options() -> None:
     """Draw how the route goes, and in how many frames."""
     shown = state.view().route
-    words = {name: _METHODS[name]() for name in route.METHODS}
+    words = {name: _METHODS[name]() if name in _METHODS else (name, name) for name in ROUTES}
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         st.segmented_control(
             _("Way"),
-            route.METHODS,
+            list(ROUTES),
             format_func=lambda name: words[name][0],
             width="content",
             help="\n".join(f"- **{title}**: {text}." for title, text in words.values()),
