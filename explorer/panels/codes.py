@@ -9,6 +9,7 @@ from explorer import background, cache, controls
 from explorer.components.plane import Cloud
 from explorer.panels import problem
 from explorer.text import _
+from explorer.words import word
 from models.catalog import ModelInfo
 from models.datasets import DATASETS
 from models.errors import UserError
@@ -80,22 +81,18 @@ def _groups(
 
     data = DATASETS[info.dataset]
     if "labels" in values:
-        return values["labels"].astype(np.uint8), data.classes
+        return values["labels"].astype(np.uint8), tuple(map(word, data.classes))
     kinds = [number for number, factor in enumerate(data.factors) if factor.kind == "categorical"]
     if "factors" not in values or not kinds:
         return np.zeros(count, np.uint8), ("",)
     column = st.selectbox(
         _("Colour by"),
         kinds,
-        format_func=lambda number: _words(data.factors[number].name),
+        format_func=lambda number: word(data.factors[number].name).capitalize(),
         width=150,
         key=f"codes-colour-{info.dataset}",
         persist_state="session",
     )
     return values["factors"][:, column].astype(np.uint8), [
-        _words(name) for name in data.factors[column].values
+        word(name).capitalize() for name in data.factors[column].values
     ]
-
-
-def _words(name: str) -> str:
-    return name.replace("_", " ").capitalize()

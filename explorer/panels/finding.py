@@ -27,7 +27,7 @@ def ready(info: ModelInfo) -> bool:
         return True
     problem.show_notices()
     # Edits along directions that nobody knows yet lead nowhere.
-    controls.axes(cache.axes(), point.axes, lambda axes: state.update_point(axes=axes, edits=()))
+    controls.axes(cache.axes(), point.axes, lambda axes: state.update_point(axes=axes, edits=(), keep=()))
     st.caption(
         _(
             "The model makes thousands of pictures, and a classifier says what they show: that is needed once for each "

@@ -8,6 +8,7 @@ import streamlit as st
 from explorer import cache, controls, state
 from explorer.components.tiles import COLUMNS, tiles
 from explorer.text import _
+from explorer.words import word
 from models.catalog import ModelInfo
 
 PIECE = 64
@@ -66,7 +67,7 @@ def _sheet(info: ModelInfo, first: int, number: int) -> bytes:
 def _name(info: ModelInfo, tile: Tile) -> str:
     if tile.label is None:
         return _("Sample, seed {seed}").format(seed=tile.seed)
-    return _("{label}, seed {seed}").format(label=info.labels[tile.label], seed=tile.seed)
+    return _("{label}, seed {seed}").format(label=word(info.labels[tile.label]), seed=tile.seed)
 
 
 def _piece(info: ModelInfo, first: int, number: int) -> Tile | None:
@@ -76,7 +77,7 @@ def _piece(info: ModelInfo, first: int, number: int) -> Tile | None:
             sheet = _sheet(info, first, number)
     places = [place(info, index) for index in range(first, first + number)]
     by_rows = bool(info.labels) and state.view().classes == "rows"
-    rows = [info.labels[tile.label or 0] for tile in places[::COLUMNS]] if by_rows else []
+    rows = [word(info.labels[tile.label or 0]) for tile in places[::COLUMNS]] if by_rows else []
     _channels, height, width = info.sample_shape
     chosen = tiles(
         sheet,
