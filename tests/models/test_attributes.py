@@ -8,11 +8,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from models import attribute_files, attributes as finder, catalog, checkpoints, paths
+from models import attribute_files, attributes as finder, catalog, paths
 from models.attributes import attributes, find, held_out_score, linear, ship
 from models.config import GanConfig, Head
-from models.core import LatentModel, to_unit
-from models.datasets import load
+from models.core import LatentModel
 from models.directions import DIRECTIONS, Directions, Origin
 from models.errors import UserError
 from models.judge import Judge, judge_of
@@ -367,49 +366,6 @@ def test_pictures_that_are_all_alike_have_no_attributes(judged: Origin) -> None:
     with pytest.raises(UserError, match="all alike") as error:
         attributes(Blank(), origin=judged)
     assert error.value.code == "no-attributes"
-
-
-# Who judges --------------------------------------------------------------------------------------------------
-
-
-def test_the_classifier_of_the_data_set_judges(zoo: Path) -> None:
-    found = judge_of("digits", (1, 16, 16))
-    info = catalog.find("tiny-classifier")
-    assert found.key == info.digest
-    x = torch.rand(3, 1, 16, 16, generator=generator(0)) * 2 - 1
-    classifier = checkpoints.load(info)
-    expected = classifier.classify(x)  # pyright: ignore[reportAttributeAccessIssue, reportCallIssue]
-    assert torch.equal(found.open()(x)["digit"], expected["digit"])
-
-
-def test_labels_and_pixels_judge_where_there_is_no_classifier(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("EXPLORER_MODELS_DIR", str(tmp_path))
-    monkeypatch.setenv("EXPLORER_ASSETS_DIR", str(tmp_path))
-    found = judge_of("digits", (1, 16, 16))
-    data = load("digits", "test")
-    probabilities = found.open()(to_unit(data.images))["label"]
-    assert data.labels is not None
-    assert float((probabilities.argmax(1) == data.labels).float().mean()) > 0.9
-    assert torch.allclose(probabilities.sum(1), torch.ones(len(data)), atol=1e-5)
-    assert found.heads[0].values == tuple("0123456789")
-
-
-@pytest.mark.parametrize(
-    ("dataset", "shape", "remedy"),
-    [
-        ("avatars", (3, 64, 64), "train --dataset avatars --model classifier"),
-        ("digits", (1, 32, 32), "train --dataset digits"),
-        ("folder:pictures", (1, 16, 16), "another kind of directions"),
-    ],
-)
-def test_nobody_to_judge_is_an_error_that_says_what_to_do(
-    dataset: str, shape: tuple[int, int, int], remedy: str, zoo: Path
-) -> None:
-    with pytest.raises(UserError, match=remedy) as error:
-        judge_of(dataset, shape)
-    assert error.value.code == "no-classifier"
 
 
 def test_a_model_of_unknown_origin_has_no_attributes() -> None:
