@@ -1,5 +1,7 @@
 """Checkpoints: a folder of config.json, model.safetensors, card.json and a sheet of samples.
 
+Directions of attributes may lie in it as well (`models.attributes.ship`); what does not fit the weights is ignored.
+
 Weights are stored in half precision and load from safetensors only. A folder is written under a temporary name
 and renamed, so a reader never sees half of one. The digest (sha256 of the weights file) proves integrity, not
 origin.

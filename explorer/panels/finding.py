@@ -18,13 +18,12 @@ def ready(info: ModelInfo) -> bool:
     They are found once for all sessions; the page is drawn anew when they are there.
     """
     point = controls.point_of(info)
-    if point.axes not in cache.axes():
-        return True
-    work = background.follow(_SLOT, controls.directions(info, point.axes), shared=True)
     with st.spinner(_("Opening the model")):
-        work.wait_for_news().wait(background.PATIENCE if work.running else 0)
-    if not work.running:
-        return True
+        if point.axes not in cache.axes():
+            return True
+        work = background.follow(_SLOT, controls.directions(info, point.axes), shared=True).wait_for_news()
+        if not work.wait(background.PATIENCE).running:
+            return True
     problem.show_notices()
     # Edits along directions that nobody knows yet lead nowhere.
     controls.axes(cache.axes(), point.axes, lambda axes: state.update_point(axes=axes, edits=(), keep=()))
