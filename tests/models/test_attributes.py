@@ -1,5 +1,6 @@
 """Attributes: planted ones are found and named, what is to stay stays, the cache is only a cache."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from models import attribute_files, attributes as finder, catalog, paths
+from models import attribute_files, attributes as finder, catalog, checkpoints, paths
 from models.attributes import attributes, find, held_out_score, linear, ship
 from models.config import GanConfig, Head
 from models.core import LatentModel
@@ -16,7 +17,7 @@ from models.directions import DIRECTIONS, Directions, Origin
 from models.errors import UserError
 from models.judge import Judge, judge_of
 from models.latent import generator, prior, projected
-from models.render import render
+from models.render import _Cache, render
 from models.requests import Directions as Op, RenderRequest
 
 DIM = 8
@@ -392,6 +393,23 @@ def test_a_result_holds_names_and_scores_or_empty_arrays(
         assert values["names"].tolist() == ["brighter half: right"]
         assert values["attributes"].tolist() == ["brighter_half"]
         assert 0.5 < values["scores"][0] <= 1 and values["chances"][0] == 0.5
+
+
+def test_a_result_comes_from_the_checkpoint_that_the_catalog_knows(
+    zoo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(finder, "judge_of", lambda dataset, shape: Judge("halves", (HALVES,), lambda: halves))
+    monkeypatch.setenv("EXPLORER_MODELS_DIR", str(tmp_path / "models"))
+    shutil.copytree(zoo / "tiny-gan", tmp_path / "models" / "copied")
+    monkeypatch.setattr("models.render._cache", _Cache(1))
+    info = catalog.find("copied")
+    model = checkpoints.load(info)
+    assert isinstance(model, LatentModel) and ship(model, Origin(info.dataset, info.digest, info.path))
+    monkeypatch.setattr(finder, "find", lambda *given: pytest.fail("they are there already"))
+    values = render(RenderRequest(model=info.digest, op=Op(axes="attributes"))).values
+    assert values["names"].tolist() == ["brighter half: right"]
+    (info.path / "directions.npz").write_bytes(b"no directions")
+    assert checkpoints.load(catalog.find("copied")).state_dict().keys() == model.state_dict().keys()
 
 
 HALVES = Head(name="brighter_half", values=("left", "right"))
