@@ -412,6 +412,16 @@ def test_a_result_comes_from_the_checkpoint_that_the_catalog_knows(
     assert checkpoints.load(catalog.find("copied")).state_dict().keys() == model.state_dict().keys()
 
 
+def test_the_directions_that_are_shipped_still_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EXPLORER_CACHE_DIR", str(tmp_path))
+    for info in catalog.models():
+        if info.shipped and (info.path / catalog.DIRECTIONS).is_file():
+            model, origin = checkpoints.load(info), Origin(info.dataset, info.digest, info.path)
+            assert isinstance(model, LatentModel)
+            known = finder._known(model, judge_of(info.dataset, info.sample_shape), 0, origin)
+            assert known, f"run: latent-explorer evaluate {info.id} --write-card"
+
+
 HALVES = Head(name="brighter_half", values=("left", "right"))
 
 
