@@ -66,7 +66,7 @@ async def _lifespan(app: st.App) -> AsyncIterator[None]:
 _base = f"/{st.get_option('server.baseUrlPath').strip('/')}".rstrip("/")
 routes = [
     Route(f"{_base}/api/health", _health),
-    WebSocketRoute(f"{_base}{live.PATH}", live.Live().serve),
+    WebSocketRoute(f"{_base}{live.PATH}", live.Live()),
 ]
 app = st.App(
     Path(__file__).resolve().with_name("main.py"),

@@ -7,17 +7,39 @@ cancelled, nor used, until it was done.
 import os
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from explorer import cache
 from models.requests import RenderRequest
 
 if TYPE_CHECKING:  # importing it for more than annotations would import torch
     from models.render import RenderResult
 
+PATIENCE = 0.6  # seconds that a quick answer is waited for, so that the page need not be drawn twice
 _GLANCE = 0.2  # seconds between two looks at what is there
 _PLACES = threading.BoundedSemaphore(max(1, os.cpu_count() or 1))  # answers at a time, of all sessions
+
+
+class _Place:
+    """One of the places, taken by an answer while it computes; who waits for another leaves it to others."""
+
+    def __init__(self) -> None:
+        self._places, self._taken = _PLACES, False
+
+    def take(self, cancelled: Callable[[], bool]) -> bool:
+        """Wait for a place; tell whether there is one, which there is not for who is cancelled before."""
+        while not self._taken and not cancelled():
+            self._taken = self._places.acquire(timeout=_GLANCE)
+        return self._taken
+
+    def leave(self) -> None:
+        """Give the place up, if it is taken."""
+        if self._taken:
+            self._places.release()
+        self._taken = False
 
 
 class Work:
@@ -25,28 +47,47 @@ class Work:
 
     Args:
         request: What is asked.
+        shared: Whether the answer is the same for all sessions, computed once and kept (`explorer.cache`).
     """
 
-    def __init__(self, request: RenderRequest) -> None:
+    def __init__(self, request: RenderRequest, *, shared: bool = False) -> None:
         self.request = request
         self.latest: RenderResult | None = None
         self._error: Exception | None = None
         self._cancelled = threading.Event()
         self._finished = threading.Event()
-        threading.Thread(target=self._run, daemon=True, name="answer").start()
+        how = self._look_on if shared else self._answer
+        threading.Thread(target=self._run, args=(how,), daemon=True, name="answer").start()
 
-    def _run(self) -> None:
+    def _run(self, how: Callable[[], None]) -> None:
         try:
-            with _PLACES:
-                from models.render import stream
-
-                if not self._cancelled.is_set():
-                    for result in stream(self.request, self._cancelled.is_set):
-                        self.latest = result
+            how()
         except Exception as error:
             self._error = error
         finally:
             self._finished.set()
+
+    def _answer(self) -> None:
+        place, cancelled = _Place(), self._cancelled.is_set
+        try:
+            if not place.take(cancelled):
+                return
+            from models.render import stream
+
+            for result in stream(self.request, cancelled):
+                self.latest = result
+                if result.waiting:
+                    place.leave()
+                elif not place.take(cancelled):
+                    return
+        finally:
+            place.leave()
+
+    def _look_on(self) -> None:
+        for result in cache.stream(self.request):
+            self.latest = result
+            if self._cancelled.is_set():
+                return
 
     @property
     def running(self) -> bool:
@@ -70,8 +111,14 @@ class Work:
         self._cancelled.set()
 
     def wait(self, seconds: float) -> "Work":
-        """Give a quick answer the time to come, so that the page need not be drawn twice."""
+        """Give a quick answer the time to come."""
         self._finished.wait(seconds)
+        return self
+
+    def wait_for_news(self) -> "Work":
+        """Return when it is done, or has told how far it is: what takes long does."""
+        while self.running and not self.share:
+            self.wait(_GLANCE)
         return self
 
 
@@ -80,18 +127,18 @@ def current(slot: str) -> Work | None:
     return st.session_state.get(f"work-{slot}")
 
 
-def follow(slot: str, request: RenderRequest) -> Work:
+def follow(slot: str, request: RenderRequest, *, shared: bool = False) -> Work:
     """Return the work on a request, begun if the slot holds none or another one, which is then cancelled."""
     work = current(slot)
     if work is None or work.request != request:
-        work = start(slot, request)
+        work = start(slot, request, shared=shared)
     return work
 
 
-def start(slot: str, request: RenderRequest) -> Work:
+def start(slot: str, request: RenderRequest, *, shared: bool = False) -> Work:
     """Begin the work on a request, even if it was done before; what the slot held is cancelled."""
     forget(slot)
-    work = st.session_state[f"work-{slot}"] = Work(request)
+    work = st.session_state[f"work-{slot}"] = Work(request, shared=shared)
     return work
 
 
@@ -108,6 +155,27 @@ def watch(work: Work, show: Callable[[Work], None]) -> None:
         st.fragment(_poll, run_every=_GLANCE)(work, show)
     else:
         show(work)
+
+
+def ready(slot: str, request: RenderRequest, words: str) -> bool:
+    """Tell whether `explorer.cache` has the answer to a request; else show how far it is, and later the page anew.
+
+    What kept the answer from coming is raised there, too.
+
+    Args:
+        slot: Of this session: another request in it is not looked at any more.
+        request: What is asked for.
+        words: What is being done.
+    """
+    work = follow(slot, request, shared=True).wait(PATIENCE)
+    if work.running:
+        watch(work, partial(progress, words))
+    return not work.running
+
+
+def progress(words: str, work: Work) -> None:
+    """Draw how far work is."""
+    st.progress(work.share, f"{words} · {work.share:.0%}")
 
 
 def _poll(work: Work, show: Callable[[Work], None]) -> None:

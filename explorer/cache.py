@@ -1,4 +1,4 @@
-"""What is kept between reruns and shared by all sessions: the only `st.cache_*` functions.
+"""What is kept between reruns and shared by all sessions: answers, and the only `st.cache_*` functions.
 
 Everything is keyed by values (requests, digests, modification times); no argument is left out of a key.
 torch is imported when the first picture is asked for, not before.
@@ -6,43 +6,75 @@ torch is imported when the first picture is asked for, not before.
 
 import struct
 import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from explorer import figures
+from explorer.components.tiles import COLUMNS
 from explorer.settings import settings
 from models import catalog, paths
 from models.catalog import CARD, CONFIG, ModelInfo
 from models.errors import UserError
 from models.requests import Directions, RenderRequest, Sample
+from models.shared import Progress, Shared
 
 if TYPE_CHECKING:  # importing it for more than annotations would import torch
     from models.render import RenderResult
 
 _WARM_UP_DELAY = 1.5  # seconds that the browser needs for itself first
-_SHEET = 8  # pictures a row and rows of a card's sheet
+_answers: "Shared[RenderResult]" = Shared(keep=64)  # a film: 3 MB
 
 
 def _key(request: RenderRequest) -> str:
     return request.model_dump_json()
 
 
-@st.cache_resource(max_entries=64, show_spinner=False, hash_funcs={RenderRequest: _key})  # a film: 3 MB
-def render(request: RenderRequest) -> "RenderResult":
-    """Answer a request; raises UserError. The result is shared: do not write into its arrays."""
+def _answer(request: RenderRequest, progress: Progress) -> "RenderResult":
     from models.render import render as answer
 
-    return answer(request)
+    return answer(request, progress)
+
+
+def render(request: RenderRequest) -> "RenderResult":
+    """Answer a request; raises UserError. The result is shared: do not write into its arrays."""
+    return _answers.begin(_key(request), partial(_answer, request)).value()
+
+
+def stream(request: RenderRequest) -> "Iterator[RenderResult]":
+    """Answer a request as `render` does; until the answer is there, yield empty ones that tell how far it is."""
+    import numpy as np
+
+    from models.results import RenderResult
+
+    working = _answers.wait(_key(request), partial(_answer, request))
+    nothing = RenderResult(np.empty((0, 1, 1, 1), np.uint8), np.empty((0, 1), np.float32))
+    while True:
+        try:
+            share = next(working)
+        except StopIteration as stop:
+            yield stop.value
+            return
+        yield replace(nothing, done=share, waiting=share < 1)
+
+
+def forget_answers() -> None:
+    """Answer all requests anew from now on."""
+    _answers.clear()
 
 
 @st.cache_data(max_entries=256, show_spinner=False, hash_funcs={RenderRequest: _key})
-def sheet(requests: tuple[RenderRequest, ...], columns: int = figures.COLUMNS) -> bytes:
+def sheet(requests: tuple[RenderRequest, ...], columns: int = COLUMNS) -> bytes:
     """Return the pictures of some requests as one PNG, `columns` a row."""
     import numpy as np
 
-    return figures.sheet(np.concatenate([render(request).images for request in requests]), columns)
+    from models import media
+
+    images = np.concatenate([render(request).images for request in requests])
+    return media.png(media.contact_sheet(images, columns))
 
 
 @st.cache_data(show_spinner=False)
@@ -84,7 +116,7 @@ def _read(path: str, stamp: int, shape: tuple[int, int, int]) -> bytes | None:
     except OSError:
         return None
     _, height, width = shape
-    size = struct.pack(">II", _SHEET * width, _SHEET * height)
+    size = struct.pack(">II", COLUMNS * width, COLUMNS * height)
     return data if data.startswith(b"\x89PNG\r\n\x1a\n") and data[16:24] == size else None
 
 

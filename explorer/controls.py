@@ -7,6 +7,7 @@ import streamlit as st
 
 from explorer import state
 from explorer.text import _
+from explorer.words import word
 from models.catalog import ModelInfo
 from models.requests import Decode, Directions, Point, RenderRequest, Sample, Traverse, default_label
 from models.values import Value
@@ -131,7 +132,7 @@ def label(info: ModelInfo) -> None:
     st.selectbox(
         _("Class"),
         range(len(info.labels)),
-        format_func=lambda index: info.labels[index],
+        format_func=lambda index: word(info.labels[index]),
         help=_("This model was told what each training picture shows, so that it can be asked for one kind."),
         **state.controlled("label", point_of(info).label, lambda value: state.update_point(label=value)),
     )
@@ -140,7 +141,7 @@ def label(info: ModelInfo) -> None:
 def classes(info: ModelInfo) -> None:
     """Choose which classes the Gallery shows."""
     names = {"rows": _("A row each"), "mixed": _("All mixed")}
-    names |= {str(index): name for index, name in enumerate(info.labels)}
+    names |= {str(index): word(name) for index, name in enumerate(info.labels)}
     st.selectbox(
         _("Class"),
         list(names),

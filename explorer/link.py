@@ -16,6 +16,7 @@ from explorer.route import Plane, Route
 from explorer.state import View
 from explorer.text import _
 from models.catalog import ModelInfo
+from models.choices import ROUTES
 from models.requests import MAX_DIM, MAX_KEPT, Point
 from models.tables import nearest
 
@@ -140,7 +141,7 @@ class _Reader:
 
     def _route(self, classes: int, default: Route) -> Route:
         frames = self._number("frames", int, default.frames, *route.FRAMES)
-        method = self._name("method", route.METHODS, default.method)
+        method = self._name("method", tuple(ROUTES), default.method)
         return Route(points=self._keys(classes, default.points), method=method, frames=int(frames))
 
     def _keys(self, classes: int, default: tuple[Point, ...]) -> tuple[Point, ...]:

@@ -15,24 +15,36 @@ One socket per browser tab serves all canvases of its page; each canvas is a *st
 
 A message that breaks the rules closes the socket. Nothing is decoded or loaded on the event loop, and a client
 that does not read its replies gets no more of them.
+
+What one person can take from the others is bounded:
+
+- *Memory*: the server takes messages of any route up to `server.maxMessageSize`, 32 MB, because Streamlit's sockets
+  carry uploads, and ASGI knows no limit of one route. So each socket of this route is narrowed to `LARGEST`, half a
+  megabyte, by asking uvicorn's own object for it: a larger message closes the socket (1009) when its header comes.
+  Under another server the route still refuses it, but after it was received.
+- *Connections*: of one cookie, and, because anyone can have many cookies, of one address too: enough for a class
+  behind one. A reverse proxy on this machine is believed who its clients are; uvicorn's FORWARDED_ALLOW_IPS names
+  others to believe.
+- *Time*: a socket without any stream is closed after `UNOPENED` seconds, one that asks for nothing after
+  EXPLORER_LIVE_IDLE, one that takes nothing after `STALLED`.
 """
 
 import asyncio
 import contextlib
 import logging
+import math
 import time
-from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers
+from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from explorer import identity
+from explorer.live_admission import Admission, narrow
 from explorer.live_protocol import (
+    MAX_BINARY,
     REASONS,
     Close,
     Code,
@@ -59,13 +71,17 @@ if TYPE_CHECKING:  # importing them for more than annotations would import torch
 
 PATH = "/api/live"
 STREAMS = 16  # of a socket
+LARGEST = (
+    2 * MAX_BINARY
+)  # bytes of a message that are received at all: what is a little too large gets a reason
+UNOPENED = 30.0  # seconds without a stream after which a socket ends; a page itself lets go of it as early
 STALLED = 10.0  # seconds in which a client takes nothing, after which it is given up
 _REASON_BYTES = 123  # that fit a close frame (RFC 6455, section 5.5)
 _log = logging.getLogger(__name__)
 
 
 class Live:
-    """The route's end point: admits sockets and decodes for all of them.
+    """The route's end point, an ASGI app: admits sockets and decodes for all of them.
 
     Args:
         limits: How many connections there may be, for how long, and how many threads decode.
@@ -73,45 +89,27 @@ class Live:
 
     def __init__(self, limits: Settings | None = None) -> None:
         self._limits = limits or settings()
-        self._connections = Counter[str]()  # of each owner
+        self.admission = Admission(self._limits)
         self.scheduler = Scheduler()
         self._free = self._limits.live_workers
         self._workers = ThreadPoolExecutor(self._limits.live_workers, "live-decode", _one_thread)
         self._loader = ThreadPoolExecutor(1, "live-load", _one_thread)
         self._timer: asyncio.TimerHandle | None = None
 
-    async def serve(self, socket: WebSocket) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a socket until it ends."""
+        narrow(receive, LARGEST)
+        socket = WebSocket(scope, receive, send)
         with contextlib.suppress(WebSocketDisconnect, TimeoutError):  # it has gone, or takes nothing any more
             await socket.accept()
             try:
-                with self._admitted(socket) as owner:
+                with self.admission.admitted(socket) as owner:
                     await _Session(self, socket, owner, self._limits.live_idle).run()
             except ProtocolError as error:
                 _log.debug("A live connection was closed: %s", error)
                 reason = REASONS[error.code].encode()[:_REASON_BYTES].decode(errors="ignore")
                 async with _patience():
                     await socket.close(error.code, reason)
-
-    @contextlib.contextmanager
-    def _admitted(self, socket: WebSocket) -> Iterator[str]:
-        """Count a connection while it lasts; yields its owner. Raises ProtocolError if it may not be."""
-        if not _is_own_origin(socket.headers):
-            raise ProtocolError(Code.FOREIGN_ORIGIN, "a foreign origin")
-        owner = identity.owner(socket.cookies)
-        if not owner:
-            raise ProtocolError(Code.NO_IDENTITY, "no identity")
-        if self._connections[owner] >= self._limits.live_connections_each:
-            raise ProtocolError(Code.TOO_MANY_HERE, "too many connections of one browser")
-        if self._connections.total() >= self._limits.live_connections:
-            raise ProtocolError(Code.FULL, "too many connections")
-        self._connections[owner] += 1
-        try:
-            yield owner
-        finally:
-            self._connections[owner] -= 1
-            if not self._connections[owner]:
-                del self._connections[owner]
 
     async def load(self, digest: str) -> "Decoder":
         """Return a model's decoder, loaded and warmed up in a thread; raises UserError."""
@@ -162,12 +160,15 @@ class _Session:
         self._lanes: dict[int, Lane] = {}
         self._wanted: dict[int, Open] = {}  # streams to open
         self._wants = asyncio.Event()
+        self._end = 0.0  # when it ends if nothing happens, on the loop's clock
         self._replies: asyncio.Queue[Work] = asyncio.Queue()  # at most one of each lane
 
     async def run(self) -> None:
         """Serve it until it ends, or a message breaks the rules: then raises ProtocolError."""
         await self._send(hello(STREAMS))
-        tasks = [asyncio.create_task(task) for task in (self._receive(), self._open_streams(), self._reply())]
+        self._extend()
+        parts = (self._receive(), self._open_streams(), self._reply(), self._expire())
+        tasks = [asyncio.create_task(part) for part in parts]
         try:
             done, _pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
@@ -179,21 +180,27 @@ class _Session:
             for lane in self._lanes.values():
                 self._live.scheduler.close(lane)
 
-    async def _receive(self) -> None:
+    def _extend(self) -> None:
+        """Let it live on for a while from now; while streams are being opened, as long as that takes."""
+        seconds = self._idle if self._lanes else min(UNOPENED, self._idle)
+        self._end = math.inf if self._wanted else asyncio.get_running_loop().time() + seconds
+
+    async def _expire(self) -> None:
         loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout(self._idle) as deadline:
-                while (message := await self._socket.receive())["type"] == "websocket.receive":
-                    deadline.reschedule(loop.time() + self._idle)
-                    if (data := message.get("bytes")) is not None:
-                        self._request(parse_binary(data))
-                    else:
-                        self._control(parse_text(message.get("text") or ""))
-                    await asyncio.sleep(0)  # a message that is there already is received without giving way
-        except TimeoutError:
-            raise ProtocolError(Code.IDLE, f"no message for {self._idle} s") from None
+        while (left := self._end - loop.time()) > 0:
+            await asyncio.sleep(min(left, UNOPENED))  # the end may come nearer meanwhile
+        raise ProtocolError(Code.IDLE, "no stream, or nothing asked for, for too long")
+
+    async def _receive(self) -> None:
+        while (message := await self._socket.receive())["type"] == "websocket.receive":
+            if (data := message.get("bytes")) is not None:
+                self._request(parse_binary(data))
+            else:
+                self._control(parse_text(message.get("text") or ""))
+            await asyncio.sleep(0)  # a message that is there already is received without giving way
 
     def _control(self, message: Open | Close) -> None:
+        known = isinstance(message, Open) or message.stream in self._lanes | self._wanted
         if lane := self._lanes.pop(message.stream, None):
             self._live.scheduler.close(lane)
         self._wanted.pop(message.stream, None)
@@ -202,11 +209,14 @@ class _Session:
                 raise ProtocolError(Code.TOO_LARGE, "many more streams than a socket may have")
             self._wanted[message.stream] = message
             self._wants.set()
+        if known:
+            self._extend()
 
     def _request(self, request: Decode) -> None:
         lane = self._lanes.get(request.stream)
         if lane is None:
             return
+        self._extend()
         decoder = lane.decoder
         dim = request.latents.shape[1]
         if dim != decoder.latent_dim or (decoder.classes and request.label >= decoder.classes):
@@ -224,7 +234,9 @@ class _Session:
                 # Meanwhile it may have been closed, or another model been chosen: then nobody waits for this one.
                 if self._wanted.get(wanted.stream) is wanted:
                     del self._wanted[wanted.stream]
-                    await self._send(found if isinstance(found, str) else self._opened(wanted, found))
+                    answer = found if isinstance(found, str) else self._opened(wanted, found)
+                    self._extend()
+                    await self._send(answer)
 
     async def _find(self, wanted: Open) -> "Decoder | str":
         """Return the decoder of a stream, or the refusal to send."""
@@ -273,24 +285,6 @@ async def _patience() -> AsyncIterator[None]:
     with contextlib.suppress(TimeoutError, RuntimeError, WebSocketDisconnect):
         async with asyncio.timeout(STALLED):
             yield
-
-
-def _is_own_origin(headers: Headers) -> bool:
-    """Tell whether the app's own page connects: browsers let no page of another site change these headers.
-
-    Behind a proxy, the host that the browser sees may be in X-Forwarded-Host, which a page cannot set for a
-    WebSocket either. Who is no browser can send anything: the identity and the limits are for them.
-    """
-    try:
-        origin = urlsplit(headers.get("origin", "").lower())
-    except ValueError:
-        return False
-    if origin.scheme not in ("http", "https") or not origin.netloc:
-        return False
-    port = {"http": ":80", "https": ":443"}[origin.scheme]
-    forwarded = headers.get("x-forwarded-host", "").partition(",")[0].strip()
-    own = {host.lower().removesuffix(port) for host in (headers.get("host", ""), forwarded) if host}
-    return origin.netloc.removesuffix(port) in own
 
 
 def _one_thread() -> None:

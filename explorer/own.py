@@ -11,6 +11,7 @@ import streamlit as st
 from explorer.text import _
 from models import images
 from models.catalog import ModelInfo
+from models.datasets import DATASETS
 from models.errors import UserError
 from models.images import Crop, Pixels, Preparation
 
@@ -20,8 +21,6 @@ _WHOLE = Crop()
 _PNG = "data:image/png;base64,"
 _MAX_DRAWING = 1_000_000  # characters
 _MAX_SIDE = 1024  # pixels of a drawing
-# How much of the side the drawn part takes, in data whose images are centred: 20 pixels of 32, 28 of 32, all.
-_FILL = {"mnist": 20 / 32, "fashion_mnist": 28 / 32, "digits": 1.0}
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,7 +121,12 @@ def move(axis: Literal["x", "y"], share: float) -> None:
 
 def centred(info: ModelInfo, image: Own) -> bool:
     """Tell whether the drawn part is scaled and centred: as asked for, else as in the model's data."""
-    return image.centre if image.centre is not None else info.dataset in _FILL
+    return image.centre if image.centre is not None else _fill(info) is not None
+
+
+def _fill(info: ModelInfo) -> float | None:
+    known = DATASETS.get(info.dataset)
+    return known.fill if known else None
 
 
 def prepared(info: ModelInfo, image: Own) -> Pixels:
@@ -131,6 +135,6 @@ def prepared(info: ModelInfo, image: Own) -> Pixels:
         "crop": image.crop,
         "tone": "keep" if image.drawn else image.tone,
         "centre": info.sample_shape[0] == 1 and centred(info, image),
-        "fill": _FILL.get(info.dataset, max(_FILL.values())),
+        "fill": _fill(info) or 1.0,
     }
     return images.prepare(image.pixels, info.sample_shape, Preparation.model_validate(how))

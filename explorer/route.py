@@ -12,7 +12,6 @@ from models.values import Value
 SEEDS = (0, 8, 16, 24)  # of the route that is there at once: those of a conditional model have four classes
 MAX_KEYS = 16
 FRAMES = (2, 240)  # fewest and most of a route
-METHODS = ("slerp", "lerp", "data")  # the names in `models.plans.ROUTES`, which costs the import of torch
 SPACINGS = ("linear", "quantile")
 _SEED = re.compile(r"(\d{1,10})(?::(\d{1,4}))?(?:~(\d(?:\.\d{1,6})?))?")
 
@@ -22,7 +21,7 @@ class Route(Value):
 
     Args:
         points: The key frames; empty: the seeds that a route starts with.
-        method: How it gets from one to the next, a name in `METHODS`.
+        method: How it gets from one to the next, a name in `models.choices.ROUTES`.
         frames: Its pictures, key frames included.
     """
 

@@ -34,6 +34,14 @@ class Settings(BaseSettings):
     live_connections_each: Annotated[
         int, Field(ge=1, le=1000, description="Live connections of one browser")
     ] = 12
+    live_connections_address: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=100_000,
+            description="Live connections of one address, behind which a class of 40 with four tabs each may be",
+        ),
+    ] = 160
     live_idle: Annotated[
         float,
         Field(gt=0, le=86_400, description="Seconds after which a live connection without requests ends"),

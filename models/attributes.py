@@ -12,6 +12,7 @@ References:
     Shen, Gu, Tang & Zhou (2020), arXiv:1907.10786, section 3.
 """
 
+import contextlib
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -22,26 +23,27 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from models import attribute_cache
+from models import attribute_files
+from models.catalog import DIRECTIONS
 from models.config import Head
 from models.core import LatentModel
 from models.directions import Directions, Origin
-from models.errors import UserError
+from models.errors import UserError, write_error
 from models.judge import Classify, Judge, Verdicts, judge_of
 from models.latent import generator
+from models.shared import COSTLY, Progress, unheard
 
-VERSION = 1  # of what is computed here: a change makes everything that is cached void
+VERSION = 2  # of what is computed here: a change makes everything that is cached void
 TITLE = "Attributes of the pictures"
 _CHUNK = 256  # latents that are decoded at once
 _SAMPLES = 4000  # latents whose pictures are labelled
 _HELD_OUT = 1000  # of them, to measure the directions on
 _MOVES = 12_000  # further pictures that may be drawn to measure effects; with half as many, less stays
 _STEP = 1.0  # of these moves, in prior standard deviations: about as far as a slider goes to change a verdict
-_LEAST_EFFECT = 1e-6  # mean squared change of a probability below which an attribute counts as constant
-_ROWS = 64  # of effects that are kept for each attribute
 _RARE = 0.02  # share of the samples below which a value is too rare to fit
 _CONSTANT = 1e-3  # standard deviation of a continuous attribute, in its range, below which it is constant
 _ACCURACY, _R2 = 0.05, 0.02  # by which a direction must beat chance to be one
+_BEGUN = 0.005  # share that is told before a turn is waited for: who looks on then knows that it takes long
 _RIDGE = 10.0  # strength of the prior on weights: for latents of variance 1 that of ten samples
 
 
@@ -82,7 +84,9 @@ class _Fit:
         return (self.score - self.target.chance) / (1 - self.target.chance)
 
 
-def attributes(model: LatentModel, *, seed: int = 0, origin: Origin | None = None) -> Directions:
+def attributes(
+    model: LatentModel, *, seed: int = 0, origin: Origin | None = None, progress: Progress = unheard
+) -> Directions:
     """Return one direction for each attribute value that z determines; along it, there is more of that value.
 
     - A categorical attribute has a direction for each value, against all others. Where its first value is
@@ -98,12 +102,13 @@ def attributes(model: LatentModel, *, seed: int = 0, origin: Origin | None = Non
 
     Shares are what each score is above chance, relative to the best possible one, as parts of their sum: the
     best known direction comes first. The sign is that of the attribute, not that of the largest component.
-    Results are kept in `models.paths.cache()`.
+    Results may lie in the model's checkpoint (see `ship`), and are else kept in `models.paths.cache()`.
 
     Args:
         model: The model.
         seed: Of the samples.
-        origin: Which data set the model learnt, and the digest of its weights.
+        origin: Which data set the model learnt, the digest of its weights, and its checkpoint.
+        progress: Told the share of the pictures that are judged.
 
     Raises:
         UserError: There is no one to judge the pictures, or z determines none of the attributes.
@@ -112,12 +117,15 @@ def attributes(model: LatentModel, *, seed: int = 0, origin: Origin | None = Non
         problem = "It is not known what the model learnt from, so its pictures cannot be judged."
         raise UserError("no-classifier", problem, "Choose another kind of directions.")
     judge = judge_of(origin.dataset, model.sample_shape)
-    key = hashlib.sha256(f"{VERSION} {origin.digest} {judge.key} {seed}".encode()).hexdigest()
-    found = attribute_cache.read(key, model.latent_dim) if origin.digest else None
+    found = _known(model, judge, seed, origin)
     if found is None:
-        found = find(model, judge, seed)
+        progress(_BEGUN)
+        with COSTLY:
+            found = find(model, judge, seed, progress)
         if origin.digest:
-            attribute_cache.write(key, found)
+            with contextlib.suppress(OSError):  # then they are computed again the next time
+                key = _key(judge, seed, origin)
+                attribute_files.write(attribute_files.in_cache(key), key, found)
     if not found.names:
         raise UserError(
             "no-attributes",
@@ -128,10 +136,54 @@ def attributes(model: LatentModel, *, seed: int = 0, origin: Origin | None = Non
     return found
 
 
+def _key(judge: Judge, seed: int, origin: Origin) -> str:
+    return hashlib.sha256(f"{VERSION} {origin.digest} {judge.key} {seed}".encode()).hexdigest()
+
+
+def _known(model: LatentModel, judge: Judge, seed: int, origin: Origin) -> Directions | None:
+    """Return what lies in the checkpoint, else in the cache."""
+    key = _key(judge, seed, origin)
+    places = [origin.folder / DIRECTIONS] if origin.folder else []
+    places += [attribute_files.in_cache(key)] if origin.digest else []
+    found = (attribute_files.read(place, key, model.latent_dim) for place in places)
+    return next((directions for directions in found if directions is not None), None)
+
+
+def ship(model: LatentModel, origin: Origin, progress: Progress = unheard) -> bool:
+    """Write the directions into a model's checkpoint, so that nobody has to wait for them.
+
+    The file counts as long as the weights, the judge and the way directions are found stay what they are.
+
+    Args:
+        model: The model.
+        origin: Where it comes from, with its folder.
+        progress: As for `attributes`.
+
+    Returns:
+        Whether they are there now: not where nobody can judge the pictures. What the folder held is then deleted.
+
+    Raises:
+        UserError: The folder cannot be written.
+    """
+    assert origin.folder
+    path = origin.folder / DIRECTIONS
+    try:
+        judge = judge_of(origin.dataset, model.sample_shape)
+    except UserError:
+        path.unlink(missing_ok=True)
+        return False
+    found = _known(model, judge, 0, origin) or find(model, judge, progress=progress)
+    try:
+        attribute_files.write(path, _key(judge, 0, origin), found)
+    except OSError as error:
+        raise write_error(path, error) from error
+    return True
+
+
 @torch.no_grad()
-def find(model: LatentModel, judge: Judge, seed: int = 0) -> Directions:
+def find(model: LatentModel, judge: Judge, seed: int = 0, progress: Progress = unheard) -> Directions:
     """Fit the directions, see `attributes`; there are none if none beats chance."""
-    classify = judge.open()
+    classify = _heard(judge, model.latent_dim, progress)
     z = torch.randn(_SAMPLES, model.latent_dim, generator=generator(seed, 2, 0))
     verdicts = _judged(model, classify, z, _labels(model, _SAMPLES, seed))
     fits: list[_Fit] = []
@@ -156,6 +208,26 @@ def find(model: LatentModel, judge: Judge, seed: int = 0) -> Directions:
         if len(kept) > 1
         else {},
     )
+
+
+def _heard(judge: Judge, dim: int, progress: Progress) -> Classify:
+    """Open a judge who tells how many of the pictures have been seen."""
+    classify, seen = judge.open(), 0
+    total = _SAMPLES + (_moved(dim) * (dim + 1) if len(judge.heads) > 1 else 0)
+
+    def judged(x: Tensor) -> Verdicts:
+        nonlocal seen
+        out = classify(x)
+        seen += len(x)
+        progress(min(1.0, seen / total))
+        return out
+
+    return judged
+
+
+def _moved(dim: int) -> int:
+    """Return at how many latents moves along all axes are tried."""
+    return max(8, min(_SAMPLES, _MOVES // (dim + 1)))
 
 
 def targets(heads: Sequence[Head], verdicts: Verdicts) -> Iterator[Target]:
@@ -248,7 +320,7 @@ def _effects(
     is the change over the way that a slider goes, and any judge will do.
     """
     dim = model.latent_dim
-    count = max(8, min(_SAMPLES, _MOVES // (dim + 1)))
+    count = _moved(dim)
     z = torch.randn(count, dim, generator=generator(seed, 3, 0))
     labels = _labels(model, count, seed + 1)
     scatter = {head.name: torch.zeros(dim, dim, dtype=torch.float64) for head in heads}
@@ -265,20 +337,7 @@ def _effects(
             )
             change = (out[:, 1:] - out[:, :1]).transpose(1, 2).flatten(0, 1)  # (points * outputs, D)
             scatter[head.name] += change.T @ change / count
-    return {name: _rows(matrix) for name, matrix in scatter.items()}
-
-
-def _rows(scatter: Tensor) -> Tensor:
-    """Return the strongest rows A of a factor of a scatter matrix, scaled so that its trace is D: A^T A."""
-    dim = len(scatter)
-    if float(scatter.trace()) < _LEAST_EFFECT * dim:
-        return torch.zeros(0, dim)
-    values, vectors = cast(
-        tuple[Tensor, Tensor],
-        torch.linalg.eigh(scatter * (dim / scatter.trace())),  # pyright: ignore[reportUnknownMemberType]
-    )
-    rows = (vectors * values.clamp_min(0).sqrt()).T
-    return rows.flip(0)[:_ROWS].float()
+    return {name: attribute_files.factored(matrix) for name, matrix in scatter.items()}
 
 
 def _labels(model: LatentModel, count: int, seed: int) -> Tensor | None:

@@ -18,6 +18,7 @@ from models.families import FAMILIES
 from models.tables import nearest
 
 CONFIG, WEIGHTS, CARD, SHEET = "config.json", "model.safetensors", "card.json", "sheet.png"
+DIRECTIONS = "directions.npz"  # of attributes, see `models.attributes.ship`; there or not
 PICKLES = {".pt", ".pth", ".pkl", ".pickle", ".bin", ".ckpt"}
 FORMAT = 1
 _ID = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
@@ -270,6 +271,15 @@ def find(name: str) -> ModelInfo:
     raise UserError("unknown-model", f"There is no model '{name}'.", nearest(name, [m.id for m in known]))
 
 
-def classifier_for(dataset: str) -> ModelInfo | None:
-    """Return the shipped classifier of a data set, the judge of its generators; None if there is none."""
-    return next((m for m in models() if m.can("classify") and m.dataset == dataset), None)
+def classifier_for(dataset: str, shape: tuple[int, int, int] | None = None) -> ModelInfo | None:
+    """Return the classifier of a data set, the judge of its generators, the shipped one if there are several.
+
+    Args:
+        dataset: A name.
+        shape: Of the images that it will see, (C, H, W); None: any.
+
+    Returns:
+        None if there is no classifier, or it takes images of another shape.
+    """
+    found = next((m for m in models() if m.can("classify") and m.dataset == dataset), None)
+    return found if found and shape in (None, found.sample_shape) else None

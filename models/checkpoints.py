@@ -1,5 +1,7 @@
 """Checkpoints: a folder of config.json, model.safetensors, card.json and a sheet of samples.
 
+Directions of attributes may lie in it as well (`models.attributes.ship`); what does not fit the weights is ignored.
+
 Weights are stored in half precision and load from safetensors only. A folder is written under a temporary name
 and renamed, so a reader never sees half of one. The digest (sha256 of the weights file) proves integrity, not
 origin.
@@ -13,17 +15,19 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import torch
-from PIL import Image
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file  # pyright: ignore[reportUnknownVariableType]
 from torch import Tensor
 
 from models.catalog import CARD, CONFIG, PICKLES, SHEET, WEIGHTS, Card, CheckpointConfig, ModelInfo, read
 from models.config import ModelConfig, parse
-from models.core import ImageModel, LatentModel, to_pixels
+from models.core import ImageModel, LatentModel
+from models.disk import replacing
 from models.errors import UserError, write_error
 from models.families import FAMILIES
 from models.latent import default_labels, prior
+from models.media import Pixels, contact_sheet, save_png
+from models.results import pictures
 from models.tables import Table
 
 
@@ -111,7 +115,7 @@ def save(
     model: ImageModel,
     config: CheckpointConfig,
     card: Card,
-    sheet: Tensor | None = None,
+    sheet: Pixels | None = None,
 ) -> Path:
     """Write a checkpoint folder; replaces one that is there already.
 
@@ -120,7 +124,7 @@ def save(
         model: In eval mode.
         config: Its weights' digest and library versions are filled in.
         card: What people should know of it.
-        sheet: uint8 image (C, H, W), pre-rendered samples for the first page.
+        sheet: Image (H, W, C), grey or RGB, pre-rendered samples for the first page.
 
     Raises:
         UserError: The folder cannot be written, or the disk is full; nothing is left half-written.
@@ -138,7 +142,7 @@ def save(
         (temporary / CONFIG).write_text(config.model_dump_json(indent=2) + "\n")
         (temporary / CARD).write_text(card.model_dump_json(indent=2) + "\n")
         if sheet is not None:
-            save_image(sheet, temporary / SHEET)
+            save_png(sheet, temporary / SHEET)
         temporary.chmod(0o755)
         _replace(folder, temporary)
     except (OSError, SafetensorError) as error:
@@ -175,28 +179,11 @@ def update_card(folder: Path, metrics: dict[str, dict[str, object]]) -> None:
     info = read(folder)
     known = {name: metric.model_dump() for name, metric in info.card.metrics.items()}
     card = parse(Card, {**info.card.model_dump(), "metrics": {**known, **metrics}}, what="The card")
-    temporary = folder / f".{CARD}.tmp"
     try:
-        temporary.write_text(card.model_dump_json(indent=2) + "\n")
-        temporary.replace(folder / CARD)
+        with replacing(folder / CARD) as temporary:
+            temporary.write_text(card.model_dump_json(indent=2) + "\n")
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise write_error(folder / CARD, error) from error
-
-
-def grid(images: Tensor, columns: int = 8) -> Tensor:
-    """Lay images (N, C, H, W) out in rows of `columns`, as one image (C, rows * H, columns * W)."""
-    n, c, h, w = images.shape
-    rows = -(-n // columns)
-    empty = images.new_zeros(rows * columns - n, c, h, w)
-    tiles = torch.cat([images, empty]).reshape(rows, columns, c, h, w)
-    return tiles.permute(2, 0, 3, 1, 4).reshape(c, rows * h, columns * w)
-
-
-def save_image(image: Tensor, path: Path) -> None:
-    """Write a uint8 image (C, H, W), grey or RGB, as PNG."""
-    array = image.permute(1, 2, 0).numpy()
-    Image.fromarray(array[..., 0] if array.shape[2] == 1 else array).save(path, format="PNG", optimize=True)
 
 
 def round_as_stored(model: ImageModel) -> None:
@@ -205,14 +192,14 @@ def round_as_stored(model: ImageModel) -> None:
 
 
 @torch.no_grad()
-def sheet_of(model: ImageModel, count: int = 64) -> Tensor | None:
-    """Return pictures of seeds 0 to count - 1 as one uint8 image (C, H, W); None for a model without a decoder."""
+def sheet_of(model: ImageModel, count: int = 64) -> Pixels | None:
+    """Return pictures of seeds 0 to count - 1 as one image (H, W, C); None for a model without a decoder."""
     if not isinstance(model, LatentModel):
         return None
     labels = default_labels(range(count), model.classes) if model.classes else None
     return as_sheet(model.decode(prior(range(count), model.latent_dim), labels))
 
 
-def as_sheet(x: Tensor) -> Tensor:
-    """Return a sheet (C, H, W), uint8, of images (N, C, H, W) in [-1, 1]."""
-    return grid(to_pixels(x))
+def as_sheet(x: Tensor) -> Pixels:
+    """Return a sheet (H, W, C) of images (N, C, H, W) in [-1, 1], eight a row."""
+    return contact_sheet(pictures(x))

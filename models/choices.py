@@ -1,6 +1,6 @@
-"""The options of models and trainings that are names: name -> function, imported when it is used. Torch-free.
+"""The options of models, trainings and films that are names: name -> function, imported when it is used. Torch-free.
 
-A new one is a function in `models.objectives` and a line here; `--help`, selectors and the contract tests follow.
+A new one is a function and a line here; `--help`, selectors and the contract tests follow.
 """
 
 from collections.abc import Mapping
@@ -10,6 +10,7 @@ from models.tables import Table
 
 if TYPE_CHECKING:
     from models.objectives import AdversarialLoss, Augmentation, Likelihood, VaeObjective
+    from models.plans import Route
 
 LIKELIHOODS: Table["Likelihood"] = Table(
     "likelihood",
@@ -42,6 +43,11 @@ AUGMENTATIONS: Table["Augmentation"] = Table(
         "translation": "models.objectives:augment_translation",
         "cutout": "models.objectives:augment_cutout",
     },
+)
+# Ways from key point to key point; those that have to prepare something are generators.
+ROUTES: Table["Route"] = Table(
+    "interpolation",
+    {"slerp": "models.plans:closed", "lerp": "models.plans:closed", "data": "models.geodesics:plan"},
 )
 
 # Option -> what it can be; `augment` takes several of them.

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol, cast, runtime_checkable
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from models.core import LatentModel
 from models.latent import generator, prior, projected, sheltered
+from models.shared import Progress, unheard
 from models.tables import Table
 
 _CHUNK = 256  # latents that are decoded at once
@@ -99,20 +101,24 @@ class Origin:
     Args:
         dataset: What it learnt, a name in `models.datasets.DATASETS` or another.
         digest: sha256 of its weights, the key of what is computed with it; empty for a model that is not stored.
+        folder: Its checkpoint, which may hold directions; None for a model that is not stored.
     """
 
     dataset: str
     digest: str = ""
+    folder: Path | None = None
 
 
 class DirectionFinder(Protocol):
     """Finds directions of a model.
 
     The seed is that of its random samples, where it draws any; the origin is for finders that ask what the
-    pictures show. Raises UserError where there are none to find.
+    pictures show; progress is told by those that take long. Raises UserError where there are none to find.
     """
 
-    def __call__(self, model: LatentModel, *, seed: int = 0, origin: Origin | None = None) -> Directions:
+    def __call__(
+        self, model: LatentModel, *, seed: int = 0, origin: Origin | None = None, progress: Progress = unheard
+    ) -> Directions:
         """Return the directions."""
         ...
 
@@ -125,7 +131,9 @@ class Aggregates(Protocol):
 
 
 @torch.no_grad()
-def raw(model: LatentModel, *, seed: int = 0, origin: Origin | None = None) -> Directions:
+def raw(
+    model: LatentModel, *, seed: int = 0, origin: Origin | None = None, progress: Progress = unheard
+) -> Directions:
     """Return the axes of z, those that change the image most first.
 
     The vectors are the rows of the identity, permuted. Each axis is moved by -1 and +1 at the same few
@@ -133,7 +141,7 @@ def raw(model: LatentModel, *, seed: int = 0, origin: Origin | None = None) -> D
     of the first one's (dead dimensions of a VAE) count as 0 and keep their order, which rounding would
     otherwise shuffle.
     """
-    del origin
+    del origin, progress
     dim = model.latent_dim
     count = max(2, min(32, _PROBES // (2 * dim)))
     z = prior(range(seed, seed + count), dim)
@@ -158,6 +166,7 @@ def pca(
     *,
     seed: int = 0,
     origin: Origin | None = None,
+    progress: Progress = unheard,
     covariance: Float[Tensor, "dim dim"] | None = None,
 ) -> Directions:
     """Return principal directions: of the latents of real images where known, else of the decoder's features.
@@ -174,12 +183,13 @@ def pca(
         model: The model.
         seed: Of the latents whose features are analysed.
         origin: Does not matter.
+        progress: Is not told.
         covariance: Of posterior means, shape (D, D).
 
     References:
         Härkönen, Hertzmann, Lehtinen & Paris (2020), arXiv:2004.02546, section 3.2.
     """
-    del origin
+    del origin, progress
     if covariance is None and isinstance(model, Aggregates):
         covariance = model.aggregate_covariance
     if covariance is not None:
@@ -190,7 +200,9 @@ def pca(
 
 
 @torch.no_grad()
-def sefa(model: LatentModel, *, seed: int = 0, origin: Origin | None = None) -> Directions:
+def sefa(
+    model: LatentModel, *, seed: int = 0, origin: Origin | None = None, progress: Progress = unheard
+) -> Directions:
     """Return the directions that the first affine map amplifies most: the eigenvectors of A^T A.
 
     Shares are those of the squared gain. Nothing is sampled, so the seed does not matter, nor does the origin.
@@ -198,7 +210,7 @@ def sefa(model: LatentModel, *, seed: int = 0, origin: Origin | None = None) -> 
     References:
         Shen & Zhou (2021), arXiv:2007.06600, equations 5 and 6.
     """
-    del seed, origin
+    del seed, origin, progress
     weight = model.first_layer().cpu().double()
     values, vectors = _eigen(weight.T @ weight)
     return Directions(vectors, _normalised(values), "Directions of the first layer (SeFa)")

@@ -10,7 +10,6 @@ References:
     Chen, Klushyn, Kurle, Jiang, Bayer & van der Smagt (2018), arXiv:1711.01204 (lengths in the space of images).
 """
 
-from collections.abc import Generator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, cast
@@ -23,11 +22,12 @@ from torch import Tensor
 
 from models import paths
 from models.core import Encodes, Features, LatentModel
+from models.disk import from_disk
 from models.latent import generator, lerp, slerp
 from models.neighbours import Gallery, features, gallery, search
 from models.plans import CHUNK, Planning, Scene, points, walk
 from models.requests import Interpolate
-from models.shared import Progress, Shared, from_disk
+from models.shared import Progress, Shared, Waiting, unheard
 
 NODES = 1500
 DEGREE = 8  # neighbours that each node is joined to
@@ -109,7 +109,7 @@ def rms(x: Tensor, y: Tensor) -> Float[Tensor, " batch"]:
     return (x - y).flatten(1).square().mean(1).sqrt() / 2
 
 
-def build(space: Space, z: Float[Tensor, "nodes dim"], progress: Progress = lambda share: None) -> Graph:
+def build(space: Space, z: Float[Tensor, "nodes dim"], progress: Progress = unheard) -> Graph:
     """Join each latent to its nearest neighbours."""
     x = space.decode(z)
     places = space.places(z, x)
@@ -193,7 +193,7 @@ def spread(
 _graphs = Shared[Graph](keep=16)
 
 
-def graph_of(scene: Scene, label: int | None) -> Generator[float, None, tuple[Space, Graph]]:
+def graph_of(scene: Scene, label: int | None) -> Waiting[tuple[Space, Graph]]:
     """Return the graph of a model, and of a class if it takes one; yields while it is computed."""
     model = scene.model
     real = (yield from gallery(scene)) if isinstance(model, Encodes) else None

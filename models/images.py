@@ -17,6 +17,7 @@ from pydantic import Field
 
 from models.blobs import BLOBS
 from models.errors import UserError
+from models.media import png
 from models.values import Value
 
 MAX_BYTES = 20_000_000
@@ -186,9 +187,7 @@ def preview(image: Pixels, crop: Crop, pixels: int = 320) -> Pixels:
 
 def keep(image: Pixels) -> str:
     """Keep an image (H, W, C), as `prepare` returns it, and return the reference that operations name it by."""
-    buffer = io.BytesIO()
-    Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(buffer, format="PNG")
-    return BLOBS.put(buffer.getvalue())
+    return BLOBS.put(png(image))
 
 
 def kept(reference: str, shape: tuple[int, int, int]) -> Pixels:

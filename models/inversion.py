@@ -11,7 +11,7 @@ References:
 """
 
 import math
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import cast
 
@@ -22,9 +22,10 @@ from torch.nn import functional as F
 
 from models import paths
 from models.core import LatentModel
+from models.disk import from_disk
 from models.latent import generator
 from models.metrics.reconstruction import psnr
-from models.shared import Progress, Shared, from_disk
+from models.shared import Progress, Shared, Waiting, unheard
 
 REACH = 4.0  # prior standard deviations that a coordinate may be from 0
 SAMPLES = 4096  # of the model, that the first guess is learnt from
@@ -66,7 +67,7 @@ def _pool(model: LatentModel) -> int:
 
 
 @torch.no_grad()
-def fit_guess(model: LatentModel, *, seed: int = 0, progress: Progress = lambda share: None) -> Guess:
+def fit_guess(model: LatentModel, *, seed: int = 0, progress: Progress = unheard) -> Guess:
     """Fit the map by ridge regression on samples of the model, with random labels where it takes some."""
     rng, pool = generator(seed, 2), _pool(model)
     gram: Tensor | None = None
@@ -87,7 +88,7 @@ def fit_guess(model: LatentModel, *, seed: int = 0, progress: Progress = lambda 
 _guesses = Shared[Guess](keep=16)
 
 
-def guess_for(model: LatentModel, digest: str) -> Generator[float, None, Guess]:
+def guess_for(model: LatentModel, digest: str) -> Waiting[Guess]:
     """Return the first guess of a model by its digest, from memory, disk or a fit; yields how far a fit is."""
     path = paths.cache() / "inversion" / f"{digest}-v{_VERSION}.safetensors"
 

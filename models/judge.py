@@ -47,8 +47,8 @@ def judge_of(dataset: str, shape: tuple[int, int, int]) -> Judge:
     Raises:
         UserError: There is no classifier for such images, and no labelled images to fit one on.
     """
-    info = catalog.classifier_for(dataset)
-    if info and isinstance(info.model, ClassifierConfig) and info.sample_shape == shape:
+    info = catalog.classifier_for(dataset, shape)
+    if info and isinstance(info.model, ClassifierConfig):
         return Judge(info.digest, info.model.heads, lambda: _classifier(info))
     known = DATASETS.get(dataset)
     if known and known.classes and (known.channels, known.size, known.size) == shape and available(dataset):

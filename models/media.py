@@ -1,9 +1,9 @@
-"""Files from arrays: PNG, NPZ, GIF, MP4. Torch-free.
+"""Pictures laid out and enlarged, and files from arrays: PNG, NPZ, GIF, MP4. Torch-free.
 
 A file is written under a temporary name and renamed: it is there in full or not at all.
 """
 
-import os
+import io
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from models.disk import replacing
 from models.errors import UserError, write_error
 
 MIN_PIXELS = 256  # smallest height or width of an animation: players blur what they have to enlarge
@@ -29,9 +30,8 @@ def kind(path: Path, known: Sequence[str]) -> str:
 
 
 def contact_sheet(images: Pixels, columns: int = 8) -> Pixels:
-    """Lay images (N, H, W, C) out in rows of `columns`, as one image (rows * H, columns * W, C)."""
+    """Lay images (N, H, W, C) out in rows, as one image (rows * H, columns * W, C); empty places are black."""
     n, height, width, channels = images.shape
-    columns = min(columns, n)
     rows = -(-n // columns)
     tiles = np.zeros((rows * columns, height, width, channels), np.uint8)
     tiles[:n] = images
@@ -39,10 +39,26 @@ def contact_sheet(images: Pixels, columns: int = 8) -> Pixels:
     return tiles.transpose(0, 2, 1, 3, 4).reshape(rows * height, columns * width, channels)
 
 
+def enlarged(image: Pixels, times: int) -> Pixels:
+    """Return an image (H, W, C) in which every pixel is a square of times x times: nothing is made up."""
+    return image.repeat(times, axis=0).repeat(times, axis=1)
+
+
+def picture(image: Pixels) -> Image.Image:
+    """Return an image (H, W, C), grey or RGB, as Pillow has it."""
+    return Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
+
+
+def png(image: Pixels) -> bytes:
+    """Encode an image (H, W, C), grey or RGB, as PNG, fast: for a page that waits for it."""
+    buffer = io.BytesIO()
+    picture(image).save(buffer, format="PNG", compress_level=1)
+    return buffer.getvalue()
+
+
 def save_png(image: Pixels, path: Path) -> None:
-    """Write an image (H, W, C), grey or RGB; raises UserError if it cannot be written."""
-    picture = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
-    _write(path, lambda temporary: picture.save(temporary, format="PNG", optimize=True))
+    """Write an image (H, W, C), grey or RGB, in few bytes; raises UserError if it cannot be written."""
+    _write(path, lambda temporary: picture(image).save(temporary, format="PNG", optimize=True))
 
 
 def save_npz(path: Path, **arrays: NDArray[np.generic]) -> None:
@@ -92,8 +108,8 @@ def animation(frames: Pixels, ending: str, fps: float, times: int = 1) -> bytes:
 
 
 def _write_gif(frames: Pixels, times: int, path: Path, fps: float) -> None:
-    def picture(frame: Pixels) -> Image.Image:
-        image = Image.fromarray(frame[..., 0] if frame.shape[-1] == 1 else frame)
+    def quantized(frame: Pixels) -> Image.Image:
+        image = picture(frame)
         return image if palette is None else image.quantize(palette=palette, dither=Image.Dither.NONE)
 
     palette = None
@@ -104,7 +120,7 @@ def _write_gif(frames: Pixels, times: int, path: Path, fps: float) -> None:
     height, width = frames.shape[1:3]
     size = (times * width, times * height)
     # They are enlarged when they are at hand in as few bytes as they will be.
-    first, *rest = (picture(frame).resize(size, Image.Resampling.NEAREST) for frame in frames)
+    first, *rest = (quantized(frame).resize(size, Image.Resampling.NEAREST) for frame in frames)
     # GIF counts in hundredths of a second, and browsers show a frame of less than two for ten of them.
     duration = max(20, 10 * round(100 / fps))
     first.save(path, format="GIF", save_all=True, append_images=rest, duration=duration, loop=0)
@@ -120,7 +136,7 @@ def _write_mp4(frames: Pixels, times: int, path: Path, fps: float) -> None:
     writer.send(None)
     try:
         for frame in frames:  # one at a time: enlarged all at once, they would take gigabytes
-            large = frame.repeat(times, axis=0).repeat(times, axis=1)[:height, :width]
+            large = enlarged(frame, times)[:height, :width]
             writer.send(np.ascontiguousarray(np.broadcast_to(large, (height, width, 3))))
     finally:
         writer.close()
@@ -132,17 +148,8 @@ _WRITERS = {".gif": _write_gif, ".mp4": _write_mp4}
 
 
 def _write(path: Path, write: Callable[[Path], object]) -> None:
-    temporary: Path | None = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
-        os.close(handle)
-        temporary = Path(name)
-        write(temporary)
-        temporary.chmod(0o644)
-        temporary.replace(path)
+        with replacing(path) as temporary:
+            write(temporary)
     except OSError as error:
         raise write_error(path, error) from error
-    finally:
-        if temporary:
-            temporary.unlink(missing_ok=True)

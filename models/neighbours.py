@@ -5,7 +5,7 @@ and kept on disk; a search compares with all of them, exactly.
 """
 
 import hashlib
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,11 +16,12 @@ from torch import Tensor
 from models import datasets, paths
 from models.core import Encodes, Features, to_unit
 from models.datasets import DATASETS, ImageData
+from models.disk import from_disk
 from models.errors import UserError
 from models.plans import CHUNK, Scene, decoded, planned, preparing
 from models.requests import Nearest
 from models.results import RenderResult, array
-from models.shared import Progress, Shared, from_disk
+from models.shared import Progress, Shared, Waiting
 
 SPACES = ("features", "pixels", "latent")  # in which distances are measured
 _VERSION = 1  # of the vectors: a change to how they are made must not read old files
@@ -71,7 +72,7 @@ def encoder_of(scene: Scene) -> Encodes:
     return scene.model
 
 
-def gallery(scene: Scene) -> Generator[float, None, Gallery]:
+def gallery(scene: Scene) -> Waiting[Gallery]:
     """Return the training images of a model's data set; yields until they are in memory.
 
     Raises:
@@ -98,7 +99,7 @@ def gallery(scene: Scene) -> Generator[float, None, Gallery]:
 
 def vectors(
     real: Gallery, name: str, embed: Callable[[slice], Tensor]
-) -> Generator[float, None, Float[Tensor, "images features"]]:
+) -> Waiting[Float[Tensor, "images features"]]:
     """Return a vector for each image of a gallery, from memory, disk (in half precision) or computed.
 
     Args:
@@ -122,7 +123,7 @@ def vectors(
     return _vectors.wait(key, compute)
 
 
-def index(scene: Scene, real: Gallery, space: str) -> Generator[float, None, Index]:
+def index(scene: Scene, real: Gallery, space: str) -> Waiting[Index]:
     """Return what to compare real images by; yields while their vectors are computed."""
     data, found = real.data, scene.judge() if space == "features" else None
     if found:

@@ -4,11 +4,9 @@ A planner is a function of a scene and an operation; those that must first prepa
 that tell how far that is. The pictures are made by who asked for the plan, with `decoded`.
 """
 
-import math
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from statistics import NormalDist
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -16,8 +14,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models import latent
+from models import latent, plane
 from models.catalog import ModelInfo
+from models.choices import ROUTES
 from models.core import Features, LatentModel
 from models.directions import Directions as DirectionSet
 from models.errors import UserError
@@ -67,6 +66,7 @@ class Plan:
 
 Measure = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 Planning = Generator[float, None, Plan]  # yields the share of the preparations that is done
+Route = Callable[[Scene, Interpolate], Plan | Planning]
 
 
 def preparing(scene: Scene, work: Generator[float, None, T]) -> Generator[RenderResult, None, T]:
@@ -79,7 +79,8 @@ def preparing(scene: Scene, work: Generator[float, None, T]) -> Generator[Render
         except StopIteration as stop:
             return cast(T, stop.value)
         # Never 1, which would say that the pictures are there.
-        yield RenderResult(nothing, np.empty((0, scene.model.latent_dim), np.float32), done=0.99 * share)
+        latents = np.empty((0, scene.model.latent_dim), np.float32)
+        yield RenderResult(nothing, latents, done=0.99 * share, waiting=share < 1)
 
 
 def planned(scene: Scene, op: Operation) -> Generator[RenderResult, None, Plan]:
@@ -179,37 +180,20 @@ def _traverse(scene: Scene, op: Traverse) -> Plan:
 def _grid(scene: Scene, op: Grid) -> Plan:
     start = points(scene, [op.point])
     vectors, _ = _vectors(scene, op.point, op.directions)
-    across = positions(op.steps, op.span, op.spacing)
+    across = torch.tensor(plane.positions(op.steps, op.span, op.spacing))
     up = across.flip(0)  # pictures are listed from the top row down, and the second coordinate grows upwards
-    corner = latent.set_coordinates(start.z[0], vectors, torch.zeros(2))
-    zero, unit = torch.zeros_like(corner), torch.eye(2)
-    right, upwards = (latent.set_coordinates(zero, vectors, one) for one in unit)
+    corner, right, upwards = map(torch.as_tensor, plane.spanned(start.z[0].numpy(), vectors.numpy()))
     z = corner + up[:, None, None] * upwards + across[None, :, None] * right
     labels = None if start.labels is None else start.labels.expand(op.steps**2)
     return Plan(z.flatten(0, 1), labels, {"across": across, "up": up})
-
-
-def positions(steps: int, span: float, spacing: str) -> Tensor:
-    """Return coordinates from -span to span, ascending, shape (steps,).
-
-    With "quantile" they are quantiles of N(0, 1) in equal steps of probability, so that each stands for as much
-    of the prior (Kingma & Welling, 2013, arXiv:1312.6114, appendix A: the inverse CDF of a grid).
-    """
-    if spacing == "linear":
-        return torch.linspace(-span, span, steps)
-    low = 0.5 * math.erfc(span / math.sqrt(2))  # the tail below -span; NormalDist.cdf rounds it to 0 beyond 8
-    shares = [low + (1 - 2 * low) * i / (steps - 1) for i in range(steps)]
-    # The upper half mirrors the lower: near 1, a probability has too few digits to tell its quantile.
-    lower = [NormalDist().inv_cdf(share) for share in shares[: steps // 2]]
-    middle = [0.0] * (steps % 2)
-    return torch.tensor([*lower, *middle, *(-value for value in reversed(lower))])
 
 
 def _interpolate(scene: Scene, op: Interpolate) -> Plan | Planning:
     return ROUTES[op.method](scene, op)
 
 
-def _closed(scene: Scene, op: Interpolate) -> Plan:
+def closed(scene: Scene, op: Interpolate) -> Plan:
+    """Return the plan of a route by a formula, one of `models.latent.PATHS`."""
     keys = points(scene, op.points)
     return walk(keys, latent.through(keys.z, op.frames, op.method))
 
@@ -255,12 +239,6 @@ def _directions(scene: Scene, op: Directions) -> Plan:
         values["moves"] = found.moves(range(len(found.vectors)), op.keep)
     return Plan(torch.empty(0, scene.model.latent_dim), None, values)
 
-
-# Ways from key point to key point; those that have to prepare something are generators.
-ROUTES = Table[Callable[[Scene, Interpolate], Plan | Planning]](
-    "interpolation",
-    {**dict.fromkeys(latent.PATHS, _closed), "data": "models.geodesics:plan"},
-)
 
 # A planner takes the operation that it is named after, which a Callable type cannot say.
 PLANS = Table[Callable[[Scene, Any], Plan | Planning]](

@@ -10,9 +10,9 @@ weights and shared between sessions; nothing here changes them.
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from typing import cast
 
 import numpy as np
 import torch
@@ -23,9 +23,11 @@ from models.answers import ANSWERS
 from models.core import Features, ImageModel, LatentModel
 from models.directions import DIRECTIONS, Directions as DirectionSet, Origin
 from models.errors import UserError
-from models.plans import CHUNK, Scene, decoded, planned
-from models.requests import Operation, RenderRequest
+from models.plans import CHUNK, Scene, decoded, planned, preparing
+from models.requests import Decode, Directions, Grid, Operation, Point, RenderRequest, Traverse
 from models.results import RenderResult, array, pictures
+from models.shared import Progress, Shared, Waiting, outcome, unheard
+from models.values import Value
 
 KEPT_MODELS = 16
 
@@ -36,13 +38,13 @@ class _Cache:
     def __init__(self, keep: int) -> None:
         self._keep = keep
         self._lock = threading.Lock()  # of the dictionaries; never held while something is loaded
-        self._busy: dict[tuple[str, str], threading.Lock] = {}  # so that nothing is loaded twice at once
+        self._busy: dict[str, threading.Lock] = {}  # so that nothing is loaded twice at once
         self._models: OrderedDict[str, tuple[ImageModel, catalog.ModelInfo]] = OrderedDict()
-        self._directions: dict[tuple[str, str], DirectionSet] = {}
+        self._directions = Shared[DirectionSet](keep * len(DIRECTIONS))
 
-    def _one_at_a_time(self, digest: str, axes: str = "") -> threading.Lock:
+    def _one_at_a_time(self, digest: str) -> threading.Lock:
         with self._lock:
-            return self._busy.setdefault((digest, axes), threading.Lock())
+            return self._busy.setdefault(digest, threading.Lock())
 
     def entry(
         self, digest: str, info: catalog.ModelInfo | None = None
@@ -56,30 +58,28 @@ class _Cache:
                     found = (checkpoints.load(info), info)
                 except BaseException:
                     with self._lock:  # or made-up digests would pile up here
-                        self._busy.pop((digest, ""), None)
+                        self._busy.pop(digest, None)
                     raise
             with self._lock:
                 self._models[digest] = found
                 self._models.move_to_end(digest)
                 while len(self._models) > self._keep:
-                    dropped, _ = self._models.popitem(last=False)
-                    self._directions = {k: v for k, v in self._directions.items() if k[0] != dropped}
+                    self._models.popitem(last=False)
             return found
 
     def model(self, digest: str, info: catalog.ModelInfo | None = None) -> ImageModel:
         return self.entry(digest, info)[0]
 
-    def directions(self, digest: str, axes: str) -> DirectionSet:
-        with self._one_at_a_time(digest, axes):
-            with self._lock:
-                found = self._directions.get((digest, axes))
-            if found is None:
-                model, info = self.entry(digest)
-                origin = Origin(info.dataset, info.digest)
-                found = DIRECTIONS[axes](_generator(model, digest), origin=origin)
-                with self._lock:
-                    self._directions[digest, axes] = found
-            return found
+    def directions(self, digest: str, axes: str) -> Waiting[DirectionSet]:
+        """Return the directions of a kind; yields how far they are found."""
+        finder = DIRECTIONS[axes]
+
+        def find(progress: Progress) -> DirectionSet:
+            model, info = self.entry(digest)
+            origin = Origin(info.dataset, info.digest, info.path)
+            return finder(_generator(model, digest), origin=origin, progress=progress)
+
+        return self._directions.wait(f"{digest} {axes}", find)
 
 
 _cache = _Cache(KEPT_MODELS)
@@ -116,9 +116,8 @@ def stream(request: RenderRequest, cancel: Callable[[], bool] = lambda: False) -
         UserError: The model is not there or damaged, or the request does not fit it.
     """
     started = time.perf_counter()
-    scene = _scene(request.model)
-    op = request.op
-    for result in ANSWERS[op.op](scene, op) if op.op in ANSWERS else _decoded(scene, op):
+    scene, op = _scene(request.model), request.op
+    for result in _answered(scene, op):
         yield replace(result, seconds=time.perf_counter() - started)
         if cancel():
             return
@@ -128,13 +127,44 @@ def _scene(digest: str) -> Scene:
     model, info = _cache.entry(digest)
 
     def judge() -> tuple[Features, str] | None:
-        found = catalog.classifier_for(info.dataset)
+        found = catalog.classifier_for(info.dataset, model.sample_shape)
         classifier = _cache.model(found.digest, found) if found else None
-        if not found or not isinstance(classifier, Features) or classifier.sample_shape != model.sample_shape:
-            return None
-        return classifier, found.digest
+        return (classifier, found.digest) if found and isinstance(classifier, Features) else None
 
-    return Scene(_generator(model, info.id), partial(_cache.directions, digest), info, judge)
+    def directions(axes: str) -> DirectionSet:
+        return outcome(_cache.directions(digest, axes))
+
+    return Scene(_generator(model, info.id), directions, info, judge)
+
+
+def _answered(scene: Scene, op: Operation) -> Iterator[RenderResult]:
+    for axes in sorted(
+        set(_kinds(op))
+    ):  # so that the planners, which take them from the scene, need not wait
+        yield from preparing(scene, _cache.directions(scene.info.digest, axes))
+    yield from ANSWERS[op.op](scene, op) if op.op in ANSWERS else _decoded(scene, op)
+
+
+def _kinds(value: object) -> Iterator[str]:
+    """Yield the kinds of directions that an operation, or a part of one, works with."""
+    match value:
+        case Directions():
+            yield value.axes
+        case Traverse() | Grid():
+            yield value.point.axes
+        case Point():
+            if value.edits:
+                yield value.axes
+        case Decode():
+            yield value.points[0].axes
+            yield from _kinds(value.points)
+        case Value():
+            yield from _kinds([part for _, part in value])
+        case tuple() | list():
+            for part in cast(Sequence[object], value):
+                yield from _kinds(part)
+        case _:
+            pass
 
 
 def _decoded(scene: Scene, op: Operation) -> Iterator[RenderResult]:
@@ -157,9 +187,12 @@ def _decoded(scene: Scene, op: Operation) -> Iterator[RenderResult]:
             return
 
 
-def render(request: RenderRequest) -> RenderResult:
-    """Answer a request completely; raises UserError as `stream` does."""
-    *_, last = stream(request)
+def render(request: RenderRequest, progress: Progress = unheard) -> RenderResult:
+    """Answer a request completely, and tell how much of it is done; raises UserError as `stream` does."""
+    last = None
+    for last in stream(request):
+        progress(last.done)
+    assert last
     return last
 
 

@@ -81,7 +81,7 @@ class Interpolate(Value):
     op: Literal["interpolate"] = "interpolate"
     points: tuple[Point, ...] = Field(min_length=2, max_length=64)
     frames: int = Field(default=60, ge=2, le=2000)
-    method: str = Field(default="slerp", description="A name in `models.plans.ROUTES`")
+    method: str = Field(default="slerp", description="A name in `models.choices.ROUTES`")
 
 
 class Grid(Value):

@@ -23,6 +23,7 @@ class RenderResult:
             `attributes`, `scores` and `chances` (K,), see `models.directions.Directions`.
         seconds: Time that it took.
         done: Share of the work that is done, in [0, 1]; below 1 only in a stream.
+        waiting: Whether nothing is computed for this answer alone until the next result, only for all who wait.
     """
 
     images: NDArray[np.uint8]
@@ -30,6 +31,7 @@ class RenderResult:
     values: Mapping[str, NDArray[Any]] = field(default_factory=dict[str, NDArray[Any]])
     seconds: float = 0.0
     done: float = 1.0
+    waiting: bool = False
 
 
 def array(tensor: Tensor) -> NDArray[np.float32]:

@@ -4,8 +4,9 @@ The app runs as a process of its own, as for a person. A headless Chromium opens
 for two seconds with 60 inputs a second. They are sent without waiting for each other: inputs that wait until the
 page has dealt with the last one would pace themselves to it.
 
-An update is a picture that was drawn. Its delay runs from the `timeStamp` of the pointer's event to the animation
-frame after the drawing, as the pad itself records it (`window.latentExplorer.samples`).
+An update is an animation frame that shows a new picture: of several replies between two frames only the last is
+seen, and only it counts. Its delay runs from the `timeStamp` of the pointer's event to that frame, as the pad itself
+records it (`window.latentExplorer.samples`).
 
 For comparison, the same drag over `st.slider`, the way most demos show a model: it tells the server on release only.
 """

@@ -35,7 +35,11 @@ def evaluate(
     device: Device = "auto",
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, metavar="INTEGER", help="Of the samples.")] = 0,
     write_card: Annotated[
-        bool, typer.Option("--write-card", help="Store the figures in the model's card.")
+        bool,
+        typer.Option(
+            "--write-card",
+            help="Store the figures in the model's card, and the directions of its attributes beside it.",
+        ),
     ] = False,
     as_json: Json = False,
 ) -> None:
@@ -45,18 +49,20 @@ def evaluate(
     chosen = None if metrics == "all" else [word.strip() for word in metrics.split(",")]
     for word in chosen or ():
         METRICS[word]  # an unknown one shows before any image is loaded
+    written: list[str] = []
     with only_results():
         where, values, judge = _measure(info, name, chosen, count, device, seed)
         if write_card:
             _write_card(info, values, name, count, seed, judge)
+            written = [catalog.CARD, *([catalog.DIRECTIONS] if _write_directions(info) else [])]
     if as_json:
         result = {"model": info.id, "dataset": name, "n": count, "device": where, "metrics": values}
         emit({**result, "seed": seed, "classifier": judge and judge.id})
     else:
         print(f"{info.id} on {name}, n = {count:,}, {where}")
         print(table(("metric", "value", "what it is"), _rows(values), right=(1,)))
-    if write_card:
-        note(f"Written to {info.path / catalog.CARD}")
+    if written:
+        note(f"Written to {info.path}: {', '.join(written)}")
 
 
 def _measure(
@@ -107,6 +113,26 @@ def _write_card(
 
     protocol = f"{_PROTOCOL} {dataset}, seed {seed}" + (f", judged by {judge.id}" if judge else "")
     update_card(info.path, {key: {"value": v, "n": count, "protocol": protocol} for key, v in values.items()})
+
+
+def _write_directions(info: ModelInfo) -> bool:
+    """Complete the checkpoint of a generator with what the app would else make people wait for."""
+    if not info.can("decode"):
+        return False
+
+    from models import attributes, checkpoints
+    from models.core import LatentModel
+    from models.directions import Origin
+
+    line = ProgressLine()
+    try:
+        return attributes.ship(
+            cast(LatentModel, checkpoints.load(info)),
+            Origin(info.dataset, info.digest, info.path),
+            lambda share: line.show(f"{share:.0%} directions"),
+        )
+    finally:
+        line.close()
 
 
 _PROTOCOL = "latent-explorer evaluate, held-out images of"

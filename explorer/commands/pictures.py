@@ -48,7 +48,7 @@ def sample(
     request = parse(Sample, fields, what="The request for samples", code="bad-request")
     images, latents = _render(info, request)
     if kind == ".png":
-        media.save_png(media.contact_sheet(images), out)
+        media.save_png(media.contact_sheet(images, min(8, count)), out)
     else:
         seeds, labels = _seeds_and_labels(info, request)
         media.save_npz(out, images=images, latents=latents, seeds=seeds, labels=labels)

@@ -23,7 +23,7 @@ const LATER_MS = 15_000 // wait where the server has no room
 const IDLE = 4408
 const NO_IDENTITY = 4401
 const NO_ROOM = [4409, 4429]
-const OUR_FAULT = [4400, 4413, 4422] // the same request would be refused again
+const OUR_FAULT = [1009, 4400, 4413, 4422] // the same request would be refused again
 
 // Components are modules of their own and run again and again; what they share hangs on the window.
 function liveSocket(path) {

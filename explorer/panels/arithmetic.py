@@ -4,10 +4,11 @@ from typing import Literal
 
 import streamlit as st
 
-from explorer import cache, controls, figures, state, tray
+from explorer import cache, controls, state, tray
 from explorer.panels.fold import fold
 from explorer.text import _
 from models.catalog import ModelInfo
+from models.media import enlarged, png
 from models.requests import Analogy, Decode, Point
 
 _PICTURE = 128  # pixels of each picture, about
@@ -68,7 +69,7 @@ def _sum(info: ModelInfo) -> None:
         st.columns(4), (*parts, result.images[0]), strict=True
     ):  # in line, whatever is above
         with column:
-            st.image(figures.png(figures.enlarge(image, factor)), width=height * factor)
+            st.image(png(enlarged(image, factor)), width=height * factor)
 
 
 def _way() -> tuple[float, Literal["lerp", "slerp"]]:

@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from explorer import cache, controls
+from explorer import background, cache, controls
 from explorer.components.plane import Cloud
 from explorer.panels import problem
 from explorer.text import _
+from explorer.words import word
 from models.catalog import ModelInfo
 from models.datasets import DATASETS
 from models.errors import UserError
@@ -30,7 +31,7 @@ def show(info: ModelInfo, vectors: "NDArray[np.float32]") -> Cloud | None:
         vectors: The plane's directions, unit rows (2, D).
 
     Returns:
-        None where nothing is to be seen, or can be.
+        None where nothing is to be seen, or can be, or not yet: the page then shows how far they are.
     """
     if not info.can("encode"):
         st.caption(_("This model has no encoder, so no data can be laid over the map."))
@@ -58,9 +59,11 @@ def show(info: ModelInfo, vectors: "NDArray[np.float32]") -> Cloud | None:
             key="codes-count",
             persist_state="session",
         )
+        request = controls.ask(info, Codes(count=count))
+        if not background.ready("codes", request, _("Encoding images")):
+            return None
         try:
-            with st.spinner(_("Encoding images")):
-                found = cache.render(controls.ask(info, Codes(count=count)))
+            found = cache.render(request)
         except UserError as error:
             if error.code not in _QUIET:
                 raise
@@ -78,22 +81,18 @@ def _groups(
 
     data = DATASETS[info.dataset]
     if "labels" in values:
-        return values["labels"].astype(np.uint8), data.classes
+        return values["labels"].astype(np.uint8), tuple(map(word, data.classes))
     kinds = [number for number, factor in enumerate(data.factors) if factor.kind == "categorical"]
     if "factors" not in values or not kinds:
         return np.zeros(count, np.uint8), ("",)
     column = st.selectbox(
         _("Colour by"),
         kinds,
-        format_func=lambda number: _words(data.factors[number].name),
+        format_func=lambda number: word(data.factors[number].name).capitalize(),
         width=150,
         key=f"codes-colour-{info.dataset}",
         persist_state="session",
     )
     return values["factors"][:, column].astype(np.uint8), [
-        _words(name) for name in data.factors[column].values
+        word(name).capitalize() for name in data.factors[column].values
     ]
-
-
-def _words(name: str) -> str:
-    return name.replace("_", " ").capitalize()

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from explorer import figures
 from explorer.text import _
 from models.catalog import ModelInfo
 
@@ -43,7 +42,7 @@ def content(images: "NDArray[np.uint8]", kind: str, times: int, rate: int, pictu
     import numpy as np
 
     chosen = images[np.linspace(0, len(images) - 1, pictures).round().astype(int)]
-    return figures.png(figures.enlarge(media.contact_sheet(chosen, pictures), times))
+    return media.png(media.enlarged(media.contact_sheet(chosen, pictures), times))
 
 
 def show(info: ModelInfo, images: "NDArray[np.uint8]") -> None:

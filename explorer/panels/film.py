@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from explorer import cache, controls, figures, route, state
+from explorer import background, cache, controls, figures, route, state
 from explorer.components.player import COLUMNS, Film, player
 from explorer.panels import keyframes, problem
 from explorer.text import _
 from models.catalog import ModelInfo
+from models.choices import ROUTES
 from models.errors import UserError
 from models.requests import Interpolate, Nearest, Point, RenderRequest
 
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from models.render import RenderResult
 
 _QUIET = ("no-data", "shape-mismatch")  # nothing that the person has done wrong
-_PREPARED = "prepared_route"
-
 _METHODS: dict[str, Callable[[], tuple[str, str]]] = {
     "slerp": lambda: (
         _("Arc"),
@@ -67,11 +66,11 @@ class Walk:
 def options() -> None:
     """Draw how the route goes, and in how many frames."""
     shown = state.view().route
-    words = {name: _METHODS[name]() for name in route.METHODS}
+    words = {name: _METHODS[name]() if name in _METHODS else (name, name) for name in ROUTES}
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         st.segmented_control(
             _("Way"),
-            route.METHODS,
+            list(ROUTES),
             format_func=lambda name: words[name][0],
             width="content",
             help="\n".join(f"- **{title}**: {text}." for title, text in words.values()),
@@ -85,14 +84,21 @@ def options() -> None:
         )
 
 
-def walk(info: ModelInfo, keys: tuple[Point, ...]) -> Walk:
-    """Render the route; a way through data that are not here becomes an arc, and the page says so."""
+def walk(info: ModelInfo, keys: tuple[Point, ...]) -> Walk | None:
+    """Render the route; a way through data that are not here becomes an arc, and the page says so.
+
+    Returns:
+        None while the way is looked for: the page then shows how far that is.
+    """
     shown = state.view().route
     op = Interpolate(points=keys, frames=shown.frames, method=shown.method)
     request = controls.ask(info, op)
     if shown.method == "data":
+        words = _("Looking for the way; later ones are found at once")
+        if not background.ready("route", request, words):
+            return None
         try:
-            _prepare(request)
+            cache.render(request)
         except UserError as error:
             if error.code not in _QUIET:
                 raise
@@ -101,20 +107,6 @@ def walk(info: ModelInfo, keys: tuple[Point, ...]) -> Walk:
             op = op.model_copy(update={"method": "slerp"})
             request = controls.ask(info, op)
     return Walk(keys, op, request, cache.render(request))
-
-
-def _prepare(request: RenderRequest) -> None:
-    """Show how far the preparations are; what they come to is kept, so that the request is quick from then on."""
-    if st.session_state.get(_PREPARED) == request:
-        return
-    from models.render import stream
-
-    place = st.empty()
-    for part in stream(request):
-        if part.done < 1:
-            place.progress(part.done, _("Looking for the way; later ones are found at once"))
-    place.empty()
-    st.session_state[_PREPARED] = request
 
 
 def play(info: ModelInfo, film: Walk, *, beside: bool) -> int | None:
@@ -151,9 +143,11 @@ def play(info: ModelInfo, film: Walk, *, beside: bool) -> int | None:
 
 
 def _nearest(info: ModelInfo, op: Interpolate) -> bytes | None:
+    request = controls.ask(info, Nearest(of=op))
+    if not background.ready("beside", request, _("Looking for the nearest real images")):
+        return None
     try:
-        with st.spinner(_("Looking for the nearest real images")):
-            return cache.sheet((controls.ask(info, Nearest(of=op)),), COLUMNS)
+        return cache.sheet((request,), COLUMNS)
     except UserError as error:
         if error.code not in _QUIET:
             raise

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from explorer import cache, controls, figures, state
-from explorer.components.tiles import tiles
+from explorer import cache, controls, state
+from explorer.components.tiles import COLUMNS, tiles
 from explorer.text import _
+from explorer.words import word
 from models.catalog import ModelInfo
 
 PIECE = 64
-_COLUMNS = figures.COLUMNS
 _MOST = 64  # pieces
 
 
@@ -34,7 +34,7 @@ def place(info: ModelInfo, index: int) -> Tile:
     if not info.labels:
         return Tile(seed, None)
     if view.classes == "rows":
-        return Tile(seed, index // _COLUMNS % _classes(info))
+        return Tile(seed, index // COLUMNS % _classes(info))
     return Tile(seed, seed % _classes(info) if view.classes == "mixed" else int(view.classes))
 
 
@@ -43,7 +43,7 @@ def pieces(info: ModelInfo) -> Iterator[tuple[int, int]]:
     shown = st.session_state.get("gallery-pieces", 1)
     total = PIECE * shown
     if info.labels and state.view().classes == "rows":
-        total = max(total, _COLUMNS * _classes(info))
+        total = max(total, COLUMNS * _classes(info))
     for first in range(0, total, PIECE):
         yield first, min(PIECE, total - first)
 
@@ -59,7 +59,7 @@ def _sheet(info: ModelInfo, first: int, number: int) -> bytes:
     if not info.labels:
         return cache.sheet((controls.samples(info, view.start + first, number),))
     # Neighbours of one class are asked for together: all, a row, or each alone.
-    run = {"rows": _COLUMNS, "mixed": 1}.get(view.classes, number)
+    run = {"rows": COLUMNS, "mixed": 1}.get(view.classes, number)
     starts = [place(info, index) for index in range(first, first + number, run)]
     return cache.sheet(tuple(controls.samples(info, tile.seed, run, tile.label) for tile in starts))
 
@@ -67,7 +67,7 @@ def _sheet(info: ModelInfo, first: int, number: int) -> bytes:
 def _name(info: ModelInfo, tile: Tile) -> str:
     if tile.label is None:
         return _("Sample, seed {seed}").format(seed=tile.seed)
-    return _("{label}, seed {seed}").format(label=info.labels[tile.label], seed=tile.seed)
+    return _("{label}, seed {seed}").format(label=word(info.labels[tile.label]), seed=tile.seed)
 
 
 def _piece(info: ModelInfo, first: int, number: int) -> Tile | None:
@@ -77,7 +77,7 @@ def _piece(info: ModelInfo, first: int, number: int) -> Tile | None:
             sheet = _sheet(info, first, number)
     places = [place(info, index) for index in range(first, first + number)]
     by_rows = bool(info.labels) and state.view().classes == "rows"
-    rows = [info.labels[tile.label or 0] for tile in places[::_COLUMNS]] if by_rows else []
+    rows = [word(info.labels[tile.label or 0]) for tile in places[::COLUMNS]] if by_rows else []
     _channels, height, width = info.sample_shape
     chosen = tiles(
         sheet,

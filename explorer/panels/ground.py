@@ -5,12 +5,14 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from explorer import cache, controls, figures, state
+from explorer import cache, controls, state
 from explorer.components.plane import Cloud, Ground, plane, scale
 from explorer.panels import point as place, problem
 from explorer.panels.point import Located
 from explorer.text import _
 from models.catalog import ModelInfo
+from models.media import enlarged, png
+from models.plane import spanned
 from models.requests import Grid, Point
 
 if TYPE_CHECKING:
@@ -38,25 +40,6 @@ def default_pair(kind: str, vectors: "NDArray[np.float32]") -> tuple[int, int]:
     """Return the first two directions, the strongest; of raw axes the one with the lower number goes across."""
     first, second = (int(abs(vector).argmax()) for vector in vectors[:2])
     return (1, 0) if kind == "raw" and first > second else (0, 1)
-
-
-def spanned(
-    z: "NDArray[np.float32]", vectors: "NDArray[np.float32]"
-) -> "tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]":
-    """Return the plane of two directions through a latent, as the operation `Grid` has it.
-
-    Args:
-        z: Shape (D,).
-        vectors: Unit rows, shape (2, D), not parallel.
-
-    Returns:
-        The latent at coordinates (0, 0), and what one sd to the right and one upwards adds to it, each (D,).
-    """
-    import numpy as np
-
-    inverse = np.linalg.pinv(vectors.astype(np.float64))
-    corner = z - inverse @ (vectors @ z)
-    return tuple(part.astype(np.float32) for part in (corner, inverse[:, 0], inverse[:, 1]))  # pyright: ignore[reportReturnType]
 
 
 def pair_of(found: Located) -> tuple[int, int]:
@@ -191,9 +174,7 @@ def here(found: Located, ground: Ground) -> bool:
     image = found.image
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         factor = max(1, 112 // image.shape[0])
-        st.image(
-            figures.png(figures.enlarge(image, factor)), width=factor * image.shape[1], alt=found.place.alt
-        )
+        st.image(png(enlarged(image, factor)), width=factor * image.shape[1], alt=found.place.alt)
         with st.container():
             pairs = zip(ground.names, ground.here, strict=True)
             words = " · ".join(f"{name} {_signed(coordinate)}" for name, coordinate in pairs)

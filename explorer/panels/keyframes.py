@@ -8,6 +8,7 @@ import streamlit as st
 from explorer import cache, controls, route, state, tray
 from explorer.components.tiles import tiles
 from explorer.text import _
+from explorer.words import word
 from models.catalog import ModelInfo
 from models.requests import Decode, Point, default_label
 
@@ -30,7 +31,7 @@ def name_of(info: ModelInfo, point: Point) -> str:
     else:
         name = (_("seed {seed}, edited") if point.edits else _("seed {seed}")).format(seed=point.seed)
     label = label_of(info, point)
-    return name if label is None else f"{info.labels[label]}, {name}"
+    return name if label is None else f"{word(info.labels[label])}, {name}"
 
 
 def shown() -> tuple[Point, ...]:
@@ -123,7 +124,10 @@ def _adding(info: ModelInfo, count: int) -> None:
         label = None
         if info.labels:
             label = st.selectbox(
-                _("Class"), range(len(info.labels)), format_func=lambda i: info.labels[i], key="key-label"
+                _("Class"),
+                range(len(info.labels)),
+                format_func=lambda i: word(info.labels[i]),
+                key="key-label",
             )
         new = Point(seed=seed, label=label, truncation=state.view().point.truncation)
         with st.container(horizontal=True):

@@ -9,6 +9,7 @@ from explorer.background import Work
 from explorer.panels import pictures, problem
 from explorer.panels.fold import fold
 from explorer.text import _
+from explorer.words import word
 from models.catalog import ModelInfo
 from models.datasets import DATASETS
 from models.errors import UserError
@@ -97,4 +98,7 @@ def _captions(info: ModelInfo, result: "RenderResult") -> list[str]:
     labels, names = result.values.get("labels"), DATASETS[info.dataset].classes
     if labels is None or not names:
         return distances
-    return [f"{names[int(label)]} · {distance}" for label, distance in zip(labels[0], distances, strict=True)]
+    return [
+        f"{word(names[int(label)])} · {distance}"
+        for label, distance in zip(labels[0], distances, strict=True)
+    ]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from explorer import figures
+from models.media import png
 
 if TYPE_CHECKING:
     from models.images import Pixels
@@ -30,7 +30,7 @@ def row(images: Sequence["Pixels"], captions: Sequence[str], width: int) -> None
 
 
 def _figure(image: "Pixels", caption: str, width: int) -> str:
-    data = base64.b64encode(figures.png(image)).decode()
+    data = base64.b64encode(png(image)).decode()
     text = escape(caption)
     kind = "pixels" if image.shape[1] < width else "photo"
     return (

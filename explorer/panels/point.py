@@ -8,6 +8,7 @@ import streamlit as st
 from explorer import cache, controls, favourites, link, live, state
 from explorer.components.latent_pad import Axes, Place, latent_pad
 from explorer.text import _, ngettext, percent
+from explorer.words import word
 from models.catalog import ModelInfo
 from models.errors import UserError
 from models.requests import Point
@@ -126,7 +127,9 @@ def _alt(info: ModelInfo, point: Point) -> str:
 
 def _titles(kind: str, found: "Mapping[str, NDArray[Any]]") -> list[str]:
     given = list(found.get("names", ()))
-    return [str(given[i]) if given else _name(kind, i, vector) for i, vector in enumerate(found["vectors"])]
+    return [
+        word(str(given[i])) if given else _name(kind, i, vector) for i, vector in enumerate(found["vectors"])
+    ]
 
 
 def _axes(

@@ -8,6 +8,7 @@ from explorer import background, controls, state
 from explorer.background import Work
 from explorer.panels import pictures
 from explorer.text import _
+from explorer.words import word
 from models import images
 from models.catalog import ModelInfo
 from models.requests import Encode, Invert, RenderRequest
@@ -133,7 +134,7 @@ def _compare(info: ModelInfo, result: "RenderResult") -> None:
     line = [_("PSNR {value:.1f} dB").format(value=float(result.values["psnr_db"][0]))]
     label = _label(info, result)
     if label is not None:
-        line.append(_("as {label}").format(label=info.labels[label]))
+        line.append(_("as {label}").format(label=word(info.labels[label])))
     hint = _(
         "Peak signal-to-noise ratio: how close the picture comes to what the model sees, in decibels. 10 more means a "
         "tenth of the squared error; above 30 the two are hard to tell apart."

@@ -4,9 +4,10 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from explorer import figures, state
+from explorer import state
 from explorer.text import _
 from models.catalog import ModelInfo
+from models.media import enlarged, png
 from models.requests import Point
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def download(info: ModelInfo, point: Point, image: "NDArray[np.uint8]") -> None:
         ):
             st.download_button(
                 _("PNG, {width} × {height}").format(width=width * factor, height=height * factor),
-                figures.png(figures.enlarge(image, factor)),
+                png(enlarged(image, factor)),
                 f"{name}-{width * factor}.png",
                 "image/png",
                 key=f"download-{key}",

@@ -6,6 +6,7 @@ from models.catalog import ModelInfo
 from explorer import link
 from explorer.panels import (
     arithmetic,
+    finding,
     history,
     naming,
     nearest,
@@ -23,6 +24,9 @@ from explorer.text import _
 def explore(info: ModelInfo) -> None:
     """Draw everything that depends on the point; moving it reruns this and nothing else."""
     with problem.explained():
+        if not finding.ready(info):
+            link.publish(link.EXPLORE)
+            return
         try:
             with st.spinner(_("Opening the model")):
                 found = place.locate(info)

@@ -18,7 +18,12 @@ def interpolate(info: ModelInfo) -> None:
         left, right = st.columns([1.1, 1], gap="large")
         with right:
             film.options()
+        with left:
             found = film.walk(info, keys)
+        if found is None:
+            link.publish(link.INTERPOLATE)
+            return
+        with right:
             film.distances(info, found)
             with st.container(horizontal=True, vertical_alignment="center"):
                 export.show(info, found.result.images)

@@ -4,7 +4,7 @@ import streamlit as st
 from models.catalog import ModelInfo
 
 from explorer import link
-from explorer.panels import codes, ground, picker, point as place, problem
+from explorer.panels import codes, finding, ground, picker, point as place, problem
 from explorer.text import _
 
 
@@ -12,6 +12,9 @@ from explorer.text import _
 def plane(info: ModelInfo) -> None:
     """Draw the plane through the point, and what chooses it."""
     with problem.explained():
+        if not finding.ready(info):
+            link.publish(link.PLANE)
+            return
         try:
             with st.spinner(_("Opening the model")):
                 found = place.locate(info)

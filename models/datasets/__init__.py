@@ -73,6 +73,7 @@ class DatasetInfo:
         licence: Under which its images may be used.
         source: Where it comes from.
         folders: Names of the folder that its idx files are looked for in; empty if it needs no files.
+        fill: How much of the side what is drawn takes, where that is centred in each image; None if it is not.
     """
 
     name: str
@@ -88,6 +89,7 @@ class DatasetInfo:
     factors: Sequence[Factor] = ()
     likelihood: str = "bernoulli"
     folders: tuple[str, ...] = ()
+    fill: float | None = None
 
 
 DATASETS = Table[DatasetInfo](
@@ -98,7 +100,7 @@ DATASETS = Table[DatasetInfo](
             DatasetInfo(
                 "digits", "Digits", 1, 16, 1438, 359, "models.datasets.standard:digits", "BSD-3-Clause",
                 "scikit-learn's load_digits: UCI optical recognition of handwritten digits, enlarged to 16x16",
-                _DIGITS,
+                _DIGITS, fill=1.0,
             ),
             DatasetInfo(
                 "avatars", "Avatars", 3, 64, 20_000, 2_000, "models.datasets.standard:avatars", "MIT",
@@ -108,13 +110,13 @@ DATASETS = Table[DatasetInfo](
             DatasetInfo(
                 "mnist", "MNIST", 1, 32, 60_000, 10_000, "models.datasets.standard:mnist", "CC BY-SA 3.0",
                 "Y. LeCun, C. Cortes, C. Burges; 28x28, zero-padded to 32x32", _DIGITS,
-                folders=("mnist", "MNIST/raw", "MNIST"),
+                folders=("mnist", "MNIST/raw", "MNIST"), fill=20 / 32,
             ),
             DatasetInfo(
                 "fashion_mnist", "Fashion-MNIST", 1, 32, 60_000, 10_000,
                 "models.datasets.standard:fashion_mnist", "MIT",
                 "H. Xiao, K. Rasul, R. Vollgraf, Zalando SE; 28x28, zero-padded to 32x32", _FASHION,
-                folders=("fashion-mnist", "fashion_mnist", "FashionMNIST/raw", "FashionMNIST"),
+                folders=("fashion-mnist", "fashion_mnist", "FashionMNIST/raw", "FashionMNIST"), fill=28 / 32,
             ),
         )
     },

@@ -21,6 +21,7 @@ from models.core import to_unit
 from models.datasets import ImageData
 from models.errors import UserError
 from models.latent import default_labels, generator, prior
+from models.media import Pixels
 from models.training.recipe import Batch, Recipe
 from models.training.runs import Run
 
@@ -191,8 +192,8 @@ class Trainer:
         if sheet is not None:
             self.run.snapshot(sheet, self.step)
 
-    def sheet(self, count: int = 64) -> Tensor | None:
-        """Return pictures of seeds 0 to count - 1 as one uint8 image; None for a model without a decoder."""
+    def sheet(self, count: int = 64) -> Pixels | None:
+        """Return pictures of seeds 0 to count - 1 as one image (H, W, C); None for a model without a decoder."""
         config = self.recipe.modules["model"].config
         dim, classes = int(getattr(config, "latent_dim", 0)), int(getattr(config, "classes", 0))
         if not dim:

@@ -19,9 +19,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file  # pyright: ignore[reportUnknownVariableType]
 from torch import Tensor
 
-from models.checkpoints import save_image
 from models.config import RunConfig, parse
 from models.errors import UserError, write_error
+from models.media import Pixels, save_png
 
 
 class Run:
@@ -129,10 +129,6 @@ class Run:
         problem = f"The saved state in {self.folder} cannot be read or does not fit the run's config."
         return UserError("bad-state", problem, "Start the run again in a new folder.")
 
-    def snapshot(self, image: Tensor, step: int) -> None:
-        """Write a sheet (C, H, W), uint8, of what the model makes of fixed latents at a step."""
-        try:
-            self.samples.mkdir(exist_ok=True)
-            save_image(image, self.samples / f"{step:08d}.png")
-        except OSError as error:
-            raise write_error(self.samples, error) from error
+    def snapshot(self, image: Pixels, step: int) -> None:
+        """Write a sheet (H, W, C) of what the model makes of fixed latents at a step."""
+        save_png(image, self.samples / f"{step:08d}.png")

@@ -7,13 +7,16 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from explorer import background
+
 MAIN = Path(__file__).resolve().parents[2] / "explorer" / "main.py"
 Open = Callable[..., AppTest]
 
 
 @pytest.fixture
-def open_app(zoo: Path) -> Open:
-    """Open a page with the parameters of a link."""
+def open_app(zoo: Path, monkeypatch: pytest.MonkeyPatch) -> Open:
+    """Open a page with the parameters of a link; it waits for what it would else show the progress of."""
+    monkeypatch.setattr(background, "PATIENCE", 60.0)
 
     def opened(page: str = "gallery", **params: object) -> AppTest:
         app = AppTest.from_file(MAIN, default_timeout=60)

@@ -18,8 +18,9 @@ REQUEST = RenderRequest(model="0" * 64, op=Decode(points=(Point(),)))
 OTHER = RenderRequest(model="1" * 64, op=Decode(points=(Point(),)))
 
 
-def answer(done: float, images: int = 1) -> RenderResult:
-    return RenderResult(np.zeros((images, 2, 2, 1), np.uint8), np.zeros((images, 3), np.float32), done=done)
+def answer(done: float, images: int = 1, *, waiting: bool = False) -> RenderResult:
+    latents = np.zeros((images, 3), np.float32)
+    return RenderResult(np.zeros((images, 2, 2, 1), np.uint8), latents, done=done, waiting=waiting)
 
 
 @pytest.fixture
@@ -130,3 +131,38 @@ def test_no_more_answers_at_a_time_than_there_are_places(streams, monkeypatch) -
     works[-1].cancel()
     go.set()
     assert all(not work.wait(10).running for work in works) and most == [1]
+
+
+def test_those_who_only_wait_leave_their_places_to_others(streams, monkeypatch) -> None:
+    monkeypatch.setattr(background, "_PLACES", threading.BoundedSemaphore(1))
+    there, at_once, most = threading.Event(), [0], [0]
+
+    def stream(request: RenderRequest, cancel: Callable[[], bool]) -> Iterator[RenderResult]:
+        if request == OTHER:
+            while not there.wait(0.01):
+                yield answer(0.5, 0, waiting=True)
+            yield answer(0.9, 0)  # what was waited for is there: from now on it computes
+        at_once[0] += 1
+        most[0] = max(most[0], at_once[0])
+        time.sleep(0.05)
+        at_once[0] -= 1
+        yield answer(1.0)
+
+    streams(stream)
+    waiting = [Work(OTHER) for _ in range(5)]
+    assert not Work(REQUEST).wait(10).running, "nobody who waits holds it up"
+    assert all(work.running for work in waiting)
+    there.set()
+    assert all(work.wait(10).share == 1 for work in waiting) and most == [1]
+
+
+def test_a_place_is_not_waited_for_by_who_is_gone(streams, monkeypatch) -> None:
+    places = threading.BoundedSemaphore(1)
+    monkeypatch.setattr(background, "_PLACES", places)
+    streams(lambda request, cancel: iter([answer(1.0)]))
+    with places:
+        work = Work(REQUEST)
+        assert work.wait(0.1).running
+        work.cancel()
+        assert not work.wait(10).running and work.shown is None
+    assert Work(REQUEST).wait(10).share == 1

@@ -295,6 +295,7 @@ def test_evaluate_prints_and_writes_the_card(run: Cli, home: Path, tmp_path: Pat
     stored = json.loads((folder / "card.json").read_text())["metrics"]["sharpness_ratio"]
     assert stored["value"] == measured["metrics"]["sharpness_ratio"] and stored["n"] == 50
     assert "held-out images of digits, seed 0" in stored["protocol"]
+    assert (folder / "directions.npz").is_file() and "card.json, directions.npz" in result.err
 
 
 def test_evaluate_for_people_explains(run: Cli) -> None:

@@ -151,6 +151,13 @@ def test_a_thousand_connects_that_are_refused_leave_the_others_their_pace(server
     assert statistics.median(after) < max(5 * usual, 0.02)
 
 
+def test_a_message_larger_than_any_of_the_route_is_not_received(server: Server) -> None:
+    with socket(server, cookie_of(server)) as connection:
+        with contextlib.suppress(ConnectionClosed):
+            connection.send(bytes(live.LARGEST + 1))  # the app's server takes uploads of 32 MB elsewhere
+        assert end_of(connection) == 1009
+
+
 def test_connections_that_are_kept_are_limited_for_each_browser(server: Server) -> None:
     cookie = cookie_of(server)
     with contextlib.ExitStack() as stack:

@@ -56,7 +56,7 @@ def test_another_point_has_other_neighbours(open_app) -> None:
 
 
 def test_without_a_classifier_pixels_are_compared_and_it_is_said(open_app, monkeypatch) -> None:
-    monkeypatch.setattr(catalog, "classifier_for", lambda dataset: None)
+    monkeypatch.setattr(catalog, "classifier_for", lambda dataset, shape: None)
     app = opened(open_app, "tiny-vae")
     assert app.session_state["work-nearest"].shown.values["space"][0] == 1
     assert any("no classifier of these data" in text.value for text in app.caption)

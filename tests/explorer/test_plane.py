@@ -14,7 +14,7 @@ from explorer.components.plane import picked, scale
 from explorer.panels import ground
 from models import catalog
 from models.errors import UserError
-from models.plans import positions
+from models.plane import positions, spanned
 from models.render import render
 from models.requests import Codes, Decode, Grid, Point, RenderRequest, Sample
 
@@ -41,7 +41,7 @@ def answer(model: str, op: Any) -> Any:
 def test_every_picture_lies_where_its_coordinate_is(steps: int, spacing: Any) -> None:
     nodes = scale(steps, 3.0, spacing)
     assert len(nodes) == 16 * steps + 1
-    assert nodes[8::16] == pytest.approx(positions(steps, 3.0, spacing).tolist(), abs=1e-6)
+    assert nodes[8::16] == pytest.approx(positions(steps, 3.0, spacing), abs=1e-6)
     assert all(a < b for a, b in pairwise(nodes))
     assert nodes == pytest.approx([-node for node in reversed(nodes)])
 
@@ -68,7 +68,7 @@ def test_the_plane_is_that_of_the_grid(zoo: Path, model: str, axes: str) -> None
     grid = answer(model, Grid(point=point, directions=(1, 0), steps=3, span=2.0))
     vectors = cache.render(ground.controls.directions(catalog.find(model), axes)).values["vectors"][[1, 0]]
     z = answer(model, Decode(points=(point,))).latents[0]
-    corner, right, up = ground.spanned(z, vectors)
+    corner, right, up = spanned(z, vectors)
     expected = [corner + x * right + y * up for y in (2, 0, -2) for x in (-2, 0, 2)]
     assert grid.latents == pytest.approx(np.stack(expected), abs=1e-4)
 
@@ -114,7 +114,7 @@ def test_data_that_are_not_here_are_said_quietly(
         yield 0.0
 
     monkeypatch.setattr("models.answers.gallery", gallery)
-    cache.render.clear()
+    cache.forget_answers()
     app = open_app("plane", model="tiny-vae-2d")
     assert maps[-1][1] is None and not app.error
     assert any("are not on this machine" in str(caption.value) for caption in app.caption)

@@ -219,8 +219,10 @@ def test_the_card_keeps_what_is_measured(folder: Path) -> None:
     assert metrics["psnr_db"].value == 21.5 and metrics["psnr_db"].n == 100 and metrics["ssim"].value == 0.8
 
 
-def test_the_grid_puts_images_in_rows() -> None:
-    images = torch.arange(3, dtype=torch.uint8)[:, None, None, None].expand(3, 1, 2, 2)
-    sheet = checkpoints.grid(images, columns=2)
-    assert sheet.shape == (1, 4, 4)
-    assert sheet[0, 0].tolist() == [0, 0, 1, 1] and sheet[0, 2].tolist() == [2, 2, 0, 0]
+def test_a_sheet_puts_images_in_rows_of_eight() -> None:
+    grey = torch.linspace(-1, 1, 12)[:, None, None, None].expand(12, 1, 2, 2)
+    sheet = checkpoints.as_sheet(grey)
+    assert sheet.shape == (4, 16, 1)
+    expected = [round(255 * i / 11) for i in range(12)]
+    assert sheet[0, ::2, 0] == pytest.approx(expected[:8], abs=1)
+    assert sheet[2, ::2, 0] == pytest.approx([*expected[8:], 0, 0, 0, 0], abs=1)

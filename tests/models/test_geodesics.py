@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from models import catalog, geodesics
+from models.choices import ROUTES
 from models.core import LatentModel
 from models.errors import UserError
 from models.geodesics import DEGREE, Graph, Space, build, rms, shortest, spread
-from models.latent import prior
-from models.plans import ROUTES
+from models.latent import PATHS, prior
 from models.render import render, stream
 from models.requests import Interpolate, Point, RenderRequest
 from models.shared import Shared
@@ -173,6 +173,6 @@ def test_the_first_path_tells_how_far_its_graph_is(monkeypatch: pytest.MonkeyPat
 
 
 def test_unknown_methods_are_refused_with_the_nearest_name() -> None:
-    assert set(ROUTES) == {"slerp", "lerp", "data"}
+    assert set(ROUTES) == {*PATHS, "data"}
     with pytest.raises(UserError, match="Did you mean 'data'"):
         ROUTES["dta"]

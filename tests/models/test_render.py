@@ -10,9 +10,22 @@ import pytest
 import torch
 
 from models import catalog, checkpoints, render as rendering
+from models.core import LatentModel
+from models.directions import Directions as DirectionSet
 from models.errors import UserError
 from models.render import CHUNK, RenderResult, decoder, render, stream
-from models.requests import Analogy, Decode, Directions, Point, RenderRequest, Sample
+from models.requests import (
+    Analogy,
+    Decode,
+    Directions,
+    Nearest,
+    Operation,
+    Point,
+    RenderRequest,
+    Sample,
+    Traverse,
+)
+from models.shared import Progress
 
 
 @pytest.fixture
@@ -65,6 +78,43 @@ def test_threads_that_ask_at_once_load_a_model_once(digest: str, monkeypatch: py
         pictures = list(pool.map(ask, (1, 2, 1, 2)))
     assert len(loads) == 1
     assert pictures[0] == pictures[2] != pictures[1] == pictures[3]
+
+
+@pytest.mark.parametrize(
+    "op",
+    [
+        Directions(axes="attributes"),
+        Decode(points=(Point(), Point(axes="attributes", edits=((0, 1.0),)))),
+        Nearest(of=Decode(points=(Point(axes="attributes"),))),
+        Traverse(point=Point(axes="attributes"), directions=(0,)),
+    ],
+    ids=lambda op: op.op,
+)
+def test_directions_that_take_long_are_found_once_and_hold_nobody_up(
+    digest: str, monkeypatch: pytest.MonkeyPatch, op: Operation
+) -> None:
+    runs, go = [], threading.Event()
+
+    def find(model: LatentModel, *, progress: Progress, **options: object) -> DirectionSet:
+        runs.append(model)
+        progress(0.5)
+        go.wait(10)
+        return DirectionSet(torch.eye(12), torch.ones(12) / 12, "Slow ones")
+
+    monkeypatch.setattr(rendering, "_cache", rendering._Cache(2))
+    monkeypatch.setattr(rendering, "DIRECTIONS", {**rendering.DIRECTIONS, "attributes": find})
+    waiting = [stream(RenderRequest(model=digest, op=op)) for _ in range(3)]
+    for answer in waiting:
+        while (first := next(answer)).done < 0.4:
+            pass
+        assert first.waiting and not len(first.images) and first.done < 0.5
+    quick = render(RenderRequest(model=digest, op=Sample(count=2)))
+    assert len(quick.images) == 2
+    go.set()
+    for answer in waiting:
+        *_, last = answer
+        assert last.done == 1 and not last.waiting
+    assert len(runs) == 1
 
 
 def _latents(digest: str, op: Analogy | Decode) -> np.ndarray:

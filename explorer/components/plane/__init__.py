@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from statistics import NormalDist
 from typing import TYPE_CHECKING, Any, Literal
 
 import streamlit as st
@@ -15,6 +14,7 @@ from streamlit.components.v2 import component
 
 from explorer.components import script
 from explorer.text import _
+from models.plane import coordinate
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,17 +46,14 @@ def scale(steps: int, span: float, spacing: Literal["linear", "quantile"]) -> li
     count = steps * _FINE
     half = _FINE // 2
     shares = [(node - half) / (count - _FINE) for node in range(count + 1)]
-    if spacing == "linear":
-        return [span * (2 * share - 1) for share in shares]
-    normal = NormalDist()
-    low = normal.cdf(-span)
 
-    def lower(share: float) -> float:  # the upper half mirrors it: near 1, a probability has too few digits
-        if share < 0:
-            return -span + _BEYOND * share * (count - _FINE) / half
-        return normal.inv_cdf(low + (1 - 2 * low) * share) if share < 0.5 else 0.0
+    def at(share: float) -> float:
+        if spacing == "linear" or 0 <= share <= 1:
+            return coordinate(share, span, spacing)
+        beyond = -share if share < 0 else share - 1
+        return math.copysign(span + _BEYOND * beyond * (count - _FINE) / half, share)
 
-    return [lower(share) if share <= 0.5 else -lower(1 - share) for share in shares]
+    return [at(share) for share in shares]
 
 
 @dataclass(frozen=True)
@@ -171,12 +168,8 @@ def picked(value: object, ground: Ground) -> tuple[float, float] | None:
     if not isinstance(place, list) or len(place) != 2:
         return None
     low, high = ground.scale[0], ground.scale[-1]
-    for coordinate in place:
-        if (
-            type(coordinate) not in (int, float)
-            or not math.isfinite(coordinate)
-            or not low <= coordinate <= high
-        ):
+    for number in place:
+        if type(number) not in (int, float) or not math.isfinite(number) or not low <= number <= high:
             return None
     return float(place[0]), float(place[1])
 

@@ -9,8 +9,7 @@ from typing import Any
 import streamlit as st
 from streamlit.components.v2 import component
 
-from explorer.figures import COLUMNS
-
+COLUMNS = 8  # pictures a row of a sheet; a model's own has as many rows
 _FOLDER = Path(__file__).parent
 _HTML = '<div class="tiles"></div>'
 

@@ -1,0 +1,56 @@
+"""Files that are there in full or not at all, and tensors that are computed once and kept. Torch-free until then."""
+
+import contextlib
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Generator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from models.errors import write_error
+from models.shared import COSTLY
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Generator[Path, None, None]:
+    """Give a temporary file beside a path, which takes its place when the block ends well, and else is deleted.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o644)  # made so that only its owner can read it
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def from_disk(path: Path, compute: Callable[[], "Mapping[str, Tensor]"]) -> "Mapping[str, Tensor]":
+    """Return named tensors from a safetensors file, or compute them, when it is their turn, and write it.
+
+    One that is damaged is made again; one that cannot be written is reported on stderr and done without.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file, save_file  # pyright: ignore[reportUnknownVariableType]
+
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError, ValueError):
+        pass  # not there yet, or damaged
+    with COSTLY:
+        tensors = compute()
+    try:
+        with replacing(path) as temporary:
+            save_file({key: tensor.contiguous() for key, tensor in tensors.items()}, temporary)
+    except (OSError, SafetensorError) as error:
+        print(f"Not kept for next time: {write_error(path, error).problem}", file=sys.stderr)
+    return tensors
