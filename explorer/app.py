@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import logging
 import os
 import signal
 import socket
@@ -126,5 +127,7 @@ def serve(host: str, port: int, browser: bool) -> None:
         "server.headless": not browser,
     }
     shown = "localhost" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
+    # Streamlit has read its options already, when the routes were made, and would warn that these are others.
+    logging.getLogger("streamlit.config").addFilter(lambda record: "[server]" not in record.getMessage())
     print(f"Latent Explorer runs at http://{shown}:{port} (Ctrl+C ends it).", flush=True)
     app.run(config=options)

@@ -98,14 +98,23 @@ def _stamp(path: Path) -> int:
         return 0
 
 
-def models() -> tuple[list[ModelInfo], list[UserError]]:
-    """Return the models that make pictures, and why others cannot be opened; new files are noticed."""
+def _all_models() -> tuple[list[ModelInfo], list[UserError]]:
     files: list[tuple[str, int]] = []
     for root in (paths.shipped_checkpoints(), paths.user_models()):
         folders = sorted(root.iterdir()) if root.is_dir() else []
         files += [(str(f / name), _stamp(f / name)) for f in folders for name in (CONFIG, CARD)]
-    found, errors = _scan(tuple(files))
+    return _scan(tuple(files))
+
+
+def models() -> tuple[list[ModelInfo], list[UserError]]:
+    """Return the models that make pictures, and why others cannot be opened; new files are noticed."""
+    found, errors = _all_models()
     return [info for info in found if info.can("decode")], errors
+
+
+def makes_no_pictures(name: str) -> bool:
+    """Tell whether there is a model of this id that cannot be shown, such as a classifier."""
+    return any(info.id == name and not info.can("decode") for info in _all_models()[0])
 
 
 @st.cache_data(max_entries=64, show_spinner=False)

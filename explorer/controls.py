@@ -17,6 +17,7 @@ SPAN, STEPS = 3.0, 9  # of a traversal
 MAX_PSI = 2.0
 MAX_SEED = 2**31 - 1
 MAX_START = MAX_SEED - 100_000  # of the Gallery, which counts on from there
+_TYPED = 2**53 - 1  # the largest number that a field of Streamlit's reports
 
 
 def default_axes(info: ModelInfo) -> str:
@@ -90,7 +91,7 @@ def seed() -> None:
     st.number_input(
         _("Seed"),
         0,
-        MAX_SEED,
+        _TYPED,
         value=None if point.latent else "min",
         step=1,
         placeholder=_("a place of its own"),
@@ -98,8 +99,23 @@ def seed() -> None:
             "A seed is a number that draws one random point of the latent space: always the same one. The field is "
             "empty at a place that no seed draws; give one to go to its point."
         ),
-        **state.controlled("seed", None if point.latent else point.seed, state.go_to_seed),
+        **state.controlled("seed", None if point.latent else point.seed, within(MAX_SEED, state.go_to_seed)),
     )
+
+
+def within(most: int, change: Callable[[int], None]) -> Callable[[int], None]:
+    """Return a callback of a seed's field: instead of a number above `most` it takes that, and says so.
+
+    The field itself would keep what was typed, as if it were used.
+    """
+
+    def changed(value: int) -> None:
+        change(min(value, most))
+        if value > most:
+            text = _("A seed is {most} at most: that one is shown instead of {value}.")
+            state.notify([text.format(most=most, value=value)])
+
+    return changed
 
 
 def random_seed() -> None:
@@ -112,13 +128,15 @@ def first_seed() -> None:
     st.number_input(
         _("First seed"),
         0,
-        MAX_START,
+        _TYPED,
         step=64,
         help=_(
             "Every picture comes from a seed, a number that draws one random point of the latent space. The "
             "grid shows the seeds from this one on."
         ),
-        **state.controlled("first-seed", state.view().start, lambda value: state.update(start=value)),
+        **state.controlled(
+            "first-seed", state.view().start, within(MAX_START, lambda value: state.update(start=value))
+        ),
     )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 import streamlit as st
 from pydantic import ValidationError
 
-from explorer import route, state
+from explorer import cache, route, state
 from explorer.controls import MAX_PSI, MAX_SEED, MAX_START
 from explorer.route import Plane, Route
 from explorer.state import View
@@ -192,9 +192,8 @@ class _Reader:
             return name if name in self.known else fallback
         instead = _("{hint} {title} is shown instead.")
         hint = nearest(name, self.known)
-        self._wrong(
-            "model", _("which is not here"), instead.format(hint=hint, title=self.known[fallback].title)
-        )
+        why = _("which makes no pictures") if cache.makes_no_pictures(name) else _("which is not here")
+        self._wrong("model", why, instead.format(hint=hint, title=self.known[fallback].title))
         return fallback
 
     def _number(

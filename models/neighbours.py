@@ -83,7 +83,8 @@ def gallery(scene: Scene) -> Waiting[Gallery]:
         from models.datasets.standard import where_to_put
 
         problem = f"The training images, '{info.name}', are not on this machine."
-        raise UserError("no-data", problem, where_to_put(info.name))
+        fetch = f"'latent-explorer evaluate {scene.info.id}' downloads them; the app never does."
+        raise UserError("no-data", problem, f"{where_to_put(info.name)} {fetch}")
     if (info.channels, info.size, info.size) != scene.model.sample_shape:
         problem = f"The images of '{info.name}' have another shape than those of '{scene.info.id}'."
         raise UserError("shape-mismatch", problem, "Choose a model whose config names its own data set.")

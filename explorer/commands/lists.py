@@ -59,6 +59,6 @@ def _summary(info: DatasetInfo) -> dict[str, object]:
 def _dataset_row(info: DatasetInfo) -> tuple[str, ...]:
     known = [f"{len(info.classes)} classes"] if info.classes else []
     known += [f"{len(info.factors)} attributes"] if info.factors else []
-    here = "yes" if available(info.name) else "no: fetched when first used"
+    here = "yes" if available(info.name) else "no: train and evaluate download it"
     shape = _shape((info.channels, info.size, info.size))
     return info.name, info.title, shape, f"{info.train:,}", f"{info.test:,}", ", ".join(known) or "-", here

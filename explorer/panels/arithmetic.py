@@ -12,6 +12,7 @@ from models.media import enlarged, png
 from models.requests import Analogy, Decode, Point
 
 _PICTURE = 128  # pixels of each picture, about
+_PARTS = (("a", ""), ("b", "− "), ("c", "+ "))  # with their signs
 
 
 def show(info: ModelInfo) -> None:
@@ -30,9 +31,7 @@ def _sum(info: ModelInfo) -> None:
     points = list(names)
     columns = st.columns(4, vertical_alignment="bottom")
     chosen: list[Point] = []
-    for column, (letter, sign), default in zip(
-        columns, (("a", ""), ("b", "− "), ("c", "+ ")), (0, 1, 2), strict=False
-    ):
+    for column, (letter, sign), default in zip(columns, _PARTS, (0, 1, 2), strict=False):
         with column:
             key = f"sum-{letter}"
             if st.session_state.get(key, points[0]) not in names:  # it was deleted
@@ -65,11 +64,11 @@ def _sum(info: ModelInfo) -> None:
             args=([float(value) for value in result.latents[0]],),
             kwargs={"label": a.label, "private": any(map(state.is_private, chosen))},
         )
-    for column, image in zip(
-        st.columns(4), (*parts, result.images[0]), strict=True
-    ):  # in line, whatever is above
+    titles = [f"{sign}{letter}: {names[point]}" for (letter, sign), point in zip(_PARTS, chosen, strict=True)]
+    shown = zip((*parts, result.images[0]), (*titles, _("What it comes to")), strict=True)
+    for column, (image, title) in zip(st.columns(4), shown, strict=True):  # in line, whatever is above
         with column:
-            st.image(png(enlarged(image, factor)), width=height * factor)
+            st.image(png(enlarged(image, factor)), width=height * factor, alt=title)
 
 
 def _way() -> tuple[float, Literal["lerp", "slerp"]]:

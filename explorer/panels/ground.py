@@ -131,9 +131,8 @@ def options(info: ModelInfo, found: Located, pair: tuple[int, int]) -> None:
         state.update_plane(pair=None)
 
     controls.axes(axes, found.point.axes, change)
-    with st.container(horizontal=True):
-        for side, words in enumerate((_("Across"), _("Upwards"))):
-            _direction(found, pair, side, words)
+    for side, words in enumerate((_("Across"), _("Upwards"))):
+        _direction(found, pair, side, words)
     spacing = state.view().plane.spacing or default_spacing(info)
     words = {"linear": _("Linear"), "quantile": _("Quantiles")}
     st.segmented_control(
@@ -164,7 +163,6 @@ def _direction(found: Located, pair: tuple[int, int], side: int, words: str) -> 
         words,
         list(names),
         format_func=lambda index: names[index],
-        width=150,
         **state.controlled(f"plane-{side}", pair[side], change),
     )
 

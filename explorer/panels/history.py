@@ -59,7 +59,7 @@ def show(info: ModelInfo, point: Point) -> None:
     points = tray.kept(info)
     elsewhere = len(tray.kept()) - len(points)
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.subheader(
+        st.header(
             _("Kept points"),
             anchor=False,
             width="content",
@@ -115,8 +115,8 @@ def _manage(points: list[tray.Kept]) -> None:
                     key=f"delete-{number}",
                     icon=":material/delete:",
                     help=_("Delete “{name}”").format(name=one.name),
-                    on_click=tray.drop,
-                    args=(one,),
+                    on_click=_guarded,
+                    args=(tray.drop, one),
                 )
 
 
@@ -144,6 +144,7 @@ def _file() -> None:
 def _load() -> None:
     file = st.session_state["load-tray"]
     if file is None:
+        st.session_state.pop(_ERROR, None)
         return
 
     def load() -> None:

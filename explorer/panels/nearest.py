@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from models.render import RenderResult
 
 _SLOT = "nearest"
-_COUNT = 8
+_COUNTS = (4, 8, 16)
 _WIDTH = 96  # CSS pixels of a picture, about
 _PATIENCE = 0.5  # seconds that a quick answer is waited for
 
@@ -41,8 +41,9 @@ def show(info: ModelInfo, point: Point, image: "NDArray[np.uint8]") -> None:
         background.forget(_SLOT)
         return
     with place, problem.explained():
-        space = _space(info)
-        op = Nearest.model_validate({"of": Decode(points=(point,)), "k": _COUNT, "space": space})
+        with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+            space, count = _space(info), _count()
+        op = Nearest.model_validate({"of": Decode(points=(point,)), "k": count, "space": space})
         work = background.follow(_SLOT, controls.ask(info, op)).wait(_PATIENCE)
         background.watch(work, lambda work: _draw(info, image, work))
 
@@ -72,6 +73,13 @@ def _space(info: ModelInfo) -> str:
         help="\n".join(f"- **{words[name][0]}**: {words[name][1]}." for name in spaces),
     )
     return chosen or "features"
+
+
+def _count() -> int:
+    chosen = st.segmented_control(
+        _("How many"), _COUNTS, default=8, key="nearest-count", persist_state="session", required=True
+    )
+    return int(chosen or 8)
 
 
 def _draw(info: ModelInfo, image: "NDArray[np.uint8]", work: Work) -> None:

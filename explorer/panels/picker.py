@@ -12,12 +12,13 @@ from models.catalog import ModelInfo
 from models.datasets import DATASETS
 from models.families import FAMILIES
 
+_NOISY = 1.05  # times the sharpness of real pictures from which noise is part of it
 _METRICS = {
     "sharpness_ratio": lambda: (
         _("Sharpness {value:.2f} × real"),
         _(
             "**Sharpness**: how strong the fine detail of samples is, by the variance of their Laplacian; 1 is as in "
-            "real pictures, less is blurry."
+            "real pictures, less is blurry. Noise counts as detail, too: more than 1 is not better."
         ),
     ),
     "psnr_db": lambda: (
@@ -104,8 +105,10 @@ def show_figures(info: ModelInfo) -> None:
     found = {name: info.card.metrics[name].value for name in _METRICS if name in info.card.metrics}
     words = {name: _METRICS[name]() for name in found}
     if found:
-        line = " · ".join(words[name][0].format(value=value) for name, value in found.items())
-        st.caption(line, help="  \n".join(hint for _text, hint in words.values()))
+        parts = [words[name][0].format(value=value) for name, value in found.items()]
+        if found.get("sharpness_ratio", 0) > _NOISY:
+            parts.insert(1, _("some of it is noise"))
+        st.caption(" · ".join(parts), help="  \n".join(hint for _text, hint in words.values()))
 
 
 def latent_help() -> str:

@@ -123,8 +123,8 @@ def browser() -> Iterator[Any]:
 
 @contextlib.contextmanager
 def running_app(folder: Path, port: int = 0) -> Iterator[str]:
-    """Run the app with a home of its own; yields its address."""
-    with serving(folder, {"OMP_NUM_THREADS": "1"}, port) as server:
+    """Run the app with a home and data sets of its own; yields its address."""
+    with serving(folder, {"OMP_NUM_THREADS": "1", "EXPLORER_DATA_DIR": str(folder / "data")}, port) as server:
         yield server.address
 
 

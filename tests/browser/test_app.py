@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from explorer.bench.startup import free_port
 from models import catalog, paths
 
 Open = Callable[..., Any]
@@ -105,12 +106,72 @@ def test_a_click_opens_the_sample_in_explore(open_page: Open, pad_of: Open) -> N
     wait_for_grid(page)
     tile = tiles(page).nth(11)
     assert tile.get_attribute("aria-label").endswith("seed 11")
-    read = "c => [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data]"
-    small = np.array(tile.locator("canvas").evaluate(read))
+    read = "c => [c.height, c.width, ...c.getContext('2d').getImageData(0, 0, c.width, c.height).data]"
+    height, width, *data = tile.locator("canvas").evaluate(read)
     tile.click()
     page.wait_for_url(re.compile("explore.*seed=11"))
     pad = pad_of(page)
-    pad.wait_shows(small.reshape(pad.pixels().shape))
+    times = height // len(pad.pixels())  # every pixel of the tile's picture is a square of so many
+    pad.wait_shows(np.array(data).reshape(height, width, 4)[::times, ::times])
+
+
+@pytest.mark.parametrize("model", ["avatars-gan", "fashion-gan"])
+def test_tiles_fill_the_width_and_are_crisp(open_page: Open, model: str) -> None:
+    page = open_page(f"/?model={model}")
+    wait_for_grid(page)
+    tile, room = tiles(page).first.bounding_box(), page.locator(".tiles").bounding_box()
+    assert 0.7 * room["width"] <= 8 * tile["width"] <= room["width"]
+    pixels = tiles(page).first.locator("canvas").evaluate("c => c.width")
+    assert pixels >= tile["width"] or tile["width"] % pixels == 0, "the browser has to make pixels up"
+
+
+def test_back_leaves_a_page_with_one_press(open_page: Open) -> None:
+    page = open_page("/?model=digits-gan")
+    wait_for_grid(page)
+    tiles(page).nth(3).click()
+    page.wait_for_url(re.compile("/explore.*seed=3"))
+    page.locator(".latent-pad .film.drawn").wait_for()
+    page.go_back()
+    page.get_by_role("heading", name="Gallery").wait_for()
+    wait_for_grid(page)
+    page.get_by_role("link", name="Plane").click()
+    page.wait_for_url(re.compile("/plane.*model="))
+    page.locator(".plane[data-ready]").wait_for()
+    page.go_back()
+    page.get_by_role("heading", name="Gallery").wait_for()
+    page.go_forward()
+    page.get_by_role("heading", name="Plane").wait_for()
+
+
+def test_the_gallery_outlives_a_restart_of_the_server(
+    open_page: Open, tmp_path: Path, running: Callable[..., Any]
+) -> None:
+    port = free_port()
+    with running(tmp_path, port) as address:
+        page = open_page("/?model=digits-gan", at=address)
+        wait_for_grid(page)
+        connection = page.locator("[data-test-connection-state]")
+        assert connection.get_attribute("data-test-connection-state") == "CONNECTED"
+    page.locator("[data-test-connection-state]:not([data-test-connection-state=CONNECTED])").wait_for()
+    with running(tmp_path, port):
+        page.locator("[data-test-connection-state=CONNECTED]").wait_for()
+        page.wait_for_timeout(1500)  # it runs anew
+        tiles(page).nth(3).click()
+        page.wait_for_url(re.compile("/explore.*seed=3"))
+        page.locator(".latent-pad .film.drawn").wait_for()
+
+
+def test_a_seed_that_is_too_large_does_not_stay_in_its_field(open_page: Open) -> None:
+    page = open_page("/explore?model=digits-gan&seed=5")
+    page.locator(".latent-pad .film.drawn").wait_for()
+    field = page.locator(".st-key-seed input")
+    field.fill("99999999999")
+    field.press("Enter")
+    page.wait_for_url(re.compile("seed=2147483647"))
+    page.get_by_text("instead of 99999999999").wait_for()
+    assert field.input_value() == "2147483647"
+    field.fill("-5")  # the browser itself refuses this one
+    assert field.evaluate("f => getComputedStyle(f).textDecorationLine") == "line-through"
 
 
 def test_the_grid_can_be_used_with_the_keyboard_alone(open_page: Open) -> None:

@@ -155,3 +155,16 @@ def test_what_is_no_image_gets_a_sentence(open_page: Open, tmp_path: Path) -> No
     upload(page, tmp_path / "not.png")
     page.get_by_text("not an image that can be read").wait_for()
     assert "Traceback" not in page.locator("body").inner_text()
+
+
+def test_what_was_refused_is_forgotten_with_the_next_image(open_page: Open, shoe: Path) -> None:
+    page = open_panel(open_page, "digits-vae")
+    (text := shoe.with_name("notes.md")).write_text("no image")
+    upload(page, text)
+    page.get_by_text("notes.md").wait_for()
+    upload(page, shoe)
+    picture(page, "What the model sees").wait_for()
+    page.get_by_text("notes.md").wait_for(state="hidden")
+    page.get_by_text("boot.png").wait_for()
+    upload(page, text)
+    page.get_by_text("notes.md").last.wait_for()

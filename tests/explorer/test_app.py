@@ -2,6 +2,7 @@
 
 import ast
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from explorer import app, settings, text
+from explorer.bench.startup import free_port, wait_for_port
 from explorer.panels import problem
 from models.errors import UserError
 
@@ -51,6 +53,19 @@ def test_a_port_in_use_is_said() -> None:
         with pytest.raises(UserError, match=f"Port {port} is in use") as error:
             app.serve("127.0.0.1", port, browser=False)
     assert f"--port {port + 1}" in error.value.remedy
+
+
+def test_the_start_says_one_line(tmp_path: Path) -> None:
+    port = free_port()
+    command = [sys.executable, "-m", "explorer", "run", "--no-browser", "--port", str(port)]
+    variables = {**os.environ, "EXPLORER_HOME": str(tmp_path)}
+    with subprocess.Popen(
+        command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    ) as process:
+        wait_for_port(process, port)
+        process.terminate()
+        said = process.communicate(timeout=60)[0].decode()
+    assert said == f"Latent Explorer runs at http://127.0.0.1:{port} (Ctrl+C ends it).\n"
 
 
 @pytest.mark.parametrize(

@@ -131,7 +131,7 @@ def test_datasets(run: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     rows = {row["id"]: row for row in run("datasets", "--json").json["datasets"]}
     assert rows["digits"]["available"] and not rows["mnist"]["available"]
     assert len(rows["fashion_mnist"]["classes"]) == 10 and len(rows["avatars"]["factors"]) >= 10
-    assert "not here" not in run("datasets").out and "fetched when first used" in run("datasets").out
+    assert "not here" not in run("datasets").out and "train and evaluate download it" in run("datasets").out
 
 
 # Pictures --------------------------------------------------------------------------------------------------

@@ -2,15 +2,17 @@
 
 import io
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from explorer import cache, state
+from explorer import cache, controls, state
 from explorer.panels import grid
 from models import catalog
+from models.catalog import Metric, ModelInfo
 from models.render import render
 from models.requests import Decode, Point, RenderRequest
 
@@ -147,3 +149,28 @@ def test_places_count_on_from_the_start(zoo: Path, monkeypatch: pytest.MonkeyPat
     info = catalog.find("tiny-cvae")
     assert grid.place(info, 0) == grid.Tile(7, 0)
     assert grid.place(info, 80) == grid.Tile(87, 0)
+
+
+@pytest.mark.parametrize(("page", "key"), [("explore", "seed"), ("gallery", "first-seed")])
+def test_a_seed_that_is_too_large_becomes_the_largest_and_it_is_said(open_app, page: str, key: str) -> None:
+    app = open_app(page, model="tiny-vae")
+    most = {"seed": controls.MAX_SEED, "first-seed": controls.MAX_START}[key]
+    app.number_input(key=key).set_value(2**40).run()
+    assert app.number_input(key=key).value == most and not app.exception
+    assert [f"{most} at most" in box.value for box in app.warning] == [True]
+    app.number_input(key=key).set_value(7).run()
+    assert app.number_input(key=key).value == 7 and not app.warning
+
+
+@pytest.mark.parametrize(("value", "noisy"), [(0.6, False), (1.16, True)])
+def test_more_detail_than_real_pictures_have_is_called_noise(
+    open_app, monkeypatch, value: float, noisy: bool
+) -> None:
+    def measured(info: ModelInfo) -> ModelInfo:
+        metric = Metric(value=value, n=100, protocol="a test")
+        return replace(info, card=info.card.model_copy(update={"metrics": {"sharpness_ratio": metric}}))
+
+    found, errors = cache.models()
+    monkeypatch.setattr(cache, "models", lambda: ([measured(info) for info in found], errors))
+    line = next(text.value for text in open_app(model="tiny-vae").caption if "Sharpness" in text.value)
+    assert f"Sharpness {value:.2f} × real" in line and ("noise" in line) == noisy

@@ -63,7 +63,7 @@ def test_the_gallery_is_restored(zoo) -> None:
     ("page", "params", "words"),
     [
         ("explore", {"model": "tiny-gam"}, ["tiny-gam", "Did you mean 'tiny-gan'?", "is shown instead"]),
-        ("explore", {"model": "tiny-classifier"}, ["tiny-classifier", "which is not here"]),
+        ("explore", {"model": "tiny-classifier"}, ["tiny-classifier", "which makes no pictures"]),
         (
             "explore",
             {"seed": "abc"},

@@ -89,6 +89,17 @@ def test_the_tray_has_an_end(zoo, session) -> None:
         tray.keep(info, Point(seed=901))
 
 
+def test_an_error_goes_when_a_point_is_deleted(open_app) -> None:
+    app = open_app("explore", model="tiny-vae", seed=3)
+    app.button(key="keep").click().run()
+    app.session_state["manage-tray"] = True
+    app.session_state["tray_error"] = UserError("tray-full", "The tray is full.", "Delete some.")
+    app.run()
+    assert "The tray is full." in app.error[0].value
+    app.button(key="delete-0").click().run()
+    assert not app.error
+
+
 def test_a_move_can_be_undone_and_redone(open_app) -> None:
     app = open_app("explore", model="tiny-vae", seed=3)
     assert app.button(key="undo").disabled and app.button(key="redo").disabled

@@ -1,4 +1,4 @@
-"""Nothing to see: runs the page anew when the server is there again after a restart."""
+"""Nothing to see: runs the page anew after a restart of the server, and lets Back leave a page with one press."""
 
 import uuid
 from functools import cache
@@ -11,7 +11,9 @@ from explorer.components import script
 
 @cache
 def _component() -> Any:
-    return component("latent_explorer_revive", html="<span></span>", js=script("revive/revive.js"))
+    return component(
+        "latent_explorer_revive", html="<span></span>", js=script("revive/history.js", "revive/revive.js")
+    )
 
 
 def revive() -> None:

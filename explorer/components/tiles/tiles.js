@@ -4,6 +4,7 @@ const grids = new WeakMap()
 
 const GAP = 6
 const WIDEST_GAP = 16
+const LEAST = 0.75 // share of the room that a tile takes: less of it is lost to whole pixels
 
 function build(root, data) {
   root.replaceChildren()
@@ -47,7 +48,7 @@ function describe(root, grid, data) {
   })
 }
 
-async function draw(grid, data) {
+async function load(grid, data) {
   const image = new Image()
   image.src = `data:image/png;base64,${data.sheet}`
   try {
@@ -56,15 +57,27 @@ async function draw(grid, data) {
     return // a damaged sheet leaves the tiles empty
   }
   if (grid.sheet !== data.sheet) return // a newer one is on its way
+  grid.image = image
+  draw(grid)
+}
+
+function draw({ buttons, data, image, times }) {
   const [width, height] = data.size
-  grid.buttons.forEach((button, index) => {
+  buttons.forEach((button, index) => {
+    const canvas = button.firstChild
+    canvas.width = times * width
+    canvas.height = times * height
+    if (!image) return
     const x = (index % data.sheetColumns) * width
     const y = Math.floor(index / data.sheetColumns) * height
-    button.firstChild.getContext("2d").drawImage(image, x, y, width, height, 0, 0, width, height)
+    const context = canvas.getContext("2d")
+    context.imageSmoothingEnabled = false
+    context.drawImage(image, x, y, width, height, 0, 0, canvas.width, canvas.height)
   })
 }
 
-// Every picture pixel covers the same whole number of screen pixels, wherever the tile is not smaller than that.
+// Every picture pixel covers the same whole number of screen pixels. Where that would leave much of the room empty,
+// the picture is enlarged to the next whole number and the browser makes it smaller: nearly as crisp, and even.
 function fit(root, grid) {
   const { data } = grid
   if (!data || !root.clientWidth) return
@@ -75,8 +88,15 @@ function fit(root, grid) {
   const room = root.clientWidth - labels - GAP * (columns - (labels ? 0 : 1))
   const ratio = window.devicePixelRatio || 1
   const wide = Math.max(8, Math.min(data.largest, room / columns))
-  const scale = Math.floor((wide * ratio) / data.size[0])
-  const tile = scale >= 1 ? (scale * data.size[0]) / ratio : wide
+  const exact = (wide * ratio) / data.size[0]
+  const whole = Math.floor(exact) >= LEAST * exact
+  const tile = whole ? (Math.floor(exact) * data.size[0]) / ratio : wide
+  const times = whole ? 1 : Math.ceil(exact)
+  root.classList.toggle("between", !whole)
+  if (times !== grid.times) {
+    grid.times = times
+    draw(grid)
+  }
   grid.columns = columns
   const spare = room - tile * columns
   root.style.columnGap = `${Math.min(WIDEST_GAP, GAP + Math.max(0, spare) / columns)}px`
@@ -103,7 +123,7 @@ export default function ({ data: [data] = [], parentElement, setTriggerValue }) 
   let grid = grids.get(parentElement)
   const layout = JSON.stringify([data.size, data.names.length, data.columns, data.rows.length, data.heads])
   if (!grid) {
-    grid = { observer: new ResizeObserver(() => fit(root, grid)) }
+    grid = { observer: new ResizeObserver(() => fit(root, grid)), times: 1 }
     grids.set(parentElement, grid)
     grid.observer.observe(root)
   }
@@ -117,7 +137,8 @@ export default function ({ data: [data] = [], parentElement, setTriggerValue }) 
   if (grid.sheet !== data.sheet || grid.drawn !== layout) {
     grid.sheet = data.sheet
     grid.drawn = layout
-    draw(grid, data)
+    grid.image = null
+    load(grid, data)
   }
   root.onclick = event => {
     const index = grid.buttons.indexOf(event.target.closest(".tile"))
