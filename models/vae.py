@@ -43,7 +43,7 @@ class Autoencoder(LatentModel):
         self.likelihood = config.likelihood
         self.stochastic = config.family != "ae"
         self.fitted = config.family != "vae"  # whether latents are mapped to codes
-        kinds = max(1, config.classes)
+        kinds = (config.classes,) if config.classes else ()
         self.encoder = Encoder(config)
         self.label = nn.Embedding(config.classes, self.encoder.out_features) if config.classes else None
         self.head = nn.Linear(self.encoder.out_features, config.latent_dim * (1 + self.stochastic))
@@ -51,9 +51,9 @@ class Autoencoder(LatentModel):
         nn.init.zeros_(self.head.bias)
         self.decoder = Decoder(config)
         self.log_sigma = nn.Parameter(torch.zeros(()))
-        # One map for each class: the mean and a Cholesky factor of the covariance of its codes.
-        self.register_buffer("latent_mean", torch.zeros(kinds, config.latent_dim))
-        self.register_buffer("latent_scale", torch.eye(config.latent_dim).repeat(kinds, 1, 1))
+        # Mean and Cholesky factor of the covariance of codes, of those of each class where there are classes.
+        self.register_buffer("latent_mean", torch.zeros(*kinds, config.latent_dim))
+        self.register_buffer("latent_scale", torch.eye(config.latent_dim).repeat(*kinds, 1, 1))
         # Of the latents of the training images: its eigenvectors are the directions that the data use.
         self.register_buffer("aggregate_covariance", torch.eye(config.latent_dim))
 
@@ -102,8 +102,8 @@ class Autoencoder(LatentModel):
         return mean + (scale @ z[:, :, None])[:, :, 0]
 
     def _of_class(self, table: Tensor, labels: Tensor | None) -> Tensor:
-        """Return each image's row of a table, or the only row of that of an unconditional model."""
-        return table if labels is None or not self.classes else table[labels]
+        """Return what a table has for each image's class; of an unconditional model, the table."""
+        return table[labels] if self.classes and labels is not None else table
 
     def decode(
         self, z: Float[Tensor, "batch dim"], labels: Int[Tensor, " batch"] | None = None
@@ -114,7 +114,8 @@ class Autoencoder(LatentModel):
     def first_layer(self) -> Float[Tensor, "out dim"]:
         """Return the weight that latents meet first; of a conditional model its mean over classes."""
         weight = self.decoder.first.weight
-        return weight @ self.latent_scale.mean(0) if self.fitted else weight
+        scale = self.latent_scale.mean(0) if self.classes else self.latent_scale
+        return weight @ scale if self.fitted else weight
 
     def hidden(
         self, z: Float[Tensor, "batch dim"], labels: Int[Tensor, " batch"] | None = None
@@ -213,7 +214,7 @@ def _fit(model: Autoencoder, q: Posterior, labels: Tensor | None) -> None:
     counts as D images; so are means with that of all, which counts as one.
     """
     index = torch.zeros(len(q.mean), dtype=torch.long) if labels is None else labels
-    members = [index == kind for kind in range(len(model.latent_mean))]
+    members = [index == kind for kind in range(max(1, model.classes))]
     counts = torch.tensor([int(member.sum()) for member in members])[:, None]
     sums = torch.stack([q.mean[member].sum(0) for member in members])
     means = (sums + q.mean.mean(0)) / (counts + 1)
@@ -224,9 +225,9 @@ def _fit(model: Autoencoder, q: Posterior, labels: Tensor | None) -> None:
     dim = model.latent_dim
     pooled = scatters.sum(0) / counts.sum()
     covariances = (scatters + dim * pooled) / (counts[:, :, None] + dim)
-    model.latent_mean.copy_(means)
+    model.latent_mean.copy_(means.reshape_as(model.latent_mean))
     factors = cast(Tensor, torch.linalg.cholesky(covariances + 1e-6 * torch.eye(dim)))  # pyright: ignore[reportUnknownMemberType]
-    model.latent_scale.copy_(factors)
+    model.latent_scale.copy_(factors.reshape_as(model.latent_scale))
 
 
 def _covariance(rows: Tensor) -> Tensor:
