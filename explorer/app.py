@@ -26,6 +26,7 @@ from models.errors import UserError
 
 # OpenMP's default spin-wait makes two script threads that decode at once many times slower than one.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+_RESTART = "An update to the [server] config option section was detected"
 _GRACE = 5.0  # seconds from the first signal to the end
 
 
@@ -128,6 +129,6 @@ def serve(host: str, port: int, browser: bool) -> None:
     }
     shown = "localhost" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
     # Streamlit has read its options already, when the routes were made, and would warn that these are others.
-    logging.getLogger("streamlit.config").addFilter(lambda record: "[server]" not in record.getMessage())
+    logging.getLogger("streamlit.config").addFilter(lambda record: _RESTART not in record.getMessage())
     print(f"Latent Explorer runs at http://{shown}:{port} (Ctrl+C ends it).", flush=True)
     app.run(config=options)

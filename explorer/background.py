@@ -152,9 +152,14 @@ def forget(slot: str) -> None:
 def watch(work: Work, show: Callable[[Work], None]) -> None:
     """Draw work: while it runs some times a second, in a fragment of its own, and once more when it is done."""
     if work.running:
-        st.fragment(_poll, run_every=_GLANCE)(work, show)
+        poll(work, show)
     else:
         show(work)
+
+
+def poll(work: Work, show: Callable[[Work], None]) -> None:
+    """Draw work until it is done, and then the whole page anew, even if it was done just now."""
+    st.fragment(_poll, run_every=_GLANCE)(work, show)
 
 
 def ready(slot: str, request: RenderRequest, words: str) -> bool:
@@ -168,9 +173,10 @@ def ready(slot: str, request: RenderRequest, words: str) -> bool:
         words: What is being done.
     """
     work = follow(slot, request, shared=True).wait(PATIENCE)
-    if work.running:
-        watch(work, partial(progress, words))
-    return not work.running
+    if not work.running:
+        return True
+    poll(work, partial(progress, words))
+    return False
 
 
 def progress(words: str, work: Work) -> None:

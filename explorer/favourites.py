@@ -1,10 +1,10 @@
 """What a person makes of a model's directions, as values: names of their own, and which ones to have at hand."""
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Self
 
 import streamlit as st
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from models.catalog import ModelInfo
 from models.requests import Index
@@ -32,6 +32,12 @@ class Favourites(Value):
     axes: str = Field(max_length=40)
     names: tuple[tuple[Index, Name], ...] = Field(default=(), max_length=MOST_NAMES)
     at_hand: tuple[Index, ...] = Field(default=(), max_length=MOST_AT_HAND)
+
+    @model_validator(mode="after")
+    def _says_each_once(self) -> Self:
+        if len(dict(self.names)) < len(self.names) or len(set(self.at_hand)) < len(self.at_hand):
+            raise ValueError("a direction is named twice")
+        return self
 
 
 def every() -> list[Favourites]:

@@ -43,7 +43,7 @@ class Admission:
         if self._owners[owner] >= self._limits.live_connections_each:
             raise ProtocolError(Code.TOO_MANY_HERE, "too many connections of one browser")
         address = _address(socket.client.host if socket.client else "")
-        if self._addresses[address] >= self._limits.live_connections_address:
+        if address and self._addresses[address] >= self._limits.live_connections_address:
             raise ProtocolError(Code.FULL, "too many connections of one address")
         if self.total >= self._limits.live_connections:
             raise ProtocolError(Code.FULL, "too many connections")

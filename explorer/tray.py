@@ -112,7 +112,7 @@ def from_json(data: bytes, known: Sequence[ModelInfo]) -> int:
         How many of its points belong to models that are not here; they are kept, too.
 
     Raises:
-        UserError: It is no such file, or there is no room for its points; nothing is added then.
+        UserError: It is no such file, or there is no room for its points; no point is added then.
     """
     remedy = _("Choose a file that was saved from a tray.")
     if len(data) > MAX_BYTES:
@@ -121,12 +121,12 @@ def from_json(data: bytes, known: Sequence[ModelInfo]) -> int:
         file = _File.model_validate(json.loads(data))
     except (ValueError, RecursionError, ValidationError):
         raise UserError("bad-tray", _("The file holds no kept points."), remedy) from None
+    favourites.add(file.directions)
     new = [one for one in dict.fromkeys(file.points) if one not in kept()]
     if len(kept()) + len(new) > MOST:
         problem = _("The tray holds {n} points at most.").format(n=MOST)
         raise UserError("tray-full", problem, _("Delete some of them first."))
     st.session_state[_TRAY] = [*kept(), *new]
-    favourites.add(file.directions)
     for one in new:
         if one.private:
             state.keep_private(one.point.latent)

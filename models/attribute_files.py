@@ -95,6 +95,7 @@ def read(path: Path, key: str, dim: int) -> Directions | None:
         TypeError,
         AttributeError,
         MemoryError,
+        RuntimeError,
         zipfile.BadZipFile,
         zlib.error,
     ):

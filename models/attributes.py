@@ -170,7 +170,10 @@ def ship(model: LatentModel, origin: Origin, progress: Progress = unheard) -> bo
     try:
         judge = judge_of(origin.dataset, model.sample_shape)
     except UserError:
-        path.unlink(missing_ok=True)
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise write_error(path, error) from error
         return False
     found = _known(model, judge, 0, origin) or find(model, judge, progress=progress)
     try:

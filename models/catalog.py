@@ -279,7 +279,7 @@ def classifier_for(dataset: str, shape: tuple[int, int, int] | None = None) -> M
         shape: Of the images that it will see, (C, H, W); None: any.
 
     Returns:
-        None if there is no classifier, or it takes images of another shape.
+        None if there is no classifier that takes images of this shape.
     """
-    found = next((m for m in models() if m.can("classify") and m.dataset == dataset), None)
-    return found if found and shape in (None, found.sample_shape) else None
+    judges = (m for m in models() if m.can("classify") and m.dataset == dataset)
+    return next((m for m in judges if shape in (None, m.sample_shape)), None)

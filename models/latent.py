@@ -11,6 +11,8 @@ from torch.nn.functional import normalize
 from models.requests import default_label
 from models.tables import Table
 
+_TELLING = 0.02  # singular value, as a share of the largest, below which moves cannot be told apart
+
 
 def _mixed(seed: int) -> int:
     """Spread neighbouring seeds over 63 bits (splitmix64, Steele et al., 2014), so that streams do not overlap."""
@@ -145,13 +147,15 @@ def set_coordinates(
 
     Returns:
         z + M^T (A M^T)^+ (values - A z), shape (D,), with A the directions and M the moves. With M = A it is
-        z + A^+ (values - A z), the nearest latent with these coordinates.
+        z + A^+ (values - A z), the nearest latent with these coordinates. Moves that can hardly be told apart by
+        these coordinates do not run off: what only they could reach is left out.
     """
     if len(values) == 0:
         return z
-    along = directions if moves is None else moves
-    inverse = cast(Tensor, torch.linalg.pinv(directions @ along.T))  # pyright: ignore[reportUnknownMemberType]
-    return z + along.T @ (inverse @ (values - directions @ z))
+    pinv = cast(Callable[..., Tensor], torch.linalg.pinv)  # pyright: ignore[reportUnknownMemberType]
+    if moves is None:
+        return z + pinv(directions) @ (values - directions @ z)
+    return z + moves.T @ (pinv(directions @ moves.T, rtol=_TELLING) @ (values - directions @ z))
 
 
 def projected(direction: Float[Tensor, " dim"], others: Float[Tensor, "others dim"]) -> Float[Tensor, " dim"]:

@@ -133,11 +133,11 @@ def _place(scene: Scene, point: Point) -> Tensor:
     return latent.set_coordinates(z, vectors, torch.tensor([value for _, value in point.edits]), moves)
 
 
-def _vectors(scene: Scene, point: Point, indices: Sequence[int]) -> tuple[Tensor, Tensor]:
-    """Return some of the directions that a point is edited along, (K, D), and what they are moved along, (K, D)."""
+def _vectors(scene: Scene, point: Point, indices: Sequence[int]) -> tuple[Tensor, Tensor | None]:
+    """Return some of the directions that a point is edited along, (K, D), and what it moves along if others stay."""
     found = scene.directions(point.axes)
     _check(found, point.axes, [*indices, *point.keep])
-    return found.vectors[list(indices)], found.moves(indices, point.keep)
+    return found.vectors[list(indices)], found.moves(indices, point.keep) if point.keep else None
 
 
 def _check(found: DirectionSet, axes: str, indices: Sequence[int]) -> None:
@@ -166,15 +166,19 @@ def _decode(scene: Scene, op: Decode) -> Plan:
 
 def _traverse(scene: Scene, op: Traverse) -> Plan:
     start = points(scene, [op.point])
-    pairs = zip(*_vectors(scene, op.point, op.directions), strict=True)
     values = torch.linspace(-op.span, op.span, op.steps)
-    rows = [
-        latent.set_coordinates(start.z[0], vector[None], value[None], move[None])
-        for vector, move in pairs
-        for value in values
-    ]
+    rows = [row for index in op.directions for row in _walked(scene, op.point, index, values)]
     labels = None if start.labels is None else start.labels.expand(len(rows))
     return Plan(torch.stack(rows), labels, {"coordinates": values})
+
+
+def _walked(scene: Scene, point: Point, index: int, values: Tensor) -> list[Tensor]:
+    """Return where a point is with other coordinates along one direction, its other edits staying."""
+    others = {i: value for i, value in point.edits if i != index}
+    vectors, moves = _vectors(scene, point, [*others, index])
+    rest = torch.tensor([*others.values()])
+    z = _start(scene.model, point)
+    return [latent.set_coordinates(z, vectors, torch.cat([rest, value[None]]), moves) for value in values]
 
 
 def _grid(scene: Scene, op: Grid) -> Plan:

@@ -72,7 +72,10 @@ class Task(Generic[T]):
 
 
 class Shared(Generic[T]):
-    """Values by key, at most `keep` of them, the least recently used ones go first. Safe for threads."""
+    """Values by key, at most `keep` of them besides those that are being made. Safe for threads.
+
+    The least recently used ones go first.
+    """
 
     def __init__(self, keep: int) -> None:
         self._keep = keep
@@ -91,8 +94,10 @@ class Shared(Generic[T]):
             if task is None or task.failed:
                 task = self._tasks[key] = Task(compute)
             self._tasks.move_to_end(key)
-            while len(self._tasks) > self._keep:
-                self._tasks.popitem(last=False)
+            # Those that still run are looked at by someone, and would only be begun again.
+            done = [name for name, one in self._tasks.items() if not one.running]
+            for name in done[: max(0, len(self._tasks) - self._keep)]:
+                del self._tasks[name]
         return task
 
     def wait(self, key: str, compute: Callable[[Progress], T]) -> Waiting[T]:

@@ -81,7 +81,8 @@ class Autoencoder(LatentModel):
         """Return q(z|x) for images in [-1, 1], in prior standard deviations.
 
         Where codes are mapped (`ae`, `cvae`), the variances are those of each latent dimension on its own: the
-        map makes them depend on each other a little.
+        map makes them depend on each other a little, so a KL divergence from the prior of a class that is summed
+        over dimensions is a lower bound.
         """
         q = self.posterior(x, labels)
         if not self.fitted:
@@ -103,7 +104,11 @@ class Autoencoder(LatentModel):
 
     def _of_class(self, table: Tensor, labels: Tensor | None) -> Tensor:
         """Return what a table has for each image's class; of an unconditional model, the table."""
-        return table[labels] if self.classes and labels is not None else table
+        if not self.classes:
+            return table
+        if labels is None:
+            raise ValueError("a conditional model needs labels")
+        return table[labels]
 
     def decode(
         self, z: Float[Tensor, "batch dim"], labels: Int[Tensor, " batch"] | None = None
@@ -202,8 +207,11 @@ class AutoencoderRecipe(Recipe):
         if model.fitted:
             _fit(model, q, classes)
         if model.stochastic:
-            latents = [model.encode(data.floats(c), y).mean for c, y in zip(chunks, labels, strict=True)]
-            model.aggregate_covariance.copy_(_covariance(torch.cat(latents)))
+            means = q.mean
+            if model.fitted:
+                latents = [model.encode(data.floats(c), y).mean for c, y in zip(chunks, labels, strict=True)]
+                means = torch.cat(latents)
+            model.aggregate_covariance.copy_(_covariance(means))
         return model
 
 

@@ -33,5 +33,5 @@ def ready(info: ModelInfo) -> bool:
             "model. You can choose other directions, or go to another page, and come back."
         )
     )
-    background.watch(work, partial(background.progress, _("Looking for the directions")))
+    background.poll(work, partial(background.progress, _("Looking for the directions")))
     return False

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from explorer import cache, controls, state
+from explorer.components.latent_pad import Axes
 from explorer.components.plane import Cloud, Ground, plane, scale
 from explorer.panels import point as place, problem
 from explorer.panels.point import Located
@@ -36,16 +37,17 @@ def default_spacing(info: ModelInfo) -> str:
     return "quantile" if info.latent_dim == 2 and info.can("encode") else "linear"
 
 
-def default_pair(kind: str, vectors: "NDArray[np.float32]") -> tuple[int, int]:
-    """Return the first two directions, the strongest; of raw axes the one with the lower number goes across."""
-    first, second = (int(abs(vector).argmax()) for vector in vectors[:2])
-    return (1, 0) if kind == "raw" and first > second else (0, 1)
+def default_pair(axes: Axes) -> tuple[int, int]:
+    """Return the first two directions at hand; of raw axes the one with the lower number goes across."""
+    pair = (axes.indices[0], axes.indices[1])
+    first, second = (int(abs(vector).argmax()) for vector in axes.vectors[:2])
+    return (pair[1], pair[0]) if axes.kind == "raw" and first > second else pair
 
 
 def pair_of(found: Located) -> tuple[int, int]:
     """Return the directions of the plane; what the link asks for and the model has not is said."""
     chosen = state.view().plane.pair
-    default = default_pair(found.axes.kind, found.axes.vectors)
+    default = default_pair(found.axes)
     if chosen is None:
         return default
     known = found.axes.indices

@@ -53,7 +53,7 @@ def _draw(info: ModelInfo, found: Located) -> None:
         ),
     )
     st.button(
-        _("Reset all names"),
+        _("Reset names and sliders"),
         key="reset-names",
         icon=":material/restart_alt:",
         disabled=not (own.names or own.at_hand),
@@ -61,4 +61,4 @@ def _draw(info: ModelInfo, found: Located) -> None:
         on_click=favourites.reset,
         args=(info, axes),
     )
-    st.caption(_("Saved with your kept points (“Save or load”)."))
+    st.caption(_("A reload forgets names, unless you save them: Kept points, “Save or load”."))

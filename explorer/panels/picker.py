@@ -107,7 +107,7 @@ def show_figures(info: ModelInfo) -> None:
     if found:
         parts = [words[name][0].format(value=value) for name, value in found.items()]
         if found.get("sharpness_ratio", 0) > _NOISY:
-            parts.insert(1, _("some of it is noise"))
+            parts.insert(1, _("more than real: some of it may be noise"))
         st.caption(" · ".join(parts), help="  \n".join(hint for _text, hint in words.values()))
 
 

@@ -36,7 +36,7 @@ class Located:
     Args:
         point: Where it is.
         place: The same for the pad.
-        axes: The first directions, and those further ones that have been edited.
+        axes: The directions that the person keeps at hand, the first others, and those that have been edited.
         coordinates: Of the point along all directions, in prior standard deviations.
         titles: The names that all directions came with.
         overlap: Whether directions at hand are not orthogonal.
@@ -72,7 +72,7 @@ def locate(info: ModelInfo) -> Located:
     count = len(found["vectors"])
     wrong = sorted({index for index in (*dict(point.edits), *point.keep) if index >= count})
     if wrong:
-        text = _("The link names direction {index}, but in a link they are 0 to {last}. It is left out.")
+        text = _("This place names direction {index}, but they are 0 to {last} here. It is left out.")
         sentences = [text.format(index=index, last=count - 1) for index in wrong]
         state.correct_point(
             sentences,

@@ -23,6 +23,7 @@ def snippet(info: ModelInfo, point: Point) -> str:
     given |= {name: value for name, value in dict(point).items() if value != Point.model_fields[name].default}
     if not point.edits:
         given.pop("axes", None)
+        given.pop("keep", None)
     arguments = ", ".join(f"{name}={value!r}" for name, value in given.items())
     return f"""\
 from PIL import Image

@@ -67,7 +67,7 @@ METRICS = Table[Metric](
             "How much of an image its latent holds, and in how many dimensions; more is not better: it buys "
             "reconstructions at the price of samples.",
             {
-                "kl_nats": "Mean KL divergence of the posterior from the prior, in nats an image",
+                "kl_nats": "Mean KL divergence of the posterior from the prior (of its class), in nats an image",
                 "active_units": "Dimensions whose posterior mean has a variance above 0.01 over images",
             },
         ),

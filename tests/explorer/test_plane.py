@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from explorer import cache
+from explorer.components.latent_pad import Axes
 from explorer.components.plane import picked, scale
 from explorer.panels import ground
 from models import catalog
@@ -74,9 +75,12 @@ def test_the_plane_is_that_of_the_grid(zoo: Path, model: str, axes: str) -> None
 
 
 def test_the_first_directions_are_the_strongest_and_raw_axes_in_order() -> None:
+    def pair(kind: str, vectors: np.ndarray) -> tuple[int, int]:
+        return ground.default_pair(Axes(kind, [4, 7], ["a", "b"], [], [], vectors, 2))
+
     swapped = np.asarray([[0, 1], [1, 0]], np.float32)
-    assert ground.default_pair("raw", swapped) == (1, 0)
-    assert ground.default_pair("raw", swapped[::-1]) == ground.default_pair("pca", swapped) == (0, 1)
+    assert pair("raw", swapped) == (7, 4)
+    assert pair("raw", swapped[::-1]) == pair("pca", swapped) == (4, 7)
 
 
 def test_a_model_of_two_dimensions_gets_quantiles_and_its_data(open_app, maps: Maps) -> None:

@@ -177,3 +177,12 @@ def test_no_more_directions_are_kept_than_fit(zoo, session) -> None:
     assert found.at_hand[0] == 1 and dict(found.names) == {1: "x" * favourites.LONGEST}
     favourites.reset(info, "raw")
     assert favourites.every() == []
+
+
+@pytest.mark.parametrize("twice", [{"at_hand": [3, 3]}, {"names": [[1, "a"], [1, "b"]]}])
+def test_a_file_that_names_a_direction_twice_is_refused(zoo, session, twice: dict[str, object]) -> None:
+    direction = {"digest": "0" * 64, "axes": "pca", **twice}
+    data = json.dumps({"version": 1, "points": [], "directions": [direction]}).encode()
+    with pytest.raises(UserError, match="holds no kept points"):
+        tray.from_json(data, [])
+    assert favourites.every() == []

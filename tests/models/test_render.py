@@ -195,3 +195,15 @@ def test_what_cannot_decode_is_refused_and_leaves_nothing_behind(
     with pytest.raises(UserError) as error:
         decoder(catalog.find("tiny-classifier").digest)
     assert error.value.code == "cannot-decode"
+
+
+def test_a_walk_shows_what_an_edit_leads_to(zoo) -> None:
+    info = catalog.find("tiny-gan")
+    point = Point(seed=4, axes="pca", edits=((0, 1.5), (2, -1.0)), keep=(0, 1, 2))
+    walk = render(RenderRequest(model=info.digest, op=Traverse(point=point, directions=(1, 2), steps=3)))
+    for row, index in enumerate((1, 2)):
+        for column, value in enumerate((-3.0, 0.0, 3.0)):
+            edits = tuple(sorted({**dict(point.edits), index: value}.items()))
+            there = point.model_copy(update={"edits": edits})
+            latents = render(RenderRequest(model=info.digest, op=Decode(points=(there,)))).latents
+            assert walk.latents[3 * row + column] == pytest.approx(latents[0], abs=1e-5)

@@ -92,8 +92,9 @@ def _texts() -> dict[str, str]:
         "along": _("Along"),
         "keep": _("Keep the others fixed"),
         "keepHint": _(
-            "These directions overlap, so a move along one changes more than its name says. Switched on, each is bent "
-            "to leave alone what the other sliders at hand stand for, as far as it can: glasses without another skin."
+            "These directions overlap, so a move along one changes more than its name says. Switched on, each slider "
+            "takes a way that leaves alone what the others at hand stand for, as far as there is one: glasses without "
+            "another skin. Edits that are there already are made anew in that way."
         ),
         "plane": _("two-dimensional slider"),
         "film": _("Pictures along one direction"),

@@ -1,5 +1,6 @@
 // The arithmetic of a latent and the directions that it can be moved along. It mirrors `models.latent`, so that
 // Python finds the same latent again from the coordinates that a move is reported by.
+const TELLING = 0.02 // pivot below which kept moves cannot be told apart
 const DEGENERATE = 0.1 // share of a direction that must be its own, for two to move at once
 
 function decodeBytes(text) {
@@ -24,13 +25,14 @@ function distance(a, b) {
   return a.reduce((most, value, i) => Math.max(most, Math.abs(value - b[i])), 0)
 }
 
-// Solve a system that may be singular: Gauss-Jordan with full pivoting; what depends on the rest counts as 0.
-function solve(matrix, right) {
+// Solve a system that may be singular: Gauss-Jordan with full pivoting; what depends on the rest counts as 0, as do
+// pivots below a least size.
+function solve(matrix, right, least) {
   const rows = matrix.map((row, i) => [...row, right[i]])
   const solved = new Map() // columns to the rows that give them
   const open = new Set(rows.keys())
   while (open.size) {
-    let [size, pivot, column] = [1e-9, -1, -1]
+    let [size, pivot, column] = [least, -1, -1]
     for (const i of open) {
       for (const j of matrix.keys()) {
         if (!solved.has(j) && Math.abs(rows[i][j]) > size) [size, pivot, column] = [Math.abs(rows[i][j]), i, j]
@@ -80,6 +82,7 @@ class Space {
     const weights = solve(
       targets.map(([k]) => moves.map(move => dot(this.rows[k], move))),
       targets.map(([k, value]) => value - this.coordinate(z, k)),
+      this.keeps ? TELLING : 1e-9,
     )
     return weights.reduce((moved, weight, i) => addScaled(moved, moves[i], weight), z)
   }
