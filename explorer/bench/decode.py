@@ -197,8 +197,8 @@ async def _drag(
 ) -> float:
     """Drag along a track there and back; returns what `count` evaluates to just before the release.
 
-    One input more than the display has frames: at the display's own rate all inputs of a drag would come at the same
-    moment of a frame, by chance a good or a bad one. So they pass once through all of them.
+    Inputs come at the display's own rate, so all of a drag come at about the same moment of a frame: by chance a good
+    or a bad one, which moves p50 by up to 12 ms from run to run.
     """
     box = await track.bounding_box()
     held = await (grip or track).bounding_box()
@@ -207,12 +207,12 @@ async def _drag(
     y = held["y"] + held["height"] / 2
     await page.mouse.move(held["x"] + held["width"] / 2, y)
     await page.mouse.down()
-    started, total = time.perf_counter(), round(seconds * RATE) + 1
+    started, total = time.perf_counter(), round(seconds * RATE)
     sent: list[asyncio.Task[None]] = []
     for number in range(total):
         x = middle + half * math.sin(2 * math.pi * _SWEEPS * number / total)
         sent.append(asyncio.create_task(page.mouse.move(x, y)))
-        await asyncio.sleep(max(0, started + (number + 1) * seconds / total - time.perf_counter()))
+        await asyncio.sleep(max(0, started + (number + 1) / RATE - time.perf_counter()))
     await asyncio.gather(*sent)
     await asyncio.sleep(_LAST)
     found = float(await page.evaluate(count))
