@@ -179,6 +179,25 @@ def open_pad(open_page: Open) -> Callable[..., Pad]:
     return lambda path="/explore", **options: Pad(open_page(path, **options))
 
 
+@pytest.fixture(scope="session")
+def axe() -> Any:
+    """Return what judges the accessibility of a page."""
+    return pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+
+
+@pytest.fixture
+def flaws(axe: Any) -> Callable[[Any, str], list[str]]:
+    """Return a function that lists what is wrong with a page: too wide, or what axe finds serious in a part of it."""
+
+    def found(page: Any, context: str) -> list[str]:
+        judged = axe.run(page, context=context).response["violations"]
+        serious = [one["id"] for one in judged if one["impact"] in ("serious", "critical")]
+        width = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        return [*serious, *(["too wide"] if page.evaluate(width) > 0 else [])]
+
+    return found
+
+
 @pytest.fixture
 def running() -> Callable[..., Any]:
     """Return the context manager that runs an app of its own."""

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 Open = Callable[..., Any]
 
 
@@ -13,7 +15,7 @@ def button(page: Any, name: str) -> Any:
 
 def test_moves_are_undone_and_redone(open_pad: Open) -> None:
     pad = open_pad("/explore?model=fashion-gan&seed=5").wait_live()
-    start = pad.pixels()
+    start, values = pad.pixels(), pad.values()
     pad.dial(0).focus()
     pad.page.keyboard.press("PageUp")
     pad.wait_for_edits("edits=0")
@@ -21,9 +23,11 @@ def test_moves_are_undone_and_redone(open_pad: Open) -> None:
     button(pad.page, "Undo").click()
     pad.page.wait_for_url(lambda url: "edits" not in url)
     pad.wait_shows(start)
+    assert pad.values() == values
     button(pad.page, "Redo").click()
     pad.page.wait_for_url(lambda url: "edits=0" in url)
     pad.wait_shows(moved)
+    assert pad.value(0) == pytest.approx(values[0] + 1, abs=0.011)
 
 
 def test_a_kept_point_is_gone_back_to(open_pad: Open) -> None:
@@ -45,6 +49,8 @@ def test_a_reload_shows_the_same_picture(open_pad: Open, pad_of: Callable[[Any],
     pad.dial(1).focus()
     pad.page.keyboard.press("PageDown")
     pad.wait_for_edits("edits=1")
-    moved = pad.pixels()
+    moved, values = pad.pixels(), pad.values()
     pad.page.reload()
-    pad_of(pad.page).wait_live().wait_shows(moved)
+    again = pad_of(pad.page).wait_live()
+    again.wait_shows(moved)
+    assert again.values() == values

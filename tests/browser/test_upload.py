@@ -166,5 +166,7 @@ def test_what_was_refused_is_forgotten_with_the_next_image(open_page: Open, shoe
     picture(page, "What the model sees").wait_for()
     page.get_by_text("notes.md").wait_for(state="hidden")
     page.get_by_text("boot.png").wait_for()
+    assert not page.get_by_text("notes.md").is_visible()
     upload(page, text)
     page.get_by_text("notes.md").last.wait_for()
+    assert picture(page, "What the model sees").is_visible(), "the image from before stays"

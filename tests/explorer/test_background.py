@@ -115,37 +115,50 @@ def test_a_slot_holds_one_request_and_cancels_the_former(streams, session) -> No
     assert background.current("slot") is None and not third.wait(10).running
 
 
+class Crowd:
+    """Counts how many are inside at once, and the most there ever were."""
+
+    def __init__(self) -> None:
+        self.inside = self.most = 0
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self.inside += 1
+            self.most = max(self.most, self.inside)
+
+    def __exit__(self, *_error: object) -> None:
+        with self._lock:
+            self.inside -= 1
+
+
 def test_no_more_answers_at_a_time_than_there_are_places(streams, monkeypatch) -> None:
     monkeypatch.setattr(background, "_PLACES", threading.BoundedSemaphore(1))
-    go, at_once, most = threading.Event(), [0], [0]
+    go, crowd = threading.Event(), Crowd()
 
     def stream(request: RenderRequest, cancel: Callable[[], bool]) -> Iterator[RenderResult]:
-        at_once[0] += 1
-        most[0] = max(most[0], at_once[0])
-        go.wait(10)
-        at_once[0] -= 1
+        with crowd:
+            go.wait(10)
         yield answer(1.0)
 
     streams(stream)
     works = [Work(REQUEST) for _ in range(4)]
     works[-1].cancel()
     go.set()
-    assert all(not work.wait(10).running for work in works) and most == [1]
+    assert all(not work.wait(10).running for work in works) and crowd.most == 1
 
 
 def test_those_who_only_wait_leave_their_places_to_others(streams, monkeypatch) -> None:
     monkeypatch.setattr(background, "_PLACES", threading.BoundedSemaphore(1))
-    there, at_once, most = threading.Event(), [0], [0]
+    there, crowd = threading.Event(), Crowd()
 
     def stream(request: RenderRequest, cancel: Callable[[], bool]) -> Iterator[RenderResult]:
         if request == OTHER:
             while not there.wait(0.01):
                 yield answer(0.5, 0, waiting=True)
             yield answer(0.9, 0)  # what was waited for is there: from now on it computes
-        at_once[0] += 1
-        most[0] = max(most[0], at_once[0])
-        time.sleep(0.05)
-        at_once[0] -= 1
+        with crowd:
+            time.sleep(0.05)
         yield answer(1.0)
 
     streams(stream)
@@ -153,7 +166,7 @@ def test_those_who_only_wait_leave_their_places_to_others(streams, monkeypatch) 
     assert not Work(REQUEST).wait(10).running, "nobody who waits holds it up"
     assert all(work.running for work in waiting)
     there.set()
-    assert all(work.wait(10).share == 1 for work in waiting) and most == [1]
+    assert all(work.wait(10).share == 1 for work in waiting) and crowd.most == 1
 
 
 def test_a_place_is_not_waited_for_by_who_is_gone(streams, monkeypatch) -> None:
