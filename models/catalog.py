@@ -11,7 +11,7 @@ from typing import Any, cast
 from pydantic import Field
 
 from models import paths
-from models.config import GeneratorConfig, ModelConfig, Value, parse
+from models.config import GeneratorConfig, ModelConfig, Start, Value, parse
 from models.datasets import DATASETS
 from models.errors import UserError
 from models.families import FAMILIES
@@ -35,6 +35,7 @@ class CheckpointConfig(Value):
     preset: str = ""
     budget: str = ""
     seed: int = 0
+    start: Start | None = None
     versions: dict[str, str] = Field(default={})
     weights_sha256: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
 

@@ -162,6 +162,9 @@ class GanTraining(TrainingConfig):
         default=4, ge=1, le=64, description="Steps between penalties, weighted accordingly"
     )
     penalty_dense_steps: int = Field(default=300, ge=0, description="Steps at the start with a penalty each")
+    head_start: int = Field(
+        default=0, ge=0, description="Steps at the start in which only the discriminator learns"
+    )
     augment: Names = Field(default=(), description="DiffAugment operations on what the discriminator sees")
 
 
@@ -221,6 +224,13 @@ class Budget(Value):
         return f"{self.steps}-steps" if self.steps else f"{self.seconds:g}s"
 
 
+class Start(Value):
+    """The checkpoint whose weights a training begins with: its id or folder, and the digest of its weights."""
+
+    model: str
+    digest: str
+
+
 class RunConfig(Value):
     """Everything that defines a training run: with a step budget on a CPU, the same weights each time."""
 
@@ -235,6 +245,7 @@ class RunConfig(Value):
     )
     preset: str = "quick"
     seed: int = Field(default=0, ge=0, lt=2**31)
+    start: Start | None = None
     budget: Budget
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
 

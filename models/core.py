@@ -9,13 +9,16 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from models.config import GeneratorConfig, ModelConfig
+
+if TYPE_CHECKING:
+    from models.networks import Decoder
 
 
 class ImageModel(nn.Module):
@@ -66,6 +69,10 @@ class LatentModel(ImageModel, ABC):
         self, z: Float[Tensor, "batch dim"], labels: Int[Tensor, " batch"] | None = None
     ) -> Float[Tensor, "batch features"]:
         """Return the features after the first non-linearity, flattened, shape (B, F); GANSpace analyses them."""
+
+    def pixel_decoder(self) -> "Decoder | None":
+        """Return the one network that maps latents to pixel values before they are clipped; None without one."""
+        return None
 
 
 @dataclass(frozen=True)

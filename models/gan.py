@@ -14,13 +14,13 @@ from torch import Tensor, nn
 
 from models import objectives
 from models.choices import ADVERSARIAL_LOSSES, AUGMENTATIONS, PENALTIES
-from models.config import GanConfig, GanTraining
-from models.core import LatentModel
+from models.config import GanConfig, GanTraining, GeneratorConfig
+from models.core import ImageModel, LatentModel
 from models.datasets import ImageData
 from models.latent import generator, prior
 from models.metrics.sharpness import sharpness
 from models.networks import Decoder, Encoder, initialise
-from models.training.recipe import Batch, Ema, Recipe
+from models.training.recipe import Batch, Ema, Recipe, check_fits, does_not_fit
 
 
 class Discriminator(nn.Module):
@@ -67,6 +67,10 @@ class Gan(LatentModel):
         """Return the discriminator's logits; with the relativistic loss only differences mean something."""
         return self.discriminator(x, labels)
 
+    def pixel_decoder(self) -> Decoder:
+        """Return the generator."""
+        return self.generator
+
     def first_layer(self) -> Float[Tensor, "out dim"]:
         """Return the weight that latents meet first."""
         return self.generator.first.weight
@@ -105,6 +109,21 @@ class GanRecipe(Recipe):
             }.items()
         }
 
+    def adopt(self, model: ImageModel) -> None:
+        """Begin with the weights of a GAN, or with those of another model's decoder as the generator.
+
+        A decoder that is trained already knows what belongs into a picture; the discriminator, which starts anew
+        then, only has to teach it what its blur hides (Ham, Jun & Kim, 2020, arXiv:2002.02112).
+        """
+        decoder = model.pixel_decoder() if isinstance(model, LatentModel) else None
+        if decoder is None:
+            raise does_not_fit(model.config, self.model.config, ("family",))
+        check_fits(decoder.config, self.model.config, tuple(GeneratorConfig.model_fields.keys() - {"family"}))
+        for module in (self.model.generator, self.ema.average):
+            module.load_state_dict(decoder.state_dict())
+        if isinstance(model, Gan):
+            self.model.discriminator.load_state_dict(model.discriminator.state_dict())
+
     def generate(self, count: int, labels: Tensor | None, rng: torch.Generator) -> Tensor:
         """Generate images for fresh latents, without clipping."""
         z = torch.randn(count, self.model.latent_dim, generator=rng, device=self.device)
@@ -122,13 +141,15 @@ class GanRecipe(Recipe):
         """Take one step of the discriminator and one of the generator on the same real images."""
         self.set_learning_rate(progress)
         labels = batch.labels if self.model.classes else None
-        both_labels = None if labels is None else torch.cat([labels, labels])
-        scalars = self._step_discriminator(batch.x, labels, both_labels, step, self.gamma_at(progress), rng)
+        scalars = self._step_discriminator(batch.x, labels, step, self.gamma_at(progress), rng)
+        if step < self.config.head_start:
+            return scalars
 
         self.model.discriminator.requires_grad_(False)
         fake = self.generate(len(batch.x), labels, rng)
-        real_logits, fake_logits = self.judge(torch.cat([batch.x, fake]), both_labels, rng).chunk(2)
-        loss = self.losses.generator(real_logits, fake_logits)
+        with torch.no_grad():  # they move no weight of the generator
+            real_logits = self.judge(batch.x, labels, rng)
+        loss = self.losses.generator(real_logits, self.judge(fake, labels, rng))
         self.optimizers["generator"].zero_grad()
         loss.backward()  # pyright: ignore[reportUnknownMemberType]
         self.optimizers["generator"].step()
@@ -149,7 +170,6 @@ class GanRecipe(Recipe):
         self,
         x: Tensor,
         labels: Tensor | None,
-        both_labels: Tensor | None,
         step: int,
         gamma: float,
         rng: torch.Generator,
@@ -159,7 +179,7 @@ class GanRecipe(Recipe):
         dense = step < self.config.penalty_dense_steps
         penalised = any(self.penalise) and gamma > 0 and (dense or step % self.config.penalty_interval == 0)
         both = torch.cat([x, fake]).requires_grad_(penalised)
-        logits = self.judge(both, both_labels, rng)
+        logits = self.judge(both, None if labels is None else torch.cat([labels, labels]), rng)
         real_logits, fake_logits = logits.chunk(2)
         loss = self.losses.discriminator(real_logits, fake_logits)
         scalars = {"discriminator_loss": loss.detach(), "margin": (real_logits - fake_logits).detach().mean()}

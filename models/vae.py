@@ -11,6 +11,7 @@ decode to what the class looks like. This is the conditional prior p(z|y) of Soh
 structured output representation using deep conditional generative models"), fitted after training by its moments.
 """
 
+import copy
 from collections.abc import Callable, Mapping
 from typing import cast
 
@@ -115,6 +116,19 @@ class Autoencoder(LatentModel):
     ) -> Float[Tensor, "batch channels height width"]:
         """Return the mean of p(x|z) in [-1, 1]."""
         return objectives.decoder_mean(self.likelihood, self.decoder(self.codes(z, labels), labels))
+
+    def pixel_decoder(self) -> Decoder | None:
+        """Return the decoder, with the map from latents to codes in its first layer.
+
+        None where that map is another one for each class, or where the decoder puts out logits.
+        """
+        if self.classes or self.likelihood == "bernoulli":
+            return None
+        decoder = copy.deepcopy(self.decoder)
+        if self.fitted:
+            decoder.first.bias.copy_(decoder.first(self.latent_mean))
+            decoder.first.weight.copy_(decoder.first.weight @ self.latent_scale)
+        return decoder
 
     def first_layer(self) -> Float[Tensor, "out dim"]:
         """Return the weight that latents meet first; of a conditional model its mean over classes."""

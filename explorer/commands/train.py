@@ -84,6 +84,14 @@ def train(
             metavar="ID", help="Id of the checkpoint. By default DATASET-MODEL.", show_default=False
         ),
     ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODEL",
+            help="Begin with the weights of this checkpoint, whose shape the model then has.",
+            show_default=False,
+        ),
+    ] = None,
     seed: Annotated[
         int, typer.Option(min=0, max=2**31 - 1, metavar="INTEGER", help="Of weights, order and steps.")
     ] = 0,
@@ -111,7 +119,17 @@ def train(
             _go_on(resume, limit, threads)
             if resume
             else _start(
-                str(dataset), str(model), preset, limit, _pairs(sets or []), seed, device, out, name, threads
+                str(dataset),
+                str(model),
+                preset,
+                limit,
+                _pairs(sets or []),
+                seed,
+                device,
+                out,
+                name,
+                threads,
+                start,
             )
         )
     _print(outcome, stopped, as_json)
@@ -147,6 +165,7 @@ def _start(
     out: Path | None,
     name: str | None,
     threads: int | None,
+    start: str | None,
 ) -> tuple["Outcome", bool]:
     if name is not None:
         parse(CheckpointConfig, {"id": name, "model": {}, "dataset": dataset}, what="--name", code="bad-name")
@@ -160,9 +179,10 @@ def _start(
         seed=seed,
         where=device,
         name=name or "",
+        start=start or "",
     )
     # A mistake or a missing data set must not leave an empty folder behind that stands in the way next time.
-    session.recipe_for(config)
+    session.begin(session.recipe_for(config), config)
     data = (session.load(dataset, "train"), session.load(dataset, "test"))
     run = session.new_run(config, out)
     return _train(run, lambda report, stop: session.train(run, report=report, stop=stop, data=data))

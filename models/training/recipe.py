@@ -2,16 +2,17 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from models.config import TrainingConfig
+from models.config import ModelConfig, TrainingConfig
 from models.core import ImageModel
 from models.datasets import ImageData
+from models.errors import UserError
 from models.networks import channels_last
 
 
@@ -108,6 +109,20 @@ class Recipe(ABC):
             data: Training images, for what is fitted to them afterwards.
         """
 
+    def adopt(self, model: ImageModel) -> None:
+        """Begin with the weights of a trained model instead of random ones.
+
+        By default of a model of the same family and shape only.
+
+        Raises:
+            UserError: Its weights do not fit.
+        """
+        mine = self.modules["model"]
+        assert isinstance(mine, ImageModel)
+        check_fits(model.config, mine.config, tuple(type(mine.config).model_fields))
+        for module in self.modules.values():
+            module.load_state_dict(model.state_dict())
+
     # Shared by all recipes -----------------------------------------------------------------------------
 
     def place(self, module: nn.Module) -> nn.Module:
@@ -155,6 +170,24 @@ class Recipe(ABC):
                     restored.setdefault(int(index), {})[field] = value if value.ndim == 0 else same
             groups = optimizer.state_dict()["param_groups"]
             optimizer.load_state_dict({"state": restored, "param_groups": groups})
+
+
+def check_fits(start: ModelConfig, mine: ModelConfig, fields: Sequence[str]) -> None:
+    """Raise UserError if a model's weights cannot be those of another one: some fields of their configs differ."""
+    different = [name for name in fields if getattr(start, name, None) != getattr(mine, name)]
+    if different:
+        raise does_not_fit(start, mine, different)
+
+
+def does_not_fit(start: ModelConfig, mine: ModelConfig, fields: Sequence[str]) -> UserError:
+    """Return the error that a training cannot begin with a model's weights because of these fields."""
+    told = [
+        f"{name} is {getattr(start, name, None)}, here it is {getattr(mine, name)}" for name in sorted(fields)
+    ]
+    problem = f"The training cannot start from these weights: {'; '.join(told)}."
+    return UserError(
+        "start-does-not-fit", problem, "Start from a checkpoint of the same shape, or from none."
+    )
 
 
 def has_fast_bf16(device: torch.device) -> bool:

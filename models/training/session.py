@@ -12,9 +12,9 @@ from typing import Any, Literal, cast
 
 import torch
 
-from models import checkpoints, paths
+from models import catalog, checkpoints, paths
 from models.catalog import Card, CheckpointConfig, Metric
-from models.config import Budget, ModelConfig, RunConfig, TrainingConfig, parse
+from models.config import Budget, ModelConfig, RunConfig, Start, TrainingConfig, parse
 from models.core import parameter_count
 from models.datasets import DATASETS, ImageData, load
 from models.errors import UserError
@@ -66,6 +66,7 @@ def configure(
     seed: int = 0,
     where: Device = "auto",
     name: str = "",
+    start: str = "",
 ) -> RunConfig:
     """Turn a request into a validated config, so that mistakes show before any image is loaded.
 
@@ -78,6 +79,8 @@ def configure(
         seed: Of weights, order and steps.
         where: Device.
         name: Id of the checkpoint; by default the data set and the family.
+        start: Id or folder of a checkpoint whose weights the training begins with, and whose shape the model then
+            has; empty: random weights.
 
     Raises:
         UserError: Something is unknown or does not go together.
@@ -99,6 +102,10 @@ def configure(
         from models.classifier import heads_of
 
         fixed["heads"] = [head.model_dump() for head in heads_of(info)]
+    first = catalog.find(start) if start else None
+    if first:
+        same = {"network", "width", "latent_dim", "detail", "feature_dim"} & fields.keys()
+        given = {**{k: v for k, v in first.model.model_dump().items() if k in same}, **given}
     what = "The option set"
     model = parse(entry.config, {**fixed, **given}, what=what, code="bad-option")
     recipe = parse(entry.training, training, what=what, code="bad-option")
@@ -109,9 +116,16 @@ def configure(
         name=name,
         preset=preset_name,
         seed=seed,
+        start=Start(model=_lasting(start), digest=first.digest) if first else None,
         budget=budget or standard,
         device=where,
     )
+
+
+def _lasting(model: str) -> str:
+    """Return the name of a model that also means it in another working directory."""
+    found = catalog.find(model)
+    return model if found.id == model else str(found.path.resolve())
 
 
 def recipe_for(config: RunConfig) -> Recipe:
@@ -133,6 +147,17 @@ def recipe_for(config: RunConfig) -> Recipe:
             raise
         except torch.cuda.OutOfMemoryError as error:
             raise _out_of_memory() from error
+
+
+def begin(recipe: Recipe, config: RunConfig) -> None:
+    """Give a recipe the weights that its run starts from, if it does; raises UserError if they do not fit."""
+    if not config.start:
+        return
+    info = catalog.find(config.start.model)
+    if info.digest != config.start.digest:
+        problem = f"'{config.start.model}' is not what it was when this training was set up."
+        raise UserError("start-changed", problem, "Set up a new one, or bring the former checkpoint back.")
+    recipe.adopt(checkpoints.load(info))
 
 
 def _out_of_memory() -> UserError:
@@ -172,6 +197,8 @@ def train(
     images, held_out = data or (load(config.dataset, "train"), load(config.dataset, "test"))
     trainer = Trainer(recipe, images, held_out, run, config.budget, config.seed)
     trainer.load()
+    if not trainer.step:
+        begin(recipe, config)
     try:
         metrics = trainer.fit(report, stop)
     except torch.cuda.OutOfMemoryError as error:
@@ -213,6 +240,7 @@ def export(trainer: Trainer, config: RunConfig, metrics: Mapping[str, float]) ->
         preset=config.preset,
         budget=str(config.budget),
         seed=config.seed,
+        start=config.start,
     )
     return checkpoints.save(trainer.run.checkpoint, model, checkpoint, card, checkpoints.sheet_of(model))
 
@@ -235,6 +263,7 @@ def command(config: RunConfig) -> str:
     changed = {k: v for k, v in given.items() if k in known and v != defaults.get(k)}
     words = ["latent-explorer", "train", "--dataset", config.dataset, "--model", family]
     words += ["--preset", config.preset, "--budget", str(config.budget), "--seed", str(config.seed)]
+    words += ["--start", config.start.model] if config.start else []
     words += ["--name", config.name] if config.name else []
     words += ["--device", config.device] if config.device != "auto" else []
     for key, value in changed.items():

@@ -1,0 +1,148 @@
+"""Trainings that begin with the weights of a checkpoint."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from models import checkpoints
+from models.config import Budget, RunConfig
+from models.core import LatentModel
+from models.datasets import ImageData, load
+from models.errors import UserError
+from models.latent import prior
+from models.training import session
+from models.training.runs import Run
+
+TINY = {"width": "4", "batch_size": "16", "latent_dim": "6", "detail": "4"}
+
+
+@pytest.fixture(scope="module")
+def digits() -> tuple[ImageData, ImageData]:
+    return load("digits", "train"), load("digits", "test")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory, digits: tuple[ImageData, ImageData]) -> dict[str, Path]:
+    """Train one model of each family; returns their checkpoints."""
+    folder = tmp_path_factory.mktemp("start")
+    found: dict[str, Path] = {}
+    for family in ("ae", "vae", "cvae", "gan"):
+        config = session.configure(
+            "digits",
+            family,
+            budget=Budget(steps=8),
+            options={**TINY, **({} if family == "gan" else {"likelihood": "gaussian"})},
+            where="cpu",
+            name=f"my-{family}",
+        )
+        found[family] = session.train(session.new_run(config, folder / family), data=digits).checkpoint
+    return found
+
+
+def configure(family: str, start: Path, steps: int = 4, **options: str) -> RunConfig:
+    return session.configure(
+        "digits",
+        family,
+        budget=Budget(steps=steps),
+        options={"batch_size": "16", **options},
+        where="cpu",
+        start=str(start),
+    )
+
+
+@pytest.mark.parametrize(
+    ("family", "start"), [("gan", "vae"), ("gan", "ae"), ("gan", "gan"), ("vae", "vae"), ("cvae", "cvae")]
+)
+def test_the_model_begins_as_the_other_one(family: str, start: str, trained: dict[str, Path]) -> None:
+    options = {} if family == "gan" else {"likelihood": "gaussian"}
+    config = configure(family, trained[start], **options)
+    assert config.model["latent_dim"] == 6 and config.model["detail"] == 4, "the shape is the other's"
+    recipe = session.recipe_for(config)
+    session.begin(recipe, config)
+    other = checkpoints.load(trained[start])
+    assert isinstance(other, LatentModel)
+    z, labels = prior(range(5), 6), torch.arange(5) if other.classes else None
+    shown = recipe.preview(z, labels)
+    assert shown is not None
+    if family != "cvae":
+        torch.testing.assert_close(shown, other.decode(z, labels), atol=1e-4, rtol=0)
+    expected = other.state_dict()
+    if family == start:
+        mine = recipe.modules["model"].state_dict()
+        assert all(torch.equal(mine[key], value) for key, value in expected.items())
+
+
+def test_only_the_discriminator_learns_in_its_head_start(
+    trained: dict[str, Path], tmp_path: Path, digits: tuple[ImageData, ImageData]
+) -> None:
+    config = configure("gan", trained["vae"], head_start="4")
+    outcome = session.train(session.new_run(config, tmp_path / "run"), data=digits)
+    model, other = checkpoints.load(outcome.checkpoint), checkpoints.load(trained["vae"])
+    assert isinstance(model, LatentModel) and isinstance(other, LatentModel)
+    z = prior(range(5), 6)
+    torch.testing.assert_close(model.decode(z), other.decode(z), atol=1e-4, rtol=0)
+    fresh = session.recipe_for(config).modules["model"].state_dict()
+    moved = [
+        k for k, v in model.state_dict().items() if "discriminator" in k and not torch.equal(v, fresh[k])
+    ]
+    assert moved
+
+
+def test_a_run_that_was_interrupted_does_not_start_again(
+    trained: dict[str, Path], tmp_path: Path, digits: tuple[ImageData, ImageData]
+) -> None:
+    whole = session.new_run(configure("gan", trained["vae"], 8), tmp_path / "whole")
+    session.train(whole, data=digits)
+    parts = session.new_run(configure("gan", trained["vae"], 8), tmp_path / "parts")
+    asked = iter([False] * 3 + [True])
+    assert session.train(parts, data=digits, stop=lambda: next(asked)).steps == 3
+    session.train(Run(tmp_path / "parts"), data=digits)
+    one, two = (checkpoints.load(run.checkpoint).state_dict() for run in (whole, parts))
+    assert all(torch.equal(one[k], two[k]) for k in one)
+
+
+def test_card_and_config_name_the_start(
+    trained: dict[str, Path], tmp_path: Path, digits: tuple[ImageData, ImageData]
+) -> None:
+    config = configure("gan", trained["vae"])
+    info = checkpoints.read(session.train(session.new_run(config, tmp_path / "run"), data=digits).checkpoint)
+    assert f"--start {trained['vae']}" in info.card.command
+    assert info.config.start and info.config.start.digest == checkpoints.read(trained["vae"]).digest
+
+
+@pytest.mark.parametrize(
+    ("family", "start", "options", "message"),
+    [
+        ("gan", "cvae", {}, "family is cvae, here it is gan"),
+        ("vae", "gan", {}, "family is gan, here it is vae"),
+        ("gan", "vae", {"width": "8"}, "width is 4, here it is 8"),
+        ("gan", "gan", {"latent_dim": "5", "detail": "0"}, "detail is 4, here it is 0; latent_dim is 6"),
+    ],
+)
+def test_weights_that_do_not_fit_are_explained(
+    family: str, start: str, options: dict[str, str], message: str, trained: dict[str, Path]
+) -> None:
+    config = configure(family, trained[start], **options)
+    with pytest.raises(UserError, match=message):
+        session.begin(session.recipe_for(config), config)
+
+
+def test_a_start_that_is_not_there_or_another_one(trained: dict[str, Path], tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no model 'fashon-vae'"):
+        configure("gan", Path("fashon-vae"))
+    config = configure("gan", trained["vae"])
+    assert config.start
+    other = config.model_copy(update={"start": config.start.model_copy(update={"digest": "0" * 64})})
+    with pytest.raises(UserError, match="not what it was"):
+        session.begin(session.recipe_for(other), other)
+
+
+def test_a_decoder_of_logits_is_no_generator(tmp_path: Path, digits: tuple[ImageData, ImageData]) -> None:
+    config = session.configure(
+        "digits", "vae", budget=Budget(steps=2), options={**TINY, "likelihood": "bernoulli"}, where="cpu"
+    )
+    made = session.train(session.new_run(config, tmp_path / "vae"), data=digits).checkpoint
+    start = configure("gan", made)
+    with pytest.raises(UserError, match="cannot start from these weights"):
+        session.begin(session.recipe_for(start), start)
