@@ -56,6 +56,9 @@ class GeneratorConfig(ModelConfig):
         return self
 
 
+Output = Literal["pixels", "logits"]
+
+
 class AutoencoderConfig(GeneratorConfig):
     """An autoencoder or a VAE, conditional (`cvae`) or not."""
 
@@ -64,12 +67,21 @@ class AutoencoderConfig(GeneratorConfig):
         default="gaussian-optimal", description="p(x|z): how a decoded mean is compared to an image"
     )
 
+    @property
+    def output(self) -> Output:
+        """What the decoder puts out."""
+        return "logits" if self.likelihood == "bernoulli" else "pixels"
+
 
 class GanConfig(GeneratorConfig):
     """A GAN, conditional (`cgan`) or not."""
 
     family: Literal["gan", "cgan"] = "gan"  # pyright: ignore[reportIncompatibleVariableOverride]
     latent_dim: int = Field(default=64, ge=1, le=1024, description="Dimensions of the latent space")
+    output: Output = Field(
+        default="pixels",
+        description="What the generator puts out: pixels or, squashed by a sigmoid, their logits",
+    )
 
 
 class Head(Value):

@@ -70,8 +70,8 @@ class LatentModel(ImageModel, ABC):
     ) -> Float[Tensor, "batch features"]:
         """Return the features after the first non-linearity, flattened, shape (B, F); GANSpace analyses them."""
 
-    def pixel_decoder(self) -> "Decoder | None":
-        """Return the one network that maps latents to pixel values before they are clipped; None without one."""
+    def network(self) -> "Decoder | None":
+        """Return the one network that decodes latents, to what its config's `output` says; None if there is none."""
         return None
 
 

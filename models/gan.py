@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from models import objectives
 from models.choices import ADVERSARIAL_LOSSES, AUGMENTATIONS, PENALTIES
-from models.config import GanConfig, GanTraining, GeneratorConfig
+from models.config import GanConfig, GanTraining, GeneratorConfig, Output
 from models.core import ImageModel, LatentModel
 from models.datasets import ImageData
 from models.latent import generator, prior
@@ -52,6 +52,7 @@ class Gan(LatentModel):
 
     def __init__(self, config: GanConfig) -> None:
         super().__init__(config)
+        self.output: Output = config.output
         self.generator = Decoder(config)
         self.discriminator = Discriminator(config)
 
@@ -59,7 +60,7 @@ class Gan(LatentModel):
         self, z: Float[Tensor, "batch dim"], labels: Int[Tensor, " batch"] | None = None
     ) -> Float[Tensor, "batch channels height width"]:
         """Generate images in [-1, 1]."""
-        return self.generator(z, labels).clamp(-1, 1)
+        return objectives.unclipped(self.output, self.generator(z, labels)).clamp(-1, 1)
 
     def score(
         self, x: Float[Tensor, "batch channels height width"], labels: Int[Tensor, " batch"] | None = None
@@ -67,7 +68,7 @@ class Gan(LatentModel):
         """Return the discriminator's logits; with the relativistic loss only differences mean something."""
         return self.discriminator(x, labels)
 
-    def pixel_decoder(self) -> Decoder:
+    def network(self) -> Decoder:
         """Return the generator."""
         return self.generator
 
@@ -115,10 +116,11 @@ class GanRecipe(Recipe):
         A decoder that is trained already knows what belongs into a picture; the discriminator, which starts anew
         then, only has to teach it what its blur hides (Ham, Jun & Kim, 2020, arXiv:2002.02112).
         """
-        decoder = model.pixel_decoder() if isinstance(model, LatentModel) else None
+        decoder = model.network() if isinstance(model, LatentModel) else None
         if decoder is None:
             raise does_not_fit(model.config, self.model.config, ("family",))
-        check_fits(decoder.config, self.model.config, tuple(GeneratorConfig.model_fields.keys() - {"family"}))
+        shape = GeneratorConfig.model_fields.keys() - {"family"} | {"output"}
+        check_fits(decoder.config, self.model.config, tuple(shape))
         for module in (self.model.generator, self.ema.average):
             module.load_state_dict(decoder.state_dict())
         if isinstance(model, Gan):
@@ -128,7 +130,8 @@ class GanRecipe(Recipe):
         """Generate images for fresh latents, without clipping."""
         z = torch.randn(count, self.model.latent_dim, generator=rng, device=self.device)
         with self.autocast():
-            return self.model.generator(z, labels).float()
+            output = self.model.generator(z, labels).float()
+        return objectives.unclipped(self.model.output, output)
 
     def judge(self, x: Tensor, labels: Tensor | None, rng: torch.Generator) -> Tensor:
         """Return logits for images, augmented if so configured, shape (B,)."""
@@ -198,7 +201,8 @@ class GanRecipe(Recipe):
     @torch.no_grad()
     def preview(self, z: Tensor, labels: Tensor | None) -> Tensor:
         """Generate images for fixed latents with the averaged generator."""
-        return self.ema.average(z, labels if self.model.classes else None).clamp(-1, 1)
+        output = self.ema.average(z, labels if self.model.classes else None)
+        return objectives.unclipped(self.model.output, output).clamp(-1, 1)
 
     @torch.no_grad()
     def validate(self, data: ImageData) -> Mapping[str, float]:

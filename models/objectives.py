@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
+from models.config import Output
 from models.core import Posterior
 
 # Likelihoods: (decoder output (B, C, H, W), images in [-1, 1], log_sigma scalar) -> -log p(x|z) in nats, (B,)
@@ -49,9 +50,14 @@ def gaussian_optimal(output: Tensor, x: Tensor, log_sigma: Tensor) -> Float[Tens
     return gaussian(output, x, 0.5 * mse.log())
 
 
+def unclipped(kind: Output, output: Tensor) -> Float[Tensor, "batch channels height width"]:
+    """Return pixel values for what a decoder puts out; where that is pixels, they may be beyond [-1, 1]."""
+    return torch.sigmoid(output) * 2 - 1 if kind == "logits" else output
+
+
 def decoder_mean(likelihood: str, output: Tensor) -> Float[Tensor, "batch channels height width"]:
     """Return the mean of p(x|z) in [-1, 1] for what a decoder puts out."""
-    return torch.sigmoid(output) * 2 - 1 if likelihood == "bernoulli" else output.clamp(-1, 1)
+    return unclipped("logits" if likelihood == "bernoulli" else "pixels", output).clamp(-1, 1)
 
 
 # VAE objectives: (-log p(x|z) (B,), posterior, beta, warm-up weight) -> scalar to minimise

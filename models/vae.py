@@ -117,12 +117,12 @@ class Autoencoder(LatentModel):
         """Return the mean of p(x|z) in [-1, 1]."""
         return objectives.decoder_mean(self.likelihood, self.decoder(self.codes(z, labels), labels))
 
-    def pixel_decoder(self) -> Decoder | None:
+    def network(self) -> Decoder | None:
         """Return the decoder, with the map from latents to codes in its first layer.
 
-        None where that map is another one for each class, or where the decoder puts out logits.
+        None where each class has a map of its own.
         """
-        if self.classes or self.likelihood == "bernoulli":
+        if self.classes:
             return None
         decoder = copy.deepcopy(self.decoder)
         if self.fitted:

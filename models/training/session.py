@@ -104,8 +104,8 @@ def configure(
         fixed["heads"] = [head.model_dump() for head in heads_of(info)]
     first = catalog.find(start) if start else None
     if first:
-        same = {"network", "width", "latent_dim", "detail", "feature_dim"} & fields.keys()
-        given = {**{k: v for k, v in first.model.model_dump().items() if k in same}, **given}
+        same = {"network", "width", "latent_dim", "detail", "output", "feature_dim"} & fields.keys()
+        given = {**{name: getattr(first.model, name) for name in same if hasattr(first.model, name)}, **given}
     what = "The option set"
     model = parse(entry.config, {**fixed, **given}, what=what, code="bad-option")
     recipe = parse(entry.training, training, what=what, code="bad-option")

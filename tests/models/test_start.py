@@ -138,11 +138,15 @@ def test_a_start_that_is_not_there_or_another_one(trained: dict[str, Path], tmp_
         session.begin(session.recipe_for(other), other)
 
 
-def test_a_decoder_of_logits_is_no_generator(tmp_path: Path, digits: tuple[ImageData, ImageData]) -> None:
+def test_a_decoder_of_logits_is_squashed(tmp_path: Path, digits: tuple[ImageData, ImageData]) -> None:
     config = session.configure(
         "digits", "vae", budget=Budget(steps=2), options={**TINY, "likelihood": "bernoulli"}, where="cpu"
     )
     made = session.train(session.new_run(config, tmp_path / "vae"), data=digits).checkpoint
-    start = configure("gan", made)
-    with pytest.raises(UserError, match="cannot start from these weights"):
-        session.begin(session.recipe_for(start), start)
+    start = configure("gan", made, head_start="4")
+    gan = checkpoints.load(session.train(session.new_run(start, tmp_path / "gan"), data=digits).checkpoint)
+    vae = checkpoints.load(made)
+    assert isinstance(gan, LatentModel) and isinstance(vae, LatentModel)
+    torch.testing.assert_close(
+        gan.decode(prior(range(5), 6)), vae.decode(prior(range(5), 6)), atol=1e-4, rtol=0
+    )
