@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from explorer.commands import bench, evaluate, lists, pictures, train
+from explorer.commands import bench, evaluate, exchange, lists, pictures, train
 from models.errors import UserError
 
 
@@ -91,6 +91,8 @@ app.command("sample")(pictures.sample)
 app.command("interpolate")(pictures.interpolate)
 app.command("train", epilog=train.epilog())(train.train)
 app.command("evaluate")(evaluate.evaluate)
+app.command("export")(exchange.export)
+app.command("import")(exchange.import_)
 app.add_typer(bench.app, name="bench")
 
 

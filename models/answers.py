@@ -86,6 +86,9 @@ def search(scene: Scene, op: Invert) -> Iterator[RenderResult]:
         (1,), `gain` (1,), `evaluations` (1,), `trace` (reports, 2) of step and PSNR, and `label` (1,) where the
         model takes one.
     """
+    if not scene.info.can("invert"):
+        problem = f"'{scene.info.id}' has no gradient that a search could follow: it was imported."
+        raise UserError("cannot-invert", problem, "Choose a model that was trained with Latent Explorer.")
     model, x = scene.model, _image(scene, op.image)
     labels = _labels(model, op)
     count = op.restarts if labels is None else len(labels)

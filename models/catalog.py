@@ -11,10 +11,10 @@ from typing import Any, cast
 from pydantic import Field
 
 from models import paths
-from models.config import GeneratorConfig, ModelConfig, Start, Value, parse
+from models.config import GeneratorConfig, ModelConfig, OnnxConfig, Start, Value, parse
 from models.datasets import DATASETS
 from models.errors import UserError
-from models.families import FAMILIES
+from models.families import FAMILIES, IMPORTED, kind_of
 from models.tables import nearest
 
 CONFIG, WEIGHTS, CARD, SHEET = "config.json", "model.safetensors", "card.json", "sheet.png"
@@ -100,7 +100,7 @@ class ModelInfo:
 
     @property
     def family(self) -> str:
-        """Its family, a name in `models.families.FAMILIES`."""
+        """Its family, a name in `models.families.FAMILIES`, or in `IMPORTED` where it was made elsewhere."""
         return self.model.family
 
     @property
@@ -121,6 +121,8 @@ class ModelInfo:
     @cached_property
     def labels(self) -> tuple[str, ...]:
         """Names of the labels that it is conditioned on; empty if it is not."""
+        if isinstance(self.model, OnnxConfig) and self.model.labels:
+            return self.model.labels
         count = self.model.classes if isinstance(self.model, GeneratorConfig) else 0
         known = DATASETS[self.dataset].classes if self.dataset in DATASETS else ()
         return known if len(known) == count else tuple(str(i) for i in range(count))
@@ -137,8 +139,21 @@ class ModelInfo:
         return sum(self.card.parameters.values())
 
     def can(self, capability: str) -> bool:
-        """Tell whether it has a capability: decode, encode, score, label, features, classify."""
-        return capability in FAMILIES[self.family].capabilities
+        """Tell whether it has a capability; see there."""
+        return capability in self.capabilities
+
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """What it can do: decode, encode, invert, score, label, features, classify."""
+        known = kind_of(self.family).capabilities
+        label = {"label"} if self.labels else set[str]()
+        # An image is inverted by following the gradient, which only networks of our own have.
+        return known | label | ({"invert"} if "decode" in known and self.family in FAMILIES else set[str]())
+
+    @property
+    def weights(self) -> Path:
+        """The file with its weights, which may be missing."""
+        return self.path / (IMPORTED[self.family].file if self.family in IMPORTED else WEIGHTS)
 
     def summary(self) -> dict[str, Any]:
         """Return it as `latent-explorer models --json` prints it."""
@@ -152,7 +167,7 @@ class ModelInfo:
             "parameters": self.parameters,
             "parameters_by_network": dict(self.card.parameters),
             "metrics": {name: metric.value for name, metric in self.card.metrics.items()},
-            "capabilities": sorted(FAMILIES[self.family].capabilities),
+            "capabilities": sorted(self.capabilities),
             "shipped": self.shipped,
             "path": str(self.path),
         }
@@ -160,7 +175,7 @@ class ModelInfo:
 
 def model_config(data: dict[str, Any], what: str) -> ModelConfig:
     """Validate the config of a model's networks by its family; raises UserError."""
-    family = FAMILIES[str(data.get("family"))]
+    family = kind_of(str(data.get("family")))
     return parse(family.config, data, what=what)
 
 

@@ -24,7 +24,7 @@ from models.config import ModelConfig, parse
 from models.core import ImageModel, LatentModel
 from models.disk import replacing
 from models.errors import UserError, write_error
-from models.families import FAMILIES
+from models.families import FAMILIES, IMPORTED
 from models.latent import default_labels, prior
 from models.media import Pixels, contact_sheet, save_png
 from models.results import pictures
@@ -64,7 +64,7 @@ def load(where: ModelInfo | Path | str) -> ImageModel:
         UserError: The folder, its config or its weights are missing, damaged, tampered with, or do not fit.
     """
     info = where if isinstance(where, ModelInfo) else read(Path(where))
-    weights = info.path / WEIGHTS
+    weights = info.weights
     if not weights.is_file():
         pickles = [p.name for p in info.path.iterdir() if p.suffix in PICKLES]
         if pickles:
@@ -73,7 +73,11 @@ def load(where: ModelInfo | Path | str) -> ImageModel:
                 f"'{info.id}' has its weights in {pickles[0]}: such a file can run any program when it is opened.",
                 "Convert it with safetensors.torch.save_file to model.safetensors.",
             )
-        raise UserError("no-weights", f"'{info.id}' has no {WEIGHTS}.", "Copy the whole checkpoint folder.")
+        raise UserError(
+            "no-weights", f"'{info.id}' has no {weights.name}.", "Copy the whole checkpoint folder."
+        )
+    if info.family in IMPORTED:
+        return _open_imported(info)
     try:
         state = load_file(weights)
     except (SafetensorError, OSError, ValueError) as error:
@@ -81,15 +85,31 @@ def load(where: ModelInfo | Path | str) -> ImageModel:
         raise UserError(
             "bad-weights", f"The weights of '{info.id}' cannot be read ({error}).", remedy
         ) from error
-    if digest(weights) != info.digest:
+    _verify(info, digest(weights))
+    model = build(info.model)
+    _fit(model, state, info.id)
+    return model.eval().requires_grad_(False)
+
+
+def _open_imported(info: ModelInfo) -> ImageModel:
+    try:
+        content = info.weights.read_bytes()
+    except OSError as error:
+        problem = f"The weights of '{info.id}' cannot be read ({error})."
+        raise UserError("bad-weights", problem, "Copy the checkpoint again.") from error
+    _verify(info, hashlib.sha256(content).hexdigest())
+    opened = {info.family: IMPORTED[info.family].open}
+    open_it = Table[Callable[[ModelInfo, bytes], ImageModel]]("model", opened)[info.family]
+    return open_it(info, content).eval().requires_grad_(False)
+
+
+def _verify(info: ModelInfo, found: str) -> None:
+    if found != info.digest:
         raise UserError(
             "digest-mismatch",
             f"The weights of '{info.id}' are not the ones its config names: the file was changed or replaced.",
             "Copy the checkpoint again from where it came from.",
         )
-    model = build(info.model)
-    _fit(model, state, info.id)
-    return model.eval().requires_grad_(False)
 
 
 def _fit(model: ImageModel, state: dict[str, Tensor], name: str) -> None:
@@ -116,6 +136,8 @@ def save(
     config: CheckpointConfig,
     card: Card,
     sheet: Pixels | None = None,
+    *,
+    content: bytes | None = None,
 ) -> Path:
     """Write a checkpoint folder; replaces one that is there already.
 
@@ -125,6 +147,7 @@ def save(
         config: Its weights' digest and library versions are filled in.
         card: What people should know of it.
         sheet: Image (H, W, C), grey or RGB, pre-rendered samples for the first page.
+        content: The file of a decoder that was made elsewhere; None: the weights are saved.
 
     Raises:
         UserError: The folder cannot be written, or the disk is full; nothing is left half-written.
@@ -133,12 +156,15 @@ def save(
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-        state = {k: _half(v).contiguous() for k, v in model.state_dict().items()}
-        save_file(state, temporary / WEIGHTS, metadata={"format": "pt"})
-        (temporary / WEIGHTS).chmod(0o644)  # safetensors makes files that only their owner can read
-        config = config.model_copy(
-            update={"weights_sha256": digest(temporary / WEIGHTS), "versions": versions()}
-        )
+        if content is None:
+            weights = temporary / WEIGHTS
+            state = {k: _half(v).contiguous() for k, v in model.state_dict().items()}
+            save_file(state, weights, metadata={"format": "pt"})
+            weights.chmod(0o644)  # safetensors makes files that only their owner can read
+        else:
+            weights = temporary / IMPORTED[model.config.family].file
+            weights.write_bytes(content)
+        config = config.model_copy(update={"weights_sha256": digest(weights), "versions": versions()})
         (temporary / CONFIG).write_text(config.model_dump_json(indent=2) + "\n")
         (temporary / CARD).write_text(card.model_dump_json(indent=2) + "\n")
         if sheet is not None:

@@ -15,6 +15,7 @@ from models.config import (
     GanConfig,
     GanTraining,
     ModelConfig,
+    OnnxConfig,
     TrainingConfig,
 )
 from models.errors import UserError
@@ -54,6 +55,25 @@ class Family:
     conditional: bool = False
 
 
+@dataclass(frozen=True)
+class Imported:
+    """A kind of decoder that was made elsewhere.
+
+    Args:
+        title: Its name for people.
+        config: What is known of it.
+        open: `"module:attribute"`, a function of the catalog's entry and the file's content that returns the model.
+        file: Name of the file with its weights in a checkpoint folder.
+        capabilities: What its models can do; see `models.core`.
+    """
+
+    title: str
+    config: type[ModelConfig]
+    open: str
+    file: str
+    capabilities: frozenset[str]
+
+
 PRESETS = ("quick", "standard", "best")
 
 _VAE_PRESETS = {"quick": Preset("60s"), "standard": Preset("15k-steps"), "best": Preset("60k-steps")}
@@ -89,6 +109,22 @@ FAMILIES = Table[Family](
         ),
     },
 )  # fmt: skip
+
+
+IMPORTED = Table[Imported](
+    "imported family",
+    {
+        "onnx": Imported(
+            "ONNX decoder", OnnxConfig, "models.foreign.onnx_decoder:open_checkpoint", "model.onnx",
+            frozenset({"decode"}),
+        )
+    },
+)  # fmt: skip
+
+
+def kind_of(name: str) -> Family | Imported:
+    """Return what is known of a family, one that trains here or one that comes from elsewhere; raises UserError."""
+    return IMPORTED[name] if name in IMPORTED else FAMILIES[name]
 
 
 def options(family: str) -> dict[str, FieldInfo]:

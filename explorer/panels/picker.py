@@ -10,7 +10,7 @@ from explorer.text import _, count, duration, ngettext
 from models import paths
 from models.catalog import ModelInfo
 from models.datasets import DATASETS
-from models.families import FAMILIES
+from models.families import kind_of
 
 _NOISY = 1.05  # times the sharpness of real pictures from which noise is part of it
 _METRICS = {
@@ -82,7 +82,7 @@ def _facts(info: ModelInfo) -> None:
     channels, height, width = info.sample_shape
     colour = _("in colour") if channels == 3 else _("in grey")
     facts = [
-        _("{family}, trained on {dataset}").format(family=FAMILIES[info.family].title, dataset=dataset),
+        _("{family}, trained on {dataset}").format(family=kind_of(info.family).title, dataset=dataset),
         _("Pictures of {width} × {height} pixels, {colour}").format(
             width=width, height=height, colour=colour
         ),

@@ -32,6 +32,14 @@ def show(info: ModelInfo) -> None:
     if place is None:
         return
     with place, problem.explained():
+        if not info.can("encode") and not info.can("invert"):
+            st.markdown(
+                _(
+                    "This decoder came without an encoder, and without the gradient that a search follows: your own "
+                    "image cannot be found in its latent space. Choose a model that was trained here."
+                )
+            )
+            return
         columns = st.columns([1, 1.3, 1.3], gap="medium")
         with columns[0]:
             _choose(info)

@@ -1,6 +1,7 @@
 """Trainings that begin with the weights of a checkpoint."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -55,7 +56,7 @@ def configure(family: str, start: Path, steps: int = 4, **options: str) -> RunCo
     ("family", "start"), [("gan", "vae"), ("gan", "ae"), ("gan", "gan"), ("vae", "vae"), ("cvae", "cvae")]
 )
 def test_the_model_begins_as_the_other_one(family: str, start: str, trained: dict[str, Path]) -> None:
-    options = {} if family == "gan" else {"likelihood": "gaussian"}
+    options: dict[str, Any] = {} if family == "gan" else {"likelihood": "gaussian"}
     config = configure(family, trained[start], **options)
     assert config.model["latent_dim"] == 6 and config.model["detail"] == 4, "the shape is the other's"
     recipe = session.recipe_for(config)
@@ -121,7 +122,7 @@ def test_card_and_config_name_the_start(
     ],
 )
 def test_weights_that_do_not_fit_are_explained(
-    family: str, start: str, options: dict[str, str], message: str, trained: dict[str, Path]
+    family: str, start: str, options: dict[str, Any], message: str, trained: dict[str, Path]
 ) -> None:
     config = configure(family, trained[start], **options)
     with pytest.raises(UserError, match=message):

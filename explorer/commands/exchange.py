@@ -1,0 +1,57 @@
+"""`export` and `import`: models for other programs, and decoders of other programs."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from explorer.commands.console import Json, Model, emit, note, only_results
+from models import catalog
+
+
+def export(
+    model: Model,
+    out: Annotated[
+        Path, typer.Option("-o", "--out", metavar="FILE", help="The file to write.", show_default=False)
+    ],
+    form: Annotated[Literal["onnx"], typer.Option("--format", help="Of the file.")] = "onnx",
+    as_json: Json = False,
+) -> None:
+    """Write a model's decoder as an ONNX file: latents (and labels) in, pictures out."""
+    info = catalog.find(model)
+    from models.exporting import export_onnx
+
+    with only_results():
+        difference = export_onnx(info, out)
+    if as_json:
+        emit({"model": info.id, "format": form, "file": str(out), "largest_difference": difference})
+    else:
+        note(f"The decoder of {info.id}: {out}. Largest difference of a pixel in [-1, 1]: {difference:.1g}")
+
+
+def import_(
+    where: Annotated[
+        Path,
+        typer.Argument(
+            metavar="PATH", help="An ONNX file, or a folder with one and model.json.", show_default=False
+        ),
+    ],
+    name: Annotated[
+        str, typer.Option(metavar="ID", help="Of the model. By default the file's.", show_default=False)
+    ] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what was recognised, and stop.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Make a model of a decoder from elsewhere; none of its author's code is run."""
+    from models.foreign.importing import bring_in, recognise
+
+    with only_results():
+        found = recognise(where)
+        folder = None if dry_run else bring_in(found, name)
+    if as_json:
+        config = found.config.model_dump(mode="json")
+        emit({"config": config, "findings": list(found.findings), "folder": folder and str(folder)})
+        return
+    print("\n".join(found.findings))
+    if folder:
+        print(f"It is a model now: {folder.name}, in {folder}")

@@ -1,0 +1,282 @@
+"""Bring a decoder in: say what was recognised, then make a checkpoint folder of it.
+
+What the file does not say of itself stands in a few lines of JSON beside it, `model.json`:
+
+    {"latent_dim": 64, "prior": "normal", "range": [-1, 1], "labels": ["cat", "dog"], "title": "My decoder"}
+
+Everything in it may be left out: the rest is read from the graph, and from what the decoder makes of a few latents.
+"""
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from pydantic import Field
+
+from models import checkpoints, paths
+from models.catalog import Card, CheckpointConfig
+from models.config import OnnxConfig, parse
+from models.errors import UserError
+from models.foreign import onnx_files
+from models.foreign.onnx_decoder import OnnxDecoder, Runner
+from models.foreign.onnx_files import Graph, Port, described
+from models.latent import default_labels, prior
+from models.media import contact_sheet
+from models.results import pictures
+from models.values import Value
+
+DESCRIPTION = "model.json"
+METADATA = "latent_explorer"  # key of the description that an exported file carries in itself
+_PROBES = 16  # pictures that the range of values is read from
+_SLACK = 0.05  # share of a range that values may be beyond it
+_RANGES = ((0.0, 1.0), (-1.0, 1.0), (0.0, 255.0))
+
+
+class Description(Value):
+    """What a person says of a decoder."""
+
+    latent_dim: int | None = Field(default=None, ge=1, le=1024)
+    prior: Literal["normal", "uniform", "sphere"] = "normal"
+    range: tuple[float, float] | None = None
+    labels: int | tuple[str, ...] = 0
+    dataset: str = Field(default="", max_length=100)
+    title: str = Field(default="", max_length=200)
+    description: str = Field(default="", max_length=2000)
+    licence: str = Field(default="unknown", max_length=200)
+    origin: str = Field(default="", max_length=500)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of its classes."""
+        return tuple(map(str, range(self.labels))) if isinstance(self.labels, int) else self.labels
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A decoder that can be brought in.
+
+    Args:
+        source: Its file.
+        config: What it is.
+        card: What people should know of it.
+        findings: What was recognised, a sentence each.
+        content: Its file, with its weights.
+        model: The decoder itself.
+        dataset: That it was trained on; may be unknown here, or empty.
+    """
+
+    source: Path
+    config: OnnxConfig
+    card: Card
+    findings: tuple[str, ...]
+    content: bytes
+    model: OnnxDecoder
+    dataset: str
+
+
+def recognise(where: Path) -> Candidate:
+    """Look at a decoder without keeping anything of it.
+
+    Args:
+        where: An ONNX file, or a folder with one and, perhaps, `model.json`.
+
+    Raises:
+        UserError: There is none, it may not be opened, or it is no decoder of square pictures.
+    """
+    source = _file(where)
+    graph = onnx_files.read(source)
+    said = _description(source, graph)
+    latent, label = _inputs(source.name, graph)
+    dim = _latent_dim(source.name, latent, said)
+    config, notes = _probed(source.name, graph, latent, label, dim, said)
+    model = OnnxDecoder(config, graph.content, graph.first)
+    findings = (
+        f"An ONNX file with {graph.parameters:,} numbers; inputs: {described(graph.inputs)}; "
+        f"outputs: {described(graph.outputs)}.",
+        f"A decoder of {dim} latent dimensions, prior: {config.prior}.",
+        f"Its pictures have {config.size}x{config.size} pixels in {'colour' if config.channels == 3 else 'grey'}.",
+        *notes,
+        "Its first layer was found, for SeFa." if graph.first is not None else
+        "It has no affine first layer: SeFa takes the Jacobian at the origin.",
+    )  # fmt: skip
+    card = Card(
+        title=said.title or source.stem,
+        description=said.description,
+        licence=said.licence,
+        origin=said.origin or f"Imported from {source.name}",
+        capabilities=("decode", "label") if config.classes else ("decode",),
+        parameters={"decoder": graph.parameters},
+    )
+    return Candidate(source, config, card, findings, graph.content, model, said.dataset)
+
+
+def bring_in(candidate: Candidate, name: str = "") -> Path:
+    """Write a candidate as a checkpoint among the user's models; returns its folder.
+
+    Args:
+        candidate: What was recognised.
+        name: Its id; empty: the name of its file.
+
+    Raises:
+        UserError: The id is taken or not possible, or the folder cannot be written.
+    """
+    identity = name or "".join(c if c.isalnum() or c in "._-" else "-" for c in candidate.source.stem)
+    config = parse(
+        CheckpointConfig,
+        {"id": identity, "model": candidate.config.model_dump(mode="json"), "dataset": candidate.dataset},
+        what="The name of the model",
+        code="bad-name",
+    )
+    folder = paths.user_models() / identity
+    taken = paths.shipped_checkpoints() / identity
+    if folder.exists() or taken.exists():
+        raise UserError(
+            "id-in-use", f"There is a model '{identity}' already.", "Choose another name with --name."
+        )
+    model, count = candidate.model, 64
+    labels = default_labels(range(count), model.classes) if model.classes else None
+    sheet = contact_sheet(pictures(model.decode(prior(range(count), model.latent_dim), labels)))
+    return checkpoints.save(folder, model, config, candidate.card, sheet, content=candidate.content)
+
+
+def _file(where: Path) -> Path:
+    if where.is_file():
+        return where
+    if not where.is_dir():
+        raise UserError("no-file", f"There is nothing at {where}.", "Give an ONNX file, or its folder.")
+    found = sorted(where.glob("*.onnx"))
+    if len(found) != 1:
+        names = (
+            f"{len(found)} ONNX files ({', '.join(path.name for path in found[:3])})"
+            if found
+            else "no ONNX file"
+        )
+        raise UserError("no-file", f"{where.name} holds {names}.", "Give the path of one.")
+    return found[0]
+
+
+def _description(source: Path, graph: Graph) -> Description:
+    file = source.parent / DESCRIPTION
+    what = f"The description in {DESCRIPTION}"
+    try:
+        text = file.read_text() if file.is_file() else graph.metadata.get(METADATA, "{}")
+        data = json.loads(text)
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError("bad-description", f"{what} cannot be read ({error}).", "Correct it.") from error
+    return parse(Description, data, what=what, code="bad-description")
+
+
+def _inputs(name: str, graph: Graph) -> tuple[Port, Port | None]:
+    ports = graph.inputs
+    if len(ports) not in (1, 2) or not ports[0].kind.startswith("float"):
+        problem = (
+            f"{name} has these inputs: {described(ports)}. A decoder takes latents and, perhaps, labels."
+        )
+        raise UserError("no-decoder", problem, "Export the decoder alone.")
+    return ports[0], ports[1] if len(ports) == 2 else None
+
+
+def _latent_dim(name: str, latent: Port, said: Description) -> int:
+    rank_fits = len(latent.shape) == 2 or (
+        len(latent.shape) == 4 and latent.shape[2:] in ((1, 1), (None, None))
+    )
+    if not rank_fits:
+        problem = f"The input of {name}, {latent}, is no batch of latents (B, D) or (B, D, 1, 1)."
+        raise UserError("no-decoder", problem, "Export the decoder alone.")
+    own = latent.shape[1]
+    if own is None and said.latent_dim is None:
+        problem = f"{name} does not say how many dimensions its latents have."
+        raise UserError("no-latent-dim", problem, f'Write {{"latent_dim": 64}} into {DESCRIPTION} beside it.')
+    if own and said.latent_dim and own != said.latent_dim:
+        problem = f"{name} takes {own} latent dimensions, {DESCRIPTION} says {said.latent_dim}."
+        raise UserError("bad-description", problem, f"Correct {DESCRIPTION}.")
+    return int(own or said.latent_dim or 0)
+
+
+def _classes(
+    name: str, label: Port | None, said: Description
+) -> tuple[Literal["", "index", "one-hot"], tuple[str, ...]]:
+    """Return how it takes labels, and their names."""
+    if label is None:
+        if said.names:
+            problem = f"{DESCRIPTION} names labels, but {name} has one input only."
+            raise UserError("bad-description", problem, "Leave them out.")
+        return "", ()
+    one_hot = len(label.shape) == 2
+    count = label.shape[1] if one_hot else None
+    names = said.names or tuple(map(str, range(count or 0)))
+    if not names or (count and len(names) != count):
+        problem = f"{name} takes labels, {label}, and it is not known which there are."
+        raise UserError("no-labels", problem, f'Write {{"labels": 10}} or their names into {DESCRIPTION}.')
+    return ("one-hot" if one_hot else "index"), names
+
+
+def _probed(
+    name: str, graph: Graph, latent: Port, label: Port | None, dim: int, said: Description
+) -> tuple[OnnxConfig, list[str]]:
+    """Run the decoder and return what its output tells, with a sentence on each thing that was guessed."""
+    kind, names = _classes(name, label, said)
+    fields: dict[str, Any] = {
+        "latent_dim": dim,
+        "prior": said.prior,
+        "latent_rank": len(latent.shape),
+        "batch": latent.shape[0] or 0,
+        "label": kind,
+        "labels": names,
+        "classes": len(names),
+    }
+    one = np.zeros((latent.shape[0] or 1, dim, *[1] * (len(latent.shape) - 2)))
+    first = np.zeros((len(one), len(names))[: 2 if kind == "one-hot" else 1])
+    layout, channels, size = _layout(name, Runner(graph.content)(one, *([first] if names else [])).shape)
+    fields |= {"layout": layout, "channels": channels, "size": size}
+    config = parse(OnnxConfig, fields, what=f"The decoder {name}", code="no-decoder")
+    values = _values(OnnxDecoder(config, graph.content, graph.first))
+    low, high = said.range or _range(values)
+    how = "given" if said.range else "taken"
+    notes = [f"Its values are between {values[0]:.3g} and {values[-1]:.3g}, {how} as [{low:g}, {high:g}]."]
+    if names:
+        notes.append(
+            f"It takes a label ({kind}): {', '.join(names[:12])}{', ...' if len(names) > 12 else ''}."
+        )
+    scaled = parse(OnnxConfig, fields | {"low": low, "high": high}, what=DESCRIPTION, code="bad-description")
+    return scaled, notes
+
+
+def _values(model: OnnxDecoder) -> torch.Tensor:
+    """Return the values of the pixels of a few pictures, sorted."""
+    labels = default_labels(range(_PROBES), model.classes) if model.classes else None
+    return model.raw(prior(range(_PROBES), model.latent_dim), labels).flatten().sort().values
+
+
+def _layout(name: str, shape: tuple[int, ...]) -> tuple[str, int, int]:
+    """Return the order of an output's dimensions, its channels and the side of its pictures."""
+    match shape[1:]:
+        case (channels, height, width) if channels in (1, 3) and height == width:
+            return "chw", channels, height
+        case (height, width, channels) if channels in (1, 3) and height == width:
+            return "hwc", channels, height
+        case (height, width) if height == width:
+            return "hw", 1, height
+        case (length,):
+            for channels in (1, 3):
+                side = math.isqrt(length // channels)
+                if side * side * channels == length:
+                    return "flat", channels, side
+        case _:
+            pass
+    problem = f"{name} makes arrays of the shape {shape}, not square pictures, grey or RGB."
+    raise UserError("no-decoder", problem, "Export a decoder of pictures.")
+
+
+def _range(values: torch.Tensor) -> tuple[float, float]:
+    """Return the narrowest usual range that holds nearly all of some sorted values."""
+    low, high = float(values[len(values) // 1000]), float(values[-1 - len(values) // 1000])
+    for first, last in _RANGES:
+        slack = _SLACK * (last - first)
+        if first - slack <= low and high <= last + slack:
+            return first, last
+    return -1.0, 1.0
