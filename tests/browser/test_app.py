@@ -289,3 +289,32 @@ def test_the_shipped_zoo_is_there() -> None:
     assert set(ZOO.split()) <= shipped
     size = sum(path.stat().st_size for path in paths.shipped_checkpoints().rglob("*"))
     assert size <= 16_000_000, "the first checkpoints have 16 of the 40 MB of all assets"
+
+
+def test_a_decoder_from_elsewhere_is_a_model_on_every_page(
+    open_page: Open, pad_of: Open, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("onnxruntime")
+    from models.exporting import export_onnx
+    from models.foreign.importing import bring_in, recognise
+
+    monkeypatch.setenv("EXPLORER_MODELS_DIR", str(home / "models"))
+    export_onnx(catalog.find("digits-vae"), tmp_path / "digits.onnx")
+    folder = bring_in(recognise(tmp_path / "digits.onnx"), "brought-in")
+    try:
+        page = open_page("/?model=brought-in")
+        wait_for_grid(page)
+        assert "ONNX decoder" in page.locator("body").inner_text()
+        page = open_page("/explore?model=brought-in&seed=5")
+        pad = pad_of(page).wait_live()
+        first = pad.pixels()
+        same = pad_of(open_page("/explore?model=digits-vae&seed=5")).wait_live().pixels()
+        assert np.abs(first.astype(int) - same).max() <= 1
+        pad.dial(0).focus()
+        page.keyboard.press("PageUp")
+        assert (pad.wait_changed(first) != first).any()
+        page.get_by_text("Your own image").click()
+        page.get_by_text("came without an encoder").wait_for()
+        assert not shows_a_stack_trace(page)
+    finally:
+        shutil.rmtree(folder)
