@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from pydantic import Field
 
-from models import paths
+from models import hub, paths
 from models.config import GeneratorConfig, ModelConfig, OnnxConfig, Start, Value, parse
 from models.datasets import DATASETS
 from models.errors import UserError
@@ -267,7 +267,7 @@ def models() -> list[ModelInfo]:
 
 
 def find(name: str) -> ModelInfo:
-    """Return a checkpoint by id, digest or folder.
+    """Return a checkpoint by id, digest, folder, or name on the Hub (`models.hub`), from where it is fetched.
 
     Raises:
         UserError: There is none; the message suggests the nearest id.
@@ -275,9 +275,8 @@ def find(name: str) -> ModelInfo:
     for root, shipped in ((paths.shipped_checkpoints(), True), (paths.user_models(), False)):
         if Path(name).name == name != ".." and (root / name / CONFIG).is_file():
             return _entry(root / name, shipped)
-    if name.startswith("hf://"):
-        remedy = "Download its folder, and give the path of that."
-        raise UserError("no-hub", f"'{name}' is on the Hugging Face Hub, which is not read yet.", remedy)
+    if name.startswith(hub.PREFIX):
+        return read(hub.fetch(hub.address(name)))
     if any(sep in name for sep in "/\\") or Path(name).exists():
         return read(Path(name).expanduser())
     known = models()

@@ -19,7 +19,18 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file  # pyright: ignore[reportUnknownVariableType]
 from torch import Tensor
 
-from models.catalog import CARD, CONFIG, PICKLES, SHEET, WEIGHTS, Card, CheckpointConfig, ModelInfo, read
+from models.catalog import (
+    CARD,
+    CONFIG,
+    PICKLES,
+    SHEET,
+    WEIGHTS,
+    Card,
+    CheckpointConfig,
+    ModelInfo,
+    find,
+    read,
+)
 from models.config import ModelConfig, parse
 from models.core import ImageModel, LatentModel
 from models.disk import replacing
@@ -89,6 +100,11 @@ def load(where: ModelInfo | Path | str) -> ImageModel:
     model = build(info.model)
     _fit(model, state, info.id)
     return model.eval().requires_grad_(False)
+
+
+def from_pretrained(name: str) -> ImageModel:
+    """Load a model by its id, its folder, or its name on the Hub, `hf://owner/name[@revision]`; raises UserError."""
+    return load(find(name))
 
 
 def _open_imported(info: ModelInfo) -> ImageModel:

@@ -47,11 +47,6 @@ def test_an_unknown_id_gets_the_nearest(folder: Path) -> None:
         catalog.find(str(folder.parent / "nowhere"))
 
 
-def test_the_hub_is_not_taken_for_a_folder(folder: Path) -> None:
-    with pytest.raises(UserError, match="not read yet"):
-        catalog.find("hf://someone/some-model")
-
-
 def test_missing_weights(folder: Path) -> None:
     (folder / "model.safetensors").unlink()
     with pytest.raises(UserError, match=r"has no model.safetensors"):
