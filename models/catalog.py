@@ -11,10 +11,11 @@ from typing import Any, cast
 from pydantic import Field
 
 from models import hub, paths
-from models.config import GeneratorConfig, ModelConfig, OnnxConfig, Start, Value, parse
+from models.config import GeneratorConfig, ModelConfig, Start, Value, parse
 from models.datasets import DATASETS
 from models.errors import UserError
 from models.families import FAMILIES, IMPORTED, kind_of
+from models.foreign.configs import ForeignConfig
 from models.tables import nearest
 
 CONFIG, WEIGHTS, CARD, SHEET = "config.json", "model.safetensors", "card.json", "sheet.png"
@@ -121,7 +122,7 @@ class ModelInfo:
     @cached_property
     def labels(self) -> tuple[str, ...]:
         """Names of the labels that it is conditioned on; empty if it is not."""
-        if isinstance(self.model, OnnxConfig) and self.model.labels:
+        if isinstance(self.model, ForeignConfig):
             return self.model.labels
         count = self.model.classes if isinstance(self.model, GeneratorConfig) else 0
         known = DATASETS[self.dataset].classes if self.dataset in DATASETS else ()
@@ -147,7 +148,7 @@ class ModelInfo:
         """What it can do: decode, encode, invert, score, label, features, classify."""
         known = kind_of(self.family).capabilities
         label = {"label"} if self.labels else set[str]()
-        # An image is inverted by following the gradient, which only networks of our own have.
+        # An image is inverted by following the gradient, which not every decoder of others has.
         return known | label | ({"invert"} if "decode" in known and self.family in FAMILIES else set[str]())
 
     @property

@@ -84,34 +84,6 @@ class GanConfig(GeneratorConfig):
     )
 
 
-class OnnxConfig(GeneratorConfig):
-    """A decoder in an ONNX file: what its file does not say of itself."""
-
-    family: Literal["onnx"] = "onnx"  # pyright: ignore[reportIncompatibleVariableOverride]
-    size: int = Field(ge=4, le=512)  # pyright: ignore[reportIncompatibleVariableOverride]
-    prior: Literal["normal", "uniform", "sphere"] = Field(
-        default="normal",
-        description="What it expects: N(0, I), uniform in [-1, 1], or directions of length sqrt(D)",
-    )
-    low: float = Field(default=-1.0, description="Value of a black pixel")
-    high: float = Field(default=1.0, description="Value of a white pixel")
-    layout: Literal["chw", "hwc", "hw", "flat"] = Field(
-        default="chw", description="Order of the output's dimensions after the batch"
-    )
-    latent_rank: Literal[2, 4] = Field(default=2, description="Dimensions of its input; 4: (B, D, 1, 1)")
-    batch: int = Field(default=0, ge=0, description="Images that it makes at once; 0: any number")
-    label: Literal["", "index", "one-hot"] = Field(default="", description="How it takes a class")
-    labels: tuple[str, ...] = Field(default=(), description="Names of the classes")
-
-    @model_validator(mode="after")
-    def _check_classes(self) -> Self:
-        if bool(self.label) != (self.classes > 0):
-            raise ValueError("a label input and classes go together")
-        if not self.low < self.high:
-            raise ValueError("the value of a black pixel must be below that of a white one")
-        return self
-
-
 class Head(Value):
     """One thing that a classifier predicts: a categorical attribute, or a continuous one in [low, high]."""
 

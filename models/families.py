@@ -15,10 +15,10 @@ from models.config import (
     GanConfig,
     GanTraining,
     ModelConfig,
-    OnnxConfig,
     TrainingConfig,
 )
 from models.errors import UserError
+from models.foreign.configs import LayersConfig, OnnxConfig
 from models.tables import Table, nearest
 
 
@@ -64,7 +64,7 @@ class Imported:
         config: What is known of it.
         open: `"module:attribute"`, a function of the catalog's entry and the file's content that returns the model.
         file: Name of the file with its weights in a checkpoint folder.
-        capabilities: What its models can do; see `models.core`.
+        capabilities: What its models can do; see `models.core`. With `invert`, they have a gradient.
     """
 
     title: str
@@ -117,7 +117,11 @@ IMPORTED = Table[Imported](
         "onnx": Imported(
             "ONNX decoder", OnnxConfig, "models.foreign.onnx_decoder:open_checkpoint", "model.onnx",
             frozenset({"decode"}),
-        )
+        ),
+        "layers": Imported(
+            "Decoder of others", LayersConfig, "models.foreign.layers:open_checkpoint", "model.safetensors",
+            frozenset({"decode", "invert"}),
+        ),
     },
 )  # fmt: skip
 

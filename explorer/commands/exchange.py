@@ -33,7 +33,9 @@ def import_(
     where: Annotated[
         Path,
         typer.Argument(
-            metavar="PATH", help="An ONNX file, or a folder with one and model.json.", show_default=False
+            metavar="PATH",
+            help="An ONNX file or a state dict, or a folder with one and model.json.",
+            show_default=False,
         ),
     ],
     name: Annotated[

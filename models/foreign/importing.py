@@ -19,15 +19,17 @@ from pydantic import Field
 
 from models import checkpoints, paths
 from models.catalog import Card, CheckpointConfig
-from models.config import OnnxConfig, parse
+from models.core import LatentModel
 from models.errors import UserError
-from models.foreign import onnx_files
+from models.foreign import onnx_files, state_dicts
+from models.foreign.configs import ForeignConfig, Layer, LayersConfig, OnnxConfig
+from models.foreign.layers import LayeredDecoder, to_bytes
 from models.foreign.onnx_decoder import OnnxDecoder, Runner
 from models.foreign.onnx_files import Graph, Port, described
 from models.latent import default_labels, prior
 from models.media import contact_sheet
 from models.results import pictures
-from models.values import Value
+from models.values import Value, parse
 
 DESCRIPTION = "model.json"
 METADATA = "latent_explorer"  # key of the description that an exported file carries in itself
@@ -70,11 +72,11 @@ class Candidate:
     """
 
     source: Path
-    config: OnnxConfig
+    config: ForeignConfig
     card: Card
     findings: tuple[str, ...]
     content: bytes
-    model: OnnxDecoder
+    model: LatentModel
     dataset: str
 
 
@@ -82,36 +84,106 @@ def recognise(where: Path) -> Candidate:
     """Look at a decoder without keeping anything of it.
 
     Args:
-        where: An ONNX file, or a folder with one and, perhaps, `model.json`.
+        where: An ONNX file or a state dict, or a folder with one and, perhaps, `model.json`.
 
     Raises:
         UserError: There is none, it may not be opened, or it is no decoder of square pictures.
     """
     source = _file(where)
+    return _onnx(source) if source.suffix == ".onnx" else _layers(source)
+
+
+def _onnx(source: Path) -> Candidate:
     graph = onnx_files.read(source)
-    said = _description(source, graph)
+    said = _description(source, graph.metadata.get(METADATA, "{}"))
     latent, label = _inputs(source.name, graph)
     dim = _latent_dim(source.name, latent, said)
     config, notes = _probed(source.name, graph, latent, label, dim, said)
-    model = OnnxDecoder(config, graph.content, graph.first)
+    first = "found" if graph.first is not None else "not affine, so SeFa takes the Jacobian at the origin"
     findings = (
         f"An ONNX file with {graph.parameters:,} numbers; inputs: {described(graph.inputs)}; "
         f"outputs: {described(graph.outputs)}.",
-        f"A decoder of {dim} latent dimensions, prior: {config.prior}.",
-        f"Its pictures have {config.size}x{config.size} pixels in {'colour' if config.channels == 3 else 'grey'}.",
+        *_told(config),
         *notes,
-        "Its first layer was found, for SeFa." if graph.first is not None else
-        "It has no affine first layer: SeFa takes the Jacobian at the origin.",
-    )  # fmt: skip
-    card = Card(
+        f"Its first layer was {first}.",
+    )
+    model = OnnxDecoder(config, graph.content, graph.first)
+    card = _card(source, said, graph.parameters)
+    return Candidate(source, config, card, findings, graph.content, model, said.dataset)
+
+
+def _layers(source: Path) -> Candidate:
+    title, layers, tensors = state_dicts.recognise(source.name, state_dicts.read(source))
+    said = _description(source, "{}")
+    if said.names:
+        raise UserError(
+            "bad-description", f"{source.name} takes no labels.", f"Leave them out of {DESCRIPTION}."
+        )
+    fields = {
+        "latent_dim": layers[0].inputs,
+        "prior": said.prior,
+        "latent_rank": 4 if layers[0].kind == "conv-transpose" else 2,
+        "layers": tuple(layers),
+        "channels": _channels(source.name, layers),
+        "size": 4,
+    }
+    if said.latent_dim not in (None, layers[0].inputs):
+        problem = (
+            f"{source.name} takes {layers[0].inputs} latent dimensions, {DESCRIPTION} says {said.latent_dim}."
+        )
+        raise UserError("bad-description", problem, f"Correct {DESCRIPTION}.")
+    low, high = said.range or (-1.0, 1.0)
+    what = f"The decoder {source.name}"
+    draft = LayeredDecoder(parse(LayersConfig, fields, what=what, code="no-decoder"))
+    size = _side(source.name, draft)
+    config = parse(
+        LayersConfig, fields | {"size": size, "low": low, "high": high}, what=what, code="no-decoder"
+    )
+    model = LayeredDecoder(config)
+    state = model.state_dict()
+    names = [key for key in state if not key.endswith("num_batches_tracked")]
+    model.load_state_dict({**state, **dict(zip(names, tensors, strict=True))})
+    model.eval().requires_grad_(False)
+    count = sum(tensor.numel() for tensor in tensors)
+    findings = (f"The state dict of {title}, with {count:,} numbers.", *_told(config))
+    card = _card(source, said, count)
+    return Candidate(source, config, card, findings, to_bytes(model), model, said.dataset)
+
+
+def _channels(name: str, layers: list[Layer]) -> Literal[1, 3]:
+    last = next(layer for layer in reversed(layers) if layer.outputs)
+    if last.outputs == 1 or last.outputs == 3:
+        return last.outputs
+    problem = f"{name} makes arrays of {last.outputs} channels, not pictures, grey or RGB."
+    raise UserError("no-decoder", problem, "Export a decoder of pictures.")
+
+
+@torch.inference_mode()
+def _side(name: str, draft: LayeredDecoder) -> int:
+    """Return the side of the pictures that layers make; raises UserError where they do not fit each other."""
+    try:
+        shape = draft.eval().decode(torch.zeros(1, draft.latent_dim)).shape
+    except RuntimeError as error:
+        problem = f"The layers of {name} do not fit each other: {str(error).splitlines()[0]}"
+        raise UserError("weights-do-not-fit", problem, "Save the generator's state dict again.") from error
+    return int(shape[-1])
+
+
+def _told(config: ForeignConfig) -> tuple[str, str]:
+    return (
+        f"A decoder of {config.latent_dim} latent dimensions, prior: {config.prior}.",
+        f"Its pictures have {config.size}x{config.size} pixels in {'colour' if config.channels == 3 else 'grey'}.",
+    )
+
+
+def _card(source: Path, said: Description, parameters: int) -> Card:
+    return Card(
         title=said.title or source.stem,
         description=said.description,
         licence=said.licence,
         origin=said.origin or f"Imported from {source.name}",
-        capabilities=("decode", "label") if config.classes else ("decode",),
-        parameters={"decoder": graph.parameters},
+        parameters={"decoder": parameters},
     )
-    return Candidate(source, config, card, findings, graph.content, model, said.dataset)
 
 
 def bring_in(candidate: Candidate, name: str = "") -> Path:
@@ -147,24 +219,25 @@ def _file(where: Path) -> Path:
     if where.is_file():
         return where
     if not where.is_dir():
-        raise UserError("no-file", f"There is nothing at {where}.", "Give an ONNX file, or its folder.")
-    found = sorted(where.glob("*.onnx"))
-    if len(found) != 1:
-        names = (
-            f"{len(found)} ONNX files ({', '.join(path.name for path in found[:3])})"
-            if found
-            else "no ONNX file"
+        raise UserError(
+            "no-file", f"There is nothing at {where}.", "Give an ONNX file or a state dict, or its folder."
         )
+    # Beside an ONNX file, others may be the weights that belong to it.
+    found = sorted(where.glob("*.onnx"))
+    found = found or sorted(path for path in where.iterdir() if path.suffix in state_dicts.ENDINGS)
+    if len(found) != 1:
+        several = f"{len(found)} decoders ({', '.join(path.name for path in found[:3])})"
+        names = several if found else "no ONNX file and no state dict"
         raise UserError("no-file", f"{where.name} holds {names}.", "Give the path of one.")
     return found[0]
 
 
-def _description(source: Path, graph: Graph) -> Description:
+def _description(source: Path, own: str) -> Description:
+    """Read the description beside a file; where there is none, the one that the file carries in itself."""
     file = source.parent / DESCRIPTION
     what = f"The description in {DESCRIPTION}"
     try:
-        text = file.read_text() if file.is_file() else graph.metadata.get(METADATA, "{}")
-        data = json.loads(text)
+        data = json.loads(file.read_text() if file.is_file() else own)
     except (OSError, ValueError, RecursionError) as error:
         raise UserError("bad-description", f"{what} cannot be read ({error}).", "Correct it.") from error
     return parse(Description, data, what=what, code="bad-description")

@@ -4,7 +4,6 @@ It has no gradient, so images cannot be inverted by it. SeFa takes the weight of
 affine one, else the Jacobian of its pixels at the origin; GANSpace takes its pixels for features.
 """
 
-import math
 from typing import Any, cast
 
 import numpy as np
@@ -14,9 +13,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.catalog import ModelInfo
-from models.config import OnnxConfig
 from models.core import LatentModel
 from models.errors import UserError
+from models.foreign.configs import OnnxConfig
+from models.foreign.conventions import to_images, to_prior
 from models.foreign.onnx_files import library, parse
 
 _STEP = 0.1  # prior standard deviations, of the differences that make a Jacobian
@@ -76,8 +76,7 @@ class OnnxDecoder(LatentModel):
         self, z: Float[Tensor, "batch dim"], labels: Int[Tensor, " batch"] | None = None
     ) -> Float[Tensor, "batch channels height width"]:
         """Decode latents in prior standard deviations to images in [-1, 1]."""
-        low, high = self._how.low, self._how.high
-        return self.raw(z, labels).sub(low).mul(2 / (high - low)).sub(1).clamp(-1, 1)
+        return to_images(self._how, self.raw(z, labels))
 
     def raw(self, z: Tensor, labels: Tensor | None = None) -> Float[Tensor, "batch channels height width"]:
         """Return the values that the decoder itself gives to pixels, for latents in prior standard deviations."""
@@ -108,17 +107,11 @@ class OnnxDecoder(LatentModel):
     def _run(self, z: Tensor, labels: Tensor | None) -> Tensor:
         """Decode at most a batch; one of a fixed size is filled up."""
         missing = max(0, self._how.batch - len(z))
-        given: list[NDArray[Any]] = [self._latents(torch.cat([z, z.new_zeros(missing, self.latent_dim)]))]
+        filled = torch.cat([z, z.new_zeros(missing, self.latent_dim)])
+        given: list[NDArray[Any]] = [to_prior(self._how, filled).numpy()]
         if self.classes and labels is not None:
             given.append(self._labels(torch.cat([labels, labels.new_zeros(missing)])))
         return self._images(torch.as_tensor(self._runner(*given))[: len(z)])
-
-    def _latents(self, z: Tensor) -> NDArray[np.float32]:
-        if self._how.prior == "uniform":
-            z = torch.erf(z / math.sqrt(2))
-        elif self._how.prior == "sphere":
-            z = math.sqrt(self.latent_dim) * torch.nn.functional.normalize(z, dim=1)
-        return (z[:, :, None, None] if self._how.latent_rank == 4 else z).numpy()
 
     def _labels(self, labels: Tensor) -> NDArray[np.int64]:
         one_hot = self._how.label == "one-hot"

@@ -342,10 +342,10 @@ def test_folders_without_a_file_or_with_two(tmp_path: Path, put: Callable[..., P
     with pytest.raises(UserError, match="nothing at"):
         recognise(tmp_path / "nowhere")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(UserError, match="no ONNX file"):
+    with pytest.raises(UserError, match="no ONNX file and no state dict"):
         recognise(tmp_path / "empty")
     put(dense(), name="a.onnx")
-    with pytest.raises(UserError, match="2 ONNX files"):
+    with pytest.raises(UserError, match="2 decoders"):
         recognise(put(dense(), name="b.onnx"))
 
 

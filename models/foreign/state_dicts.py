@@ -1,0 +1,217 @@
+"""State dicts of decoders that people have, recognised by their names and shapes alone.
+
+- DCGAN's generator as the PyTorch examples write it (Radford et al., 2015, arXiv:1511.06434): a sequence of transposed
+  convolutions with batch normalisation and ReLU between them, tanh at the end.
+- The residual generators of mimicry (Lee & Town, 2020, arXiv:2005.02494), which are those of SNGAN (Miyato et al.,
+  2018, arXiv:1802.05957, table 3).
+
+A file is opened with `weights_only`, so a pickle cannot run anything; one that would have to is refused.
+"""
+
+import itertools
+import pickle
+import re
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file  # pyright: ignore[reportUnknownVariableType]
+from torch import Tensor
+
+from models.errors import UserError
+from models.foreign.configs import Layer
+from models.tables import Table
+
+ENDINGS = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
+_LARGEST = 2 * 2**30  # bytes
+_WRAPPERS = ("state_dict", "model_state_dict", "generator", "netG", "ema", "model")
+_COUNTER = "num_batches_tracked"
+
+State = dict[str, Tensor]
+# A recogniser returns the layers of a decoder and the names of its tensors in their order, or None.
+Recogniser = Callable[[State], "tuple[list[Layer], list[str]] | None"]
+
+
+def read(path: Path) -> State:
+    """Read the tensors of a file by their names.
+
+    Raises:
+        UserError: It is none, too large, or a pickle that would have to run code.
+    """
+    if path.stat().st_size > _LARGEST:
+        problem = (
+            f"{path.name} has {path.stat().st_size / 2**30:.1f} GB; {_LARGEST // 2**30} GB are taken at most."
+        )
+        raise UserError("too-large", problem, "Save the generator alone.")
+    try:
+        loaded: Any = load_file(path) if path.suffix == ".safetensors" else _load(path)
+    except pickle.UnpicklingError as error:
+        problem = f"{path.name} holds more than tensors: to open it, a program in it would have to be run."
+        raise UserError(
+            "pickle-refused", problem, "Save the state dict alone: torch.save(net.state_dict(), ...)."
+        ) from error
+    except (SafetensorError, OSError, RuntimeError, ValueError, EOFError, KeyError) as error:
+        problem = f"{path.name} cannot be read as weights."
+        raise UserError(
+            "bad-weights", problem, "It is damaged or of another format: copy it again."
+        ) from error
+    return _unwrapped(path.name, loaded)
+
+
+def _load(path: Path) -> object:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of unusual pickles, which are refused or not
+        return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def _unwrapped(name: str, loaded: Any) -> State:
+    for wrapper in _WRAPPERS:
+        if isinstance(loaded, Mapping) and isinstance(loaded.get(wrapper), Mapping):  # pyright: ignore
+            loaded = cast(Any, loaded)[wrapper]
+            break
+    items = cast(Mapping[Any, Any], loaded if isinstance(loaded, Mapping) else {})
+    state = {str(key): value for key, value in items.items() if isinstance(value, Tensor)}
+    if not state or len(state) < len(items):
+        raise UserError(
+            "no-state-dict", f"{name} is no state dict.", "Save it so: torch.save(net.state_dict(), ...)."
+        )
+    return {key.removeprefix("module."): value for key, value in state.items()}
+
+
+def recognise(name: str, state: State) -> tuple[str, list[Layer], list[Tensor]]:
+    """Return what a state dict is of, its layers, and its tensors in their order.
+
+    Raises:
+        UserError: It is of nothing that is known; or names are missing or too many, which are listed.
+    """
+    kept = {key: value.float() for key, value in state.items() if not key.endswith(_COUNTER)}
+    for title, recogniser in RECOGNISERS.items():
+        found = recogniser(kept)
+        if found is None:
+            continue
+        layers, names = found
+        missing, extra = [key for key in names if key not in kept], sorted(kept.keys() - set(names))
+        if missing or extra:
+            told = [f"missing: {', '.join(missing)}"] if missing else []
+            told += [f"not expected: {', '.join(extra)}"] if extra else []
+            problem = (
+                f"{name} looks like {title}, but its tensors do not fit. {'; '.join(told).capitalize()}."
+            )
+            raise UserError(
+                "weights-do-not-fit", problem, "Save the generator's whole state dict, and it alone."
+            )
+        return title, layers, [kept[key] for key in names]
+    known = ", ".join(RECOGNISERS)
+    problem = f"{name} is of no decoder that is known by its tensors' names; these are: {known}."
+    raise UserError("not-recognised", problem, "Export it as ONNX, which is taken from any framework.")
+
+
+def _dcgan(state: State) -> tuple[list[Layer], list[str]] | None:
+    pattern = re.compile(r"(?P<prefix>.*?)(?P<index>\d+)\.weight")
+    matches = [match for key in state if (match := pattern.fullmatch(key))]
+    if not matches or len({match["prefix"] for match in matches}) > 1:
+        return None
+    prefix = matches[0]["prefix"]
+    places = sorted(int(match["index"]) for match in matches)
+    weights = {place: state[f"{prefix}{place}.weight"] for place in places}
+    if weights[places[0]].ndim != 4 or any(w.ndim not in (1, 4) for w in weights.values()):
+        return None
+    layers: list[Layer] = []
+    names: list[str] = []
+    for place, following in itertools.zip_longest(places, places[1:]):
+        weight, here = weights[place], f"{prefix}{place}"
+        if weight.ndim == 4:
+            bias = f"{here}.bias" in state
+            first = not layers
+            layers.append(
+                Layer(
+                    kind="conv-transpose", inputs=weight.shape[0], outputs=weight.shape[1],
+                    kernel=weight.shape[2], stride=1 if first else 2, padding=0 if first else 1, bias=bias,
+                )
+            )  # fmt: skip
+            names += [f"{here}.weight", *([f"{here}.bias"] if bias else [])]
+        else:
+            layers.append(Layer(kind="batch-norm", outputs=len(weight)))
+            names += [f"{here}.{part}" for part in ("weight", "bias", "running_mean", "running_var")]
+        if following is None:
+            layers.append(Layer(kind="tanh"))
+        elif weights[following].ndim == 4:
+            layers.append(Layer(kind="relu"))
+    return layers, names
+
+
+def _mimicry(state: State) -> tuple[list[Layer], list[str]] | None:
+    if "l1.weight" not in state or "block2.c1.weight" not in state:
+        return None
+    blocks = sorted(
+        {key.partition(".")[0] for key in state if key.startswith("block")}, key=lambda b: int(b[5:])
+    )
+    last = f"{int(blocks[-1][5:]) + 1}"
+    wide = state["block2.c1.weight"].shape[1]
+    side = round((state["l1.weight"].shape[0] / wide) ** 0.5)
+    layers = [
+        Layer(kind="linear", inputs=state["l1.weight"].shape[1], outputs=state["l1.weight"].shape[0]),
+        Layer(kind="view", outputs=wide, kernel=side),
+    ]
+    names = ["l1.weight", "l1.bias"]
+    for block in blocks:
+        layer, own = _residual(block, state)
+        layers.append(layer)
+        names += own
+    final = state.get(f"c{last}.weight")
+    if final is None:
+        return layers, [*names, f"c{last}.weight"]
+    layers += [
+        Layer(kind="batch-norm", outputs=final.shape[1]),
+        Layer(kind="relu"),
+        Layer(kind="conv", inputs=final.shape[1], outputs=final.shape[0], kernel=3, padding=1),
+        Layer(kind="tanh"),
+    ]
+    return layers, [*names, *_normal(f"b{last}"), f"c{last}.weight", f"c{last}.bias"]
+
+
+def _residual(block: str, state: State) -> tuple[Layer, list[str]]:
+    """Return a block that doubles the side: both ways are enlarged before they are convolved."""
+    outputs, inputs = _shape(state, f"{block}.c1.weight")
+    own = Layer(
+        kind="residual",
+        inner=(
+            Layer(kind="batch-norm", outputs=inputs),
+            Layer(kind="relu"),
+            Layer(kind="upsample"),
+            Layer(kind="conv", inputs=inputs, outputs=outputs, kernel=3, padding=1),
+            Layer(kind="batch-norm", outputs=outputs),
+            Layer(kind="relu"),
+            Layer(kind="conv", inputs=outputs, outputs=outputs, kernel=3, padding=1),
+        ),
+        shortcut=(Layer(kind="upsample"), Layer(kind="conv", inputs=inputs, outputs=outputs)),
+    )
+    names = [
+        *_normal(f"{block}.b1"),
+        *_biased(f"{block}.c1"),
+        *_normal(f"{block}.b2"),
+        *_biased(f"{block}.c2"),
+        *_biased(f"{block}.c_sc"),
+    ]
+    return own, names
+
+
+def _shape(state: State, name: str) -> tuple[int, int]:
+    weight = state.get(name)
+    return (1, 1) if weight is None or weight.ndim < 2 else (weight.shape[0], weight.shape[1])
+
+
+def _biased(name: str) -> Iterator[str]:
+    yield from (f"{name}.weight", f"{name}.bias")
+
+
+def _normal(name: str) -> Iterator[str]:
+    yield from (f"{name}.{part}" for part in ("weight", "bias", "running_mean", "running_var"))
+
+
+RECOGNISERS = Table[Recogniser](
+    "state dict", {"a DCGAN generator": _dcgan, "a residual generator of mimicry": _mimicry}
+)
