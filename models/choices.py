@@ -9,26 +9,29 @@ from typing import TYPE_CHECKING, Any
 from models.tables import Table
 
 if TYPE_CHECKING:
-    from models.objectives import AdversarialLoss, Augmentation, Likelihood, VaeObjective
+    from models.objectives.adversarial import AdversarialLoss
+    from models.objectives.augmentation import Augmentation
+    from models.objectives.likelihoods import Likelihood
+    from models.objectives.vae import VaeObjective
     from models.plans import Route
 
 LIKELIHOODS: Table["Likelihood"] = Table(
     "likelihood",
     {
-        "bernoulli": "models.objectives:bernoulli",
-        "gaussian": "models.objectives:gaussian",
-        "gaussian-optimal": "models.objectives:gaussian_optimal",
+        "bernoulli": "models.objectives.likelihoods:bernoulli",
+        "gaussian": "models.objectives.likelihoods:gaussian",
+        "gaussian-optimal": "models.objectives.likelihoods:gaussian_optimal",
     },
 )
 VAE_OBJECTIVES: Table["VaeObjective"] = Table(
     "VAE objective",
-    {"elbo": "models.objectives:negative_elbo", "beta": "models.objectives:negative_beta_elbo"},
+    {"elbo": "models.objectives.vae:negative_elbo", "beta": "models.objectives.vae:negative_beta_elbo"},
 )
 ADVERSARIAL_LOSSES: Table["AdversarialLoss"] = Table(
     "adversarial loss",
     {
-        "nonsaturating": "models.objectives:NONSATURATING",
-        "relativistic": "models.objectives:RELATIVISTIC",
+        "nonsaturating": "models.objectives.adversarial:NONSATURATING",
+        "relativistic": "models.objectives.adversarial:RELATIVISTIC",
     },
 )
 # Which of (real, fake) images are penalised.
@@ -39,9 +42,9 @@ PENALTIES: Table[tuple[bool, bool]] = Table(
 AUGMENTATIONS: Table["Augmentation"] = Table(
     "augmentation",
     {
-        "color": "models.objectives:augment_color",
-        "translation": "models.objectives:augment_translation",
-        "cutout": "models.objectives:augment_cutout",
+        "color": "models.objectives.augmentation:color",
+        "translation": "models.objectives.augmentation:translation",
+        "cutout": "models.objectives.augmentation:cutout",
     },
 )
 # Ways from key point to key point; those that have to prepare something are generators.

@@ -12,7 +12,6 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from models import objectives
 from models.choices import ADVERSARIAL_LOSSES, AUGMENTATIONS, PENALTIES
 from models.config import GanConfig, GanTraining, GeneratorConfig
 from models.core import ImageModel, LatentModel
@@ -20,6 +19,7 @@ from models.datasets import ImageData
 from models.latent import generator, prior
 from models.metrics.sharpness import sharpness
 from models.networks import Decoder, Encoder, initialise
+from models.objectives.penalties import gradient_penalty
 from models.training.recipe import Batch, Ema, Recipe, check_fits, does_not_fit
 
 
@@ -186,7 +186,7 @@ class GanRecipe(Recipe):
         if penalised:
             # Lazy regularisation (Karras et al., 2020, arXiv:1912.04958, appendix B): rarer, but weighted more.
             weight = gamma * (1 if dense else self.config.penalty_interval)
-            terms = objectives.gradient_penalty(logits, both).chunk(2)
+            terms = gradient_penalty(logits, both).chunk(2)
             penalty = torch.stack([t.mean() for t, on in zip(terms, self.penalise, strict=True) if on]).sum()
             loss = loss + weight * penalty
             scalars["penalty"] = penalty.detach()

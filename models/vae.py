@@ -19,7 +19,6 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from models import objectives
 from models.choices import LIKELIHOODS, VAE_OBJECTIVES
 from models.config import AutoencoderConfig, AutoencoderTraining
 from models.core import LatentModel, Posterior
@@ -27,6 +26,7 @@ from models.datasets import ImageData
 from models.metrics.latent import active_units
 from models.metrics.reconstruction import psnr
 from models.networks import Decoder, Encoder
+from models.objectives.likelihoods import decoder_mean
 from models.training.recipe import Batch, Ema, Recipe
 
 _LOGVAR_RANGE = (-16.0, 8.0)  # keeps exp() finite while the encoder is still wild
@@ -115,7 +115,7 @@ class Autoencoder(LatentModel):
         self, z: Float[Tensor, "batch dim"], labels: Int[Tensor, " batch"] | None = None
     ) -> Float[Tensor, "batch channels height width"]:
         """Return the mean of p(x|z) in [-1, 1]."""
-        return objectives.decoder_mean(self.likelihood, self.decoder(self.codes(z, labels), labels))
+        return decoder_mean(self.likelihood, self.decoder(self.codes(z, labels), labels))
 
     def pixel_decoder(self) -> Decoder | None:
         """Return the decoder, with the map from latents to codes in its first layer.
@@ -201,7 +201,7 @@ class AutoencoderRecipe(Recipe):
         labels = data.labels_at(slice(0, 2000), self.device) if self.model.classes else None
         q = self.average.posterior(x, labels)
         output = self.average.decoder(q.mean, labels)
-        result = {"psnr_db": float(psnr(objectives.decoder_mean(self.model.likelihood, output), x).mean())}
+        result = {"psnr_db": float(psnr(decoder_mean(self.model.likelihood, output), x).mean())}
         if self.model.stochastic:
             result["kl_nats"] = float(q.kl().sum(1).mean())
             result["active_units"] = float(active_units(q.mean))

@@ -8,11 +8,11 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from models import objectives
 from models.choices import ADVERSARIAL_LOSSES, LIKELIHOODS, PENALTIES
 from models.config import AutoencoderTraining, GanTraining
 from models.core import LatentModel
 from models.gan import Gan
+from models.objectives.penalties import gradient_penalty
 from models.vae import Autoencoder
 
 
@@ -89,9 +89,9 @@ def gan_step(model: LatentModel, data: Iterator[Tensor], config: GanTraining) ->
         real_logits, fake_logits = discriminator(real), discriminator(fake)
         d_loss = discriminator_loss(real_logits, fake_logits)
         if penalised and on_real:
-            d_loss = d_loss + config.penalty_interval * objectives.gradient_penalty(real_logits, real).mean()
+            d_loss = d_loss + config.penalty_interval * gradient_penalty(real_logits, real).mean()
         if penalised and on_fake:
-            d_loss = d_loss + config.penalty_interval * objectives.gradient_penalty(fake_logits, fake).mean()
+            d_loss = d_loss + config.penalty_interval * gradient_penalty(fake_logits, fake).mean()
         d_loss.backward()
         discriminator_optimizer.step()
 

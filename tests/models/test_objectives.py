@@ -8,9 +8,10 @@ import torch
 from torch import Tensor, distributions
 from torch.nn import functional as F
 
-from models import choices, objectives
+from models import choices
 from models.core import Posterior
 from models.errors import UserError
+from models.objectives import adversarial, augmentation, likelihoods, penalties, vae
 
 
 def normal(*shape: int, seed: int = 0) -> Tensor:
@@ -27,27 +28,27 @@ def posterior(*shape: int) -> Posterior:
 def test_bernoulli_is_the_negative_log_likelihood_of_pixels_in_0_1() -> None:
     logits, x = normal(4, 1, 3, 3), normal(4, 1, 3, 3, seed=1).sign()
     expected = -distributions.Bernoulli(logits=logits).log_prob((x + 1) / 2).flatten(1).sum(1)
-    assert torch.allclose(objectives.bernoulli(logits, x, torch.zeros(())), expected)
+    assert torch.allclose(likelihoods.bernoulli(logits, x, torch.zeros(())), expected)
 
 
 def test_gaussian_is_the_negative_log_density() -> None:
     output, x, log_sigma = normal(4, 3, 5, 5), normal(4, 3, 5, 5, seed=1), torch.tensor(-0.7)
     expected = -distributions.Normal(output, log_sigma.exp()).log_prob(x).flatten(1).sum(1)
-    assert torch.allclose(objectives.gaussian(output, x, log_sigma), expected, rtol=1e-5)
+    assert torch.allclose(likelihoods.gaussian(output, x, log_sigma), expected, rtol=1e-5)
 
 
 def test_the_optimal_variance_is_that_which_minimises_the_gaussian() -> None:
     output, x = normal(4, 3, 5, 5), normal(4, 3, 5, 5, seed=1)
-    best = objectives.gaussian_optimal(output, x, torch.zeros(())).mean()
+    best = likelihoods.gaussian_optimal(output, x, torch.zeros(())).mean()
     log_sigma = 0.5 * (output - x).square().mean().log()
-    assert torch.allclose(best, objectives.gaussian(output, x, log_sigma).mean())
+    assert torch.allclose(best, likelihoods.gaussian(output, x, log_sigma).mean())
     for change in (-0.05, 0.05):
-        assert best < objectives.gaussian(output, x, log_sigma + change).mean()
+        assert best < likelihoods.gaussian(output, x, log_sigma + change).mean()
 
 
 def test_the_optimal_variance_is_finite_for_a_perfect_output() -> None:
     x = normal(2, 1, 4, 4)
-    assert torch.isfinite(objectives.gaussian_optimal(x, x, torch.zeros(()))).all()
+    assert torch.isfinite(likelihoods.gaussian_optimal(x, x, torch.zeros(()))).all()
 
 
 @pytest.mark.parametrize("name", choices.LIKELIHOODS)
@@ -57,7 +58,7 @@ def test_likelihoods_have_a_gradient_and_their_mean_is_an_image(name: str) -> No
     assert output.grad is not None
     assert torch.isfinite(output.grad).all()
     assert float(output.grad.norm()) > 0
-    mean = objectives.decoder_mean(name, 5 * output.detach())
+    mean = likelihoods.decoder_mean(name, 5 * output.detach())
     assert float(mean.min()) >= -1
     assert float(mean.max()) <= 1
 
@@ -65,7 +66,7 @@ def test_likelihoods_have_a_gradient_and_their_mean_is_an_image(name: str) -> No
 def test_the_mean_of_a_bernoulli_is_its_probability() -> None:
     logits = torch.tensor([-50.0, 0.0, math.log(3), 50.0])
     expected = torch.tensor([-1.0, 0.0, 0.5, 1.0])
-    assert torch.allclose(objectives.decoder_mean("bernoulli", logits), expected, atol=1e-6)
+    assert torch.allclose(likelihoods.decoder_mean("bernoulli", logits), expected, atol=1e-6)
 
 
 # ELBO ------------------------------------------------------------------------------------------------------
@@ -94,20 +95,20 @@ def test_the_elbo_is_that_of_a_linear_gaussian_model() -> None:
     exact = Posterior(x / 2, torch.full((3, 1), math.log(0.5)))
     z = exact.sample(torch.Generator().manual_seed(0))
     draws = torch.stack([exact.sample(torch.Generator().manual_seed(s)) for s in range(4000)])
-    nll = torch.stack([objectives.gaussian(z, x, torch.zeros(())) for z in draws]).mean(0)
+    nll = torch.stack([likelihoods.gaussian(z, x, torch.zeros(())) for z in draws]).mean(0)
     evidence = distributions.Normal(0.0, math.sqrt(2)).log_prob(x).mean()
-    assert float(objectives.negative_elbo(nll, exact, 9.0, 1.0)) == pytest.approx(-float(evidence), abs=0.02)
+    assert float(vae.negative_elbo(nll, exact, 9.0, 1.0)) == pytest.approx(-float(evidence), abs=0.02)
     worse = Posterior(exact.mean + 0.5, exact.logvar)
     assert z.shape == x.shape
-    assert objectives.negative_elbo(nll, worse, 9.0, 1.0) > objectives.negative_elbo(nll, exact, 9.0, 1.0)
+    assert vae.negative_elbo(nll, worse, 9.0, 1.0) > vae.negative_elbo(nll, exact, 9.0, 1.0)
 
 
 def test_beta_and_warm_up_weigh_the_kl_term() -> None:
     nll, q = normal(4).abs(), posterior(4, 3)
     kl = q.kl().sum(1).mean()
-    assert torch.allclose(objectives.negative_elbo(nll, q, 4.0, 0.0), nll.mean())
-    assert torch.allclose(objectives.negative_elbo(nll, q, 4.0, 0.5), nll.mean() + 0.5 * kl)
-    assert torch.allclose(objectives.negative_beta_elbo(nll, q, 4.0, 0.5), nll.mean() + 2.0 * kl)
+    assert torch.allclose(vae.negative_elbo(nll, q, 4.0, 0.0), nll.mean())
+    assert torch.allclose(vae.negative_elbo(nll, q, 4.0, 0.5), nll.mean() + 0.5 * kl)
+    assert torch.allclose(vae.negative_beta_elbo(nll, q, 4.0, 0.5), nll.mean() + 2.0 * kl)
 
 
 # Adversarial losses ----------------------------------------------------------------------------------------
@@ -125,12 +126,12 @@ def test_losses_at_indistinguishable_logits_are_those_of_guessing(name: str) -> 
 def test_losses_at_known_logits() -> None:
     real, fake = torch.tensor([1.0, 2.0]), torch.tensor([-1.0, 0.5])
     real_part = -(torch.sigmoid(real).log() + (1 - torch.sigmoid(fake)).log()).mean()
-    assert torch.allclose(objectives.nonsaturating_discriminator(real, fake), real_part)
-    assert torch.allclose(objectives.nonsaturating_generator(real, fake), -torch.sigmoid(fake).log().mean())
+    assert torch.allclose(adversarial.nonsaturating_discriminator(real, fake), real_part)
+    assert torch.allclose(adversarial.nonsaturating_generator(real, fake), -torch.sigmoid(fake).log().mean())
     paired = -torch.sigmoid(real - fake).log().mean()
-    assert torch.allclose(objectives.relativistic_discriminator(real, fake), paired)
-    swapped = objectives.relativistic_discriminator(fake, real)
-    assert torch.allclose(objectives.relativistic_generator(real, fake), swapped)
+    assert torch.allclose(adversarial.relativistic_discriminator(real, fake), paired)
+    swapped = adversarial.relativistic_discriminator(fake, real)
+    assert torch.allclose(adversarial.relativistic_generator(real, fake), swapped)
 
 
 @pytest.mark.parametrize("name", choices.ADVERSARIAL_LOSSES)
@@ -143,7 +144,7 @@ def test_discriminator_and_generator_pull_fake_logits_apart(name: str) -> None:
 
 def test_only_differences_matter_to_the_relativistic_loss() -> None:
     real, fake = normal(6), normal(6, seed=1)
-    loss = objectives.relativistic_discriminator
+    loss = adversarial.relativistic_discriminator
     assert torch.allclose(loss(real, fake), loss(real + 3, fake + 3), atol=1e-6)
 
 
@@ -152,7 +153,7 @@ def test_only_differences_matter_to_the_relativistic_loss() -> None:
 
 def test_the_penalty_of_a_linear_critic_is_half_its_squared_weight() -> None:
     weight, x = normal(3, 4, 4), normal(5, 3, 4, 4, seed=1).requires_grad_()
-    penalty = objectives.gradient_penalty((x * weight).flatten(1).sum(1), x)
+    penalty = penalties.gradient_penalty((x * weight).flatten(1).sum(1), x)
     assert torch.allclose(penalty, (0.5 * weight.square().sum()).expand(5), rtol=1e-5)
 
 
@@ -160,7 +161,7 @@ def test_the_penalty_of_a_quadratic_critic_is_differentiable() -> None:
     # D(x) = a |x|^2 / 2: the gradient is a x, the penalty a^2 |x|^2 / 2, and its derivative for a is a |x|^2.
     a, x = torch.tensor(0.7, requires_grad=True), normal(5, 1, 4, 4).requires_grad_()
     squared = x.detach().square().flatten(1).sum(1)
-    penalty = objectives.gradient_penalty(a * x.square().flatten(1).sum(1) / 2, x)
+    penalty = penalties.gradient_penalty(a * x.square().flatten(1).sum(1) / 2, x)
     assert torch.allclose(penalty, 0.5 * 0.7**2 * squared, rtol=1e-5)
     (slope,) = torch.autograd.grad(penalty.sum(), a)
     assert torch.allclose(slope, 0.7 * squared.sum(), rtol=1e-5)
@@ -194,7 +195,7 @@ def test_augmentations_keep_the_shape_pass_gradients_and_follow_the_seed(name: s
 
 def test_translation_moves_images_and_fills_with_zeros() -> None:
     x = normal(64, 2, 16, 16)
-    moved = objectives.augment_translation(x, torch.Generator().manual_seed(0))
+    moved = augmentation.translation(x, torch.Generator().manual_seed(0))
     padded = F.pad(x, (2, 2, 2, 2))
     seen: set[tuple[int, int]] = set()
     for image, frame in zip(moved, padded, strict=True):
@@ -208,12 +209,12 @@ def test_translation_moves_images_and_fills_with_zeros() -> None:
 
 def test_translation_of_small_images_is_none() -> None:
     x = normal(3, 1, 4, 4)  # an eighth of four pixels is less than one
-    assert torch.equal(objectives.augment_translation(x, torch.Generator().manual_seed(0)), x)
+    assert torch.equal(augmentation.translation(x, torch.Generator().manual_seed(0)), x)
 
 
 def test_cutout_blanks_a_square_of_half_the_size() -> None:
     x = torch.ones(200, 1, 16, 16)
-    blank = (objectives.augment_cutout(x, torch.Generator().manual_seed(0)) == 0)[:, 0]
+    blank = (augmentation.cutout(x, torch.Generator().manual_seed(0)) == 0)[:, 0]
     heights, widths = blank.any(2).sum(1), blank.any(1).sum(1)
     assert torch.equal(blank.sum((1, 2)), heights * widths)
     assert int(heights.max()) == int(widths.max()) == 8
@@ -224,7 +225,7 @@ def test_cutout_blanks_a_square_of_half_the_size() -> None:
 
 def test_color_leaves_grey_images_grey() -> None:
     grey = normal(5, 1, 8, 8).expand(5, 3, 8, 8)
-    changed = objectives.augment_color(grey, torch.Generator().manual_seed(0))
+    changed = augmentation.color(grey, torch.Generator().manual_seed(0))
     assert torch.allclose(changed, changed.mean(1, keepdim=True).expand_as(changed), atol=1e-6)
     assert not torch.allclose(changed, grey, atol=0.05)
 
