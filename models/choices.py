@@ -25,7 +25,15 @@ LIKELIHOODS: Table["Likelihood"] = Table(
 )
 VAE_OBJECTIVES: Table["VaeObjective"] = Table(
     "VAE objective",
-    {"elbo": "models.objectives.vae:negative_elbo", "beta": "models.objectives.vae:negative_beta_elbo"},
+    {
+        "elbo": "models.objectives.vae:ELBO",
+        "beta": "models.objectives.vae:BETA",
+        "btc": "models.objectives.vae:BTC",
+        "capacity": "models.objectives.vae:CAPACITY",
+        "free-bits": "models.objectives.vae:FREE_BITS",
+        "iwae": "models.objectives.vae:IWAE",
+        "wae-mmd": "models.objectives.vae:WAE_MMD",
+    },
 )
 ADVERSARIAL_LOSSES: Table["AdversarialLoss"] = Table(
     "adversarial loss",

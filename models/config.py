@@ -120,25 +120,65 @@ class TrainingConfig(Value):
     )
 
 
+# The objective that an option is for, if none is named.
+_OBJECTIVE_OF = {
+    "beta": "beta",
+    "capacity": "capacity",
+    "free_bits": "free-bits",
+    "importance_samples": "iwae",
+    "mmd_weight": "wae-mmd",
+}
+
+
 class AutoencoderTraining(TrainingConfig):
     """How an autoencoder is trained."""
 
     batch_size: int = Field(default=128, ge=2, le=4096, description="Images a step")
     objective: str = Field(default="elbo", description="What is minimised")
     beta: float = Field(
-        default=4.0, ge=0, le=1000, description="Weight of the KL term, where the objective is beta"
+        default=4.0,
+        ge=0,
+        le=1000,
+        description="Weight of the KL term, where the objective is beta; of the total correlation, where it is btc",
     )
     warmup: float = Field(
         default=0.05, ge=0, le=1, description="Share of the training over which the KL term fades in"
     )
+    capacity: float = Field(
+        default=25.0,
+        ge=0,
+        le=1000,
+        description="Nats of the KL term at the end, where the objective is capacity",
+    )
+    capacity_weight: float = Field(
+        default=1000.0, ge=0, le=1e6, description="What a nat away from the capacity costs"
+    )
+    capacity_ramp: float = Field(
+        default=0.8, gt=0, le=1, description="Share of the training over which the capacity grows from zero"
+    )
+    free_bits: float = Field(
+        default=0.25,
+        ge=0,
+        le=100,
+        description="Nats that each dimension uses at no cost, where the objective is free-bits",
+    )
+    importance_samples: int = Field(
+        default=8, ge=1, le=1000, description="Samples of each posterior, where the objective is iwae"
+    )
+    mmd_weight: float = Field(
+        default=100.0,
+        ge=0,
+        le=1e6,
+        description="Weight of the codes' distance from the prior, where the objective is wae-mmd",
+    )
 
     @model_validator(mode="before")
     @classmethod
-    def _beta_means_beta(cls, data: Any) -> Any:
+    def _option_means_objective(cls, data: Any) -> Any:
         # Who sets beta wants it to count: alone it would be ignored by the plain ELBO.
-        if isinstance(data, dict) and "beta" in data and "objective" not in data:
-            return {**cast(dict[str, Any], data), "objective": "beta"}
-        return cast(Any, data)
+        given = cast(dict[str, Any], data) if isinstance(data, dict) else {}
+        meant = [objective for option, objective in _OBJECTIVE_OF.items() if option in given]
+        return {**given, "objective": meant[0]} if meant and "objective" not in given else cast(Any, data)
 
 
 class GanTraining(TrainingConfig):

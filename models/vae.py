@@ -27,6 +27,7 @@ from models.metrics.latent import active_units
 from models.metrics.reconstruction import psnr
 from models.networks import Decoder, Encoder
 from models.objectives.likelihoods import decoder_mean
+from models.objectives.vae import RECONSTRUCTION, Draws
 from models.training.recipe import Batch, Ema, Recipe
 
 _LOGVAR_RANGE = (-16.0, 8.0)  # keeps exp() finite while the encoder is still wild
@@ -146,7 +147,10 @@ class Autoencoder(LatentModel):
 class AutoencoderRecipe(Recipe):
     """Minimise reconstruction error plus, for a VAE, the KL divergence to the prior."""
 
-    live = Recipe.live | {"beta", "warmup"}
+    live = Recipe.live | {
+        "beta", "warmup", "capacity", "capacity_weight", "capacity_ramp", "free_bits", "importance_samples",
+        "mmd_weight",
+    }  # fmt: skip
     config: AutoencoderTraining
 
     def __init__(self, model: AutoencoderConfig, config: AutoencoderTraining, device: torch.device) -> None:
@@ -154,7 +158,7 @@ class AutoencoderRecipe(Recipe):
         self.model = cast(Autoencoder, self.place(Autoencoder(model)))
         self.ema = Ema(self.place(Autoencoder(model)), self.model, config.ema_images)
         self.likelihood = LIKELIHOODS[model.likelihood]
-        self.objective = VAE_OBJECTIVES[config.objective]
+        self.objective = VAE_OBJECTIVES[config.objective] if self.model.stochastic else RECONSTRUCTION
         self.modules = {"model": self.model, "average": self.ema.average}
         self.optimizers = {
             "model": torch.optim.Adam(self.model.parameters(), config.learning_rate, fused=True),
@@ -166,28 +170,35 @@ class AutoencoderRecipe(Recipe):
         return cast(Autoencoder, self.ema.average)
 
     def step(self, batch: Batch, progress: float, step: int, rng: torch.Generator) -> Mapping[str, Tensor]:
-        """Take one step on the negative ELBO (or on the likelihood alone, for a plain autoencoder)."""
+        """Take one step on the objective (on the likelihood alone, for a plain autoencoder)."""
         self.set_learning_rate(progress)
-        labels = batch.labels if self.model.classes else None
-        with self.autocast():
-            posterior = self.model.posterior(batch.x, labels)
-            z = posterior.sample(rng) if self.model.stochastic else posterior.mean
-            output = self.model.decoder(z, labels)
-        nll = self.likelihood(output.float(), batch.x, self.model.log_sigma)
-        scalars = {"nll": nll.detach().mean()}
-        if self.model.stochastic:
-            weight = min(1.0, progress / self.config.warmup) if self.config.warmup else 1.0
-            loss = self.objective(nll, posterior, self.config.beta, weight)
-            scalars["kl"] = posterior.kl().detach().sum(1).mean()
-        else:
-            loss = nll.mean()
+        draws = self.draw(batch, progress, rng)
+        loss = self.objective.loss(draws, self.config)
         self.optimizers["model"].zero_grad()
         loss.backward()  # pyright: ignore[reportUnknownMemberType]
         # Likelihoods are sums over pixels: a wild first batch would otherwise throw the weights far away.
         nn.utils.clip_grad_norm_(self.model.parameters(), 1e4)
         self.optimizers["model"].step()
         self.ema.update(len(batch.x), (step + 1) * len(batch.x))
-        return {"loss": loss.detach(), **scalars}
+        scalars = {"loss": loss.detach(), "nll": draws.nll.detach().mean()}
+        if self.model.stochastic:
+            scalars["kl"] = draws.posterior.kl().detach().sum(1).mean()
+        return scalars
+
+    def draw(self, batch: Batch, progress: float, rng: torch.Generator) -> Draws:
+        """Encode images, and decode as many samples of each posterior as the objective takes."""
+        count = self.config.importance_samples if self.objective.several else 1
+        labels = batch.labels if self.model.classes else None
+        with self.autocast():
+            posterior = self.model.posterior(batch.x, labels)
+            one = [posterior.sample(rng) if self.model.stochastic else posterior.mean for _ in range(count)]
+            z = torch.stack(one)
+            repeated = None if labels is None else labels.repeat(count)
+            output = self.model.decoder(z.flatten(0, 1), repeated)
+        x = batch.x.expand(count, *batch.x.shape).flatten(0, 1)
+        nll = self.likelihood(output.float(), x, self.model.log_sigma).view(count, -1)
+        weight = min(1.0, progress / self.config.warmup) if self.config.warmup else 1.0
+        return Draws(posterior, z, nll, batch.population, progress, weight, rng)
 
     @torch.no_grad()
     def preview(self, z: Tensor, labels: Tensor | None) -> Tensor:

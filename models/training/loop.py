@@ -94,10 +94,8 @@ class Trainer:
         epoch, position = divmod(self.step, per_epoch)
         index = self._order(epoch)[position * self.batch_size : (position + 1) * self.batch_size]
         x = to_unit(self.data.images[index]).contiguous(memory_format=torch.channels_last)
-        labels, factors = self.data.labels, self.data.factors
-        return Batch(
-            x, None if labels is None else labels[index], None if factors is None else factors[index]
-        )
+        labels, factors = (None if t is None else t[index] for t in (self.data.labels, self.data.factors))
+        return Batch(x, labels, factors, len(self.data))
 
     def advance(self, steps: int = 1) -> Mapping[str, Tensor]:
         """Take some steps (fewer if the budget ends) and return the last one's scalars, still on the device."""

@@ -24,11 +24,13 @@ class Batch:
         x: Shape (B, C, H, W), in [-1, 1].
         labels: Classes (B,), or None where the data have none.
         factors: Known attributes (B, F), or None.
+        population: Images in the training set that these were drawn from.
     """
 
     x: Tensor
     labels: Tensor | None
     factors: Tensor | None
+    population: int
 
 
 class Ema:

@@ -1,4 +1,4 @@
-"""Objectives against closed forms: likelihoods, KL, adversarial losses, penalties, augmentation."""
+"""Objectives against closed forms: likelihoods, adversarial losses, penalties, augmentation."""
 
 import math
 from collections.abc import Callable
@@ -9,17 +9,12 @@ from torch import Tensor, distributions
 from torch.nn import functional as F
 
 from models import choices
-from models.core import Posterior
 from models.errors import UserError
-from models.objectives import adversarial, augmentation, likelihoods, penalties, vae
+from models.objectives import adversarial, augmentation, likelihoods, penalties
 
 
 def normal(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
-
-
-def posterior(*shape: int) -> Posterior:
-    return Posterior(normal(*shape), 0.5 * normal(*shape, seed=1) - 1)
 
 
 # Likelihoods -----------------------------------------------------------------------------------------------
@@ -67,48 +62,6 @@ def test_the_mean_of_a_bernoulli_is_its_probability() -> None:
     logits = torch.tensor([-50.0, 0.0, math.log(3), 50.0])
     expected = torch.tensor([-1.0, 0.0, 0.5, 1.0])
     assert torch.allclose(likelihoods.decoder_mean("bernoulli", logits), expected, atol=1e-6)
-
-
-# ELBO ------------------------------------------------------------------------------------------------------
-
-
-def test_kl_is_that_of_two_gaussians() -> None:
-    q = posterior(5, 3)
-    gaussian = distributions.Normal(q.mean, (0.5 * q.logvar).exp())
-    expected = distributions.kl_divergence(gaussian, distributions.Normal(0.0, 1.0))
-    assert torch.allclose(q.kl(), expected, atol=1e-6)
-    assert float(Posterior(torch.zeros(1, 2), torch.zeros(1, 2)).kl().abs().max()) == 0
-
-
-def test_posterior_samples_have_its_mean_and_variance() -> None:
-    q = Posterior(torch.full((20_000, 1), 2.0), torch.full((20_000, 1), math.log(0.25)))
-    z = q.sample(torch.Generator().manual_seed(0))
-    assert float(z.mean()) == pytest.approx(2.0, abs=0.02)
-    assert float(z.var()) == pytest.approx(0.25, abs=0.02)
-    deterministic = Posterior(normal(3, 2), torch.full((3, 2), -torch.inf))
-    assert torch.equal(deterministic.sample(torch.Generator()), deterministic.mean)
-
-
-def test_the_elbo_is_that_of_a_linear_gaussian_model() -> None:
-    # p(z) = N(0, 1), p(x|z) = N(z, 1): the posterior is N(x/2, 1/2), and with it the bound is tight.
-    x = torch.tensor([[0.3], [-1.2], [2.0]])
-    exact = Posterior(x / 2, torch.full((3, 1), math.log(0.5)))
-    z = exact.sample(torch.Generator().manual_seed(0))
-    draws = torch.stack([exact.sample(torch.Generator().manual_seed(s)) for s in range(4000)])
-    nll = torch.stack([likelihoods.gaussian(z, x, torch.zeros(())) for z in draws]).mean(0)
-    evidence = distributions.Normal(0.0, math.sqrt(2)).log_prob(x).mean()
-    assert float(vae.negative_elbo(nll, exact, 9.0, 1.0)) == pytest.approx(-float(evidence), abs=0.02)
-    worse = Posterior(exact.mean + 0.5, exact.logvar)
-    assert z.shape == x.shape
-    assert vae.negative_elbo(nll, worse, 9.0, 1.0) > vae.negative_elbo(nll, exact, 9.0, 1.0)
-
-
-def test_beta_and_warm_up_weigh_the_kl_term() -> None:
-    nll, q = normal(4).abs(), posterior(4, 3)
-    kl = q.kl().sum(1).mean()
-    assert torch.allclose(vae.negative_elbo(nll, q, 4.0, 0.0), nll.mean())
-    assert torch.allclose(vae.negative_elbo(nll, q, 4.0, 0.5), nll.mean() + 0.5 * kl)
-    assert torch.allclose(vae.negative_beta_elbo(nll, q, 4.0, 0.5), nll.mean() + 2.0 * kl)
 
 
 # Adversarial losses ----------------------------------------------------------------------------------------
