@@ -12,8 +12,10 @@ if TYPE_CHECKING:
     from models.objectives.adversarial import AdversarialLoss
     from models.objectives.augmentation import Augmentation
     from models.objectives.likelihoods import Likelihood
+    from models.objectives.penalties import Penalty
     from models.objectives.vae import VaeObjective
     from models.plans import Route
+    from models.training.optimizers import OptimizerOf
 
 LIKELIHOODS: Table["Likelihood"] = Table(
     "likelihood",
@@ -40,12 +42,24 @@ ADVERSARIAL_LOSSES: Table["AdversarialLoss"] = Table(
     {
         "nonsaturating": "models.objectives.adversarial:NONSATURATING",
         "relativistic": "models.objectives.adversarial:RELATIVISTIC",
+        "minmax": "models.objectives.adversarial:MINMAX",
+        "least-squares": "models.objectives.adversarial:LEAST_SQUARES",
+        "hinge": "models.objectives.adversarial:HINGE",
+        "wasserstein": "models.objectives.adversarial:WASSERSTEIN",
     },
 )
-# Which of (real, fake) images are penalised.
-PENALTIES: Table[tuple[bool, bool]] = Table(
+PENALTIES: Table["Penalty | None"] = Table(
     "gradient penalty",
-    {"none": (False, False), "r1": (True, False), "r2": (False, True), "r1r2": (True, True)},
+    {
+        "none": None,
+        "r1": "models.objectives.penalties:R1",
+        "r2": "models.objectives.penalties:R2",
+        "r1r2": "models.objectives.penalties:R1R2",
+        "gp": "models.objectives.penalties:GP",
+    },
+)
+OPTIMIZERS: Table["OptimizerOf"] = Table(
+    "optimizer", {"adam": "models.training.optimizers:adam", "sgd": "models.training.optimizers:sgd"}
 )
 AUGMENTATIONS: Table["Augmentation"] = Table(
     "augmentation",
@@ -67,5 +81,6 @@ OPTIONS: Mapping[str, Table[Any]] = {
     "objective": VAE_OBJECTIVES,
     "loss": ADVERSARIAL_LOSSES,
     "penalty": PENALTIES,
+    "optimizer": OPTIMIZERS,
     "augment": AUGMENTATIONS,
 }

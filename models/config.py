@@ -65,7 +65,24 @@ class AutoencoderConfig(GeneratorConfig):
     )
 
 
-class GanConfig(GeneratorConfig):
+def _number(value: object) -> object:
+    """Read a number given as text, as `--set` gives it."""
+    return int(value) if isinstance(value, str) and value.isdecimal() else value
+
+
+Packing = Annotated[Literal[1, 2, 4], BeforeValidator(_number)]
+
+
+class DiscriminatorConfig(GeneratorConfig):
+    """A model with a discriminator."""
+
+    packing: Packing = Field(default=1, description="Images that the discriminator judges together")
+    spectral_norm: bool = Field(
+        default=False, description="Keep the discriminator's layers from amplifying anything more than once"
+    )
+
+
+class GanConfig(DiscriminatorConfig):
     """A GAN, conditional (`cgan`) or not."""
 
     family: Literal["gan", "cgan"] = "gan"  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -186,14 +203,17 @@ class GanTraining(TrainingConfig):
 
     batch_size: int = Field(default=32, ge=2, le=4096, description="Images a step")
     learning_rate: float = Field(default=6e-4, gt=0, le=1, description="Adam's step size at the start")
-    beta1: float = Field(default=0.0, ge=0, lt=1, description="Adam's first decay rate")
+    beta1: float = Field(default=0.0, ge=0, lt=1, description="Adam's first decay rate; SGD's momentum")
     beta2: float = Field(default=0.99, gt=0, lt=1, description="Adam's second decay rate")
     loss: str = Field(default="relativistic", description="What generator and discriminator play for")
     penalty: str = Field(
-        default="r1r2", description="Zero-centred gradient penalty on real (r1) and fake (r2) images"
+        default="r1r2",
+        description="Gradient penalty: zero-centred on real (r1), fake (r2) or both; one-centred between them (gp)",
     )
     gamma: float | None = Field(
-        default=None, ge=0, description="Weight of the penalty; none: 1 for each 1,024 pixel values"
+        default=None,
+        ge=0,
+        description="Weight of the penalty; none: 1 for each 1,024 pixel values, or 10 where it is gp",
     )
     final_gamma: float = Field(
         default=0.3, gt=0, le=1, description="Share of gamma that is left at the end (geometric)"
@@ -202,6 +222,16 @@ class GanTraining(TrainingConfig):
         default=4, ge=1, le=64, description="Steps between penalties, weighted accordingly"
     )
     penalty_dense_steps: int = Field(default=300, ge=0, description="Steps at the start with a penalty each")
+    optimizer: str = Field(default="adam", description="How the networks follow their gradients")
+    weight_decay: float = Field(
+        default=0.0, ge=0, le=1, description="Weight decay: Adam's is decoupled, SGD's is not"
+    )
+    discriminator_rate: float = Field(
+        default=1.0, gt=0, le=100, description="Learning rate of the discriminator over that of the generator"
+    )
+    critic_steps: int = Field(
+        default=1, ge=1, le=100, description="Steps of the discriminator for each of the generator"
+    )
     head_start: int = Field(
         default=0, ge=0, description="Steps at the start in which only the discriminator learns"
     )

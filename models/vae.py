@@ -174,11 +174,8 @@ class AutoencoderRecipe(Recipe):
         self.set_learning_rate(progress)
         draws = self.draw(batch, progress, rng)
         loss = self.objective.loss(draws, self.config)
-        self.optimizers["model"].zero_grad()
-        loss.backward()  # pyright: ignore[reportUnknownMemberType]
         # Likelihoods are sums over pixels: a wild first batch would otherwise throw the weights far away.
-        nn.utils.clip_grad_norm_(self.model.parameters(), 1e4)
-        self.optimizers["model"].step()
+        self.descend("model", loss, clip=1e4)
         self.ema.update(len(batch.x), (step + 1) * len(batch.x))
         scalars = {"loss": loss.detach(), "nll": draws.nll.detach().mean()}
         if self.model.stochastic:

@@ -135,9 +135,23 @@ class Recipe(ABC):
         """Follow a cosine from the configured learning rate to its final share."""
         last = self.config.final_learning_rate
         share = last + (1 - last) * 0.5 * (1 + math.cos(math.pi * progress))
-        for optimizer in self.optimizers.values():
+        for name, optimizer in self.optimizers.items():
             for group in optimizer.param_groups:
-                group["lr"] = self.config.learning_rate * share
+                group["lr"] = self.config.learning_rate * share * self.rate(name)
+
+    def rate(self, name: str) -> float:
+        """Return the factor of the learning rate of one of the optimisers."""
+        del name
+        return 1.0
+
+    def descend(self, name: str, loss: Tensor, clip: float = math.inf) -> None:
+        """Take a step of one of the optimisers on a loss, with the norm of the gradient clipped."""
+        optimizer = self.optimizers[name]
+        optimizer.zero_grad()
+        loss.backward()  # pyright: ignore[reportUnknownMemberType]
+        if clip < math.inf:
+            nn.utils.clip_grad_norm_([p for group in optimizer.param_groups for p in group["params"]], clip)
+        optimizer.step()
 
     def autocast(self) -> torch.autocast:
         """Return the mixed-precision context: bf16 where the device computes it faster than fp32."""
