@@ -161,6 +161,10 @@ class AutoencoderTraining(TrainingConfig):
     warmup: float = Field(
         default=0.05, ge=0, le=1, description="Share of the training over which the KL term fades in"
     )
+    binarise: bool = Field(
+        default=False,
+        description="Learn from black and white images, each pixel drawn once by its grey value",
+    )
     capacity: float = Field(
         default=25.0,
         ge=0,

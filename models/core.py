@@ -122,6 +122,37 @@ class Encodes(Protocol):
 
 
 @runtime_checkable
+class Explains(Protocol):
+    """Gives images a density p(x) by p(x|z) p(z), and guesses which codes explain one."""
+
+    @property
+    def binary(self) -> bool:
+        """Whether it is a density of black and white pixels."""
+        ...
+
+    def posterior(
+        self, x: Float[Tensor, "batch channels height width"], labels: Int[Tensor, " batch"] | None
+    ) -> Posterior:
+        """Return q(z|x) over codes for images in [-1, 1]."""
+        ...
+
+    def log_likelihood(
+        self,
+        x: Float[Tensor, "batch channels height width"],
+        codes: Float[Tensor, "samples batch dim"],
+        labels: Int[Tensor, " batch"] | None,
+    ) -> Float[Tensor, "samples batch"]:
+        """Return log p(x|z) of images for several codes each, in nats."""
+        ...
+
+    def log_prior(
+        self, codes: Float[Tensor, "samples batch dim"], labels: Int[Tensor, " batch"] | None
+    ) -> Float[Tensor, "samples batch"]:
+        """Return log p(z) of codes, in nats."""
+        ...
+
+
+@runtime_checkable
 class Scores(Protocol):
     """Has a discriminator: the capability `score`."""
 

@@ -21,12 +21,14 @@ from torch import Tensor, nn
 
 from models.choices import LIKELIHOODS, VAE_OBJECTIVES
 from models.config import AutoencoderConfig, AutoencoderTraining
-from models.core import LatentModel, Posterior
+from models.core import LatentModel, Posterior, log_normal
 from models.datasets import ImageData
+from models.datasets.binary import binarised
+from models.latent import generator
 from models.metrics.latent import active_units
 from models.metrics.reconstruction import psnr
 from models.networks import Decoder, Encoder
-from models.objectives.likelihoods import decoder_mean
+from models.objectives.likelihoods import Likelihood, decoder_mean
 from models.objectives.vae import RECONSTRUCTION, Draws
 from models.training.recipe import Batch, Ema, Recipe
 
@@ -89,9 +91,7 @@ class Autoencoder(LatentModel):
         q = self.posterior(x, labels)
         if not self.fitted:
             return q
-        solve = cast(Callable[..., Tensor], torch.linalg.solve_triangular)  # pyright: ignore[reportUnknownMemberType]
-        inverse = solve(self.latent_scale, torch.eye(self.latent_dim, device=x.device), upper=False)
-        mean, inverse = self._of_class(self.latent_mean, labels), self._of_class(inverse, labels)
+        mean, inverse = self._whitener(labels)
         variance = inverse.square() @ q.logvar.exp()[:, :, None]
         return Posterior((inverse @ (q.mean - mean)[:, :, None])[:, :, 0], variance[:, :, 0].log())
 
@@ -104,6 +104,13 @@ class Autoencoder(LatentModel):
         mean, scale = self._of_class(self.latent_mean, labels), self._of_class(self.latent_scale, labels)
         return mean + (scale @ z[:, :, None])[:, :, 0]
 
+    def _whitener(self, labels: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Return the mean of codes and the inverse of their scale, of each image's class where there are classes."""
+        solve = cast(Callable[..., Tensor], torch.linalg.solve_triangular)  # pyright: ignore[reportUnknownMemberType]
+        eye = torch.eye(self.latent_dim, device=self.latent_scale.device)
+        inverse = solve(self.latent_scale, eye, upper=False)
+        return self._of_class(self.latent_mean, labels), self._of_class(inverse, labels)
+
     def _of_class(self, table: Tensor, labels: Tensor | None) -> Tensor:
         """Return what a table has for each image's class; of an unconditional model, the table."""
         if not self.classes:
@@ -111,6 +118,35 @@ class Autoencoder(LatentModel):
         if labels is None:
             raise ValueError("a conditional model needs labels")
         return table[labels]
+
+    @property
+    def binary(self) -> bool:
+        """Whether p(x|z) is that of black and white pixels."""
+        return self.likelihood == "bernoulli"
+
+    def log_likelihood(
+        self,
+        x: Float[Tensor, "batch channels height width"],
+        codes: Float[Tensor, "samples batch dim"],
+        labels: Int[Tensor, " batch"] | None,
+    ) -> Float[Tensor, "samples batch"]:
+        """Return log p(x|z) of images for several codes each, in nats."""
+        likelihood = LIKELIHOODS["bernoulli" if self.binary else "gaussian"]
+        return -compared(likelihood, self.outputs(codes, labels), x, self.log_sigma)
+
+    def log_prior(
+        self, codes: Float[Tensor, "samples batch dim"], labels: Int[Tensor, " batch"] | None
+    ) -> Float[Tensor, "samples batch"]:
+        """Return log p(z) of codes, in nats: of N(0, I), or of what it is mapped to (of each class)."""
+        if not self.fitted:
+            return log_normal(codes).sum(-1)
+        mean, inverse = self._whitener(labels)
+        z = (inverse @ (codes - mean)[..., None])[..., 0]
+        return log_normal(z).sum(-1) + inverse.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+
+    def outputs(self, codes: Tensor, labels: Tensor | None) -> Tensor:
+        """Decode several codes of each image, shape (K, B, D), to (K B, C, H, W)."""
+        return self.decoder(codes.flatten(0, 1), None if labels is None else labels.repeat(len(codes)))
 
     def decode(
         self, z: Float[Tensor, "batch dim"], labels: Int[Tensor, " batch"] | None = None
@@ -142,6 +178,13 @@ class Autoencoder(LatentModel):
     ) -> Float[Tensor, "batch features"]:
         """Return the decoder's first features, shape (B, F)."""
         return self.decoder.hidden(self.codes(z, labels), labels)
+
+
+def compared(likelihood: Likelihood, output: Tensor, x: Tensor, log_sigma: Tensor) -> Tensor:
+    """Return -log p(x|z) of B images for K outputs of a decoder each, (K B, C, H, W), in nats, shape (K, B)."""
+    count = len(output) // len(x)
+    repeated = x.expand(count, *x.shape).flatten(0, 1)
+    return likelihood(output, repeated, log_sigma).view(count, -1)
 
 
 class AutoencoderRecipe(Recipe):
@@ -190,12 +233,14 @@ class AutoencoderRecipe(Recipe):
             posterior = self.model.posterior(batch.x, labels)
             one = [posterior.sample(rng) if self.model.stochastic else posterior.mean for _ in range(count)]
             z = torch.stack(one)
-            repeated = None if labels is None else labels.repeat(count)
-            output = self.model.decoder(z.flatten(0, 1), repeated)
-        x = batch.x.expand(count, *batch.x.shape).flatten(0, 1)
-        nll = self.likelihood(output.float(), x, self.model.log_sigma).view(count, -1)
+            output = self.model.outputs(z, labels)
+        nll = compared(self.likelihood, output.float(), batch.x, self.model.log_sigma)
         weight = min(1.0, progress / self.config.warmup) if self.config.warmup else 1.0
         return Draws(posterior, z, nll, batch.population, progress, weight, rng)
+
+    def prepare(self, data: ImageData) -> ImageData:
+        """Return the images, binarised if so configured."""
+        return binarised(data) if self.config.binarise else data
 
     @torch.no_grad()
     def preview(self, z: Tensor, labels: Tensor | None) -> Tensor:
@@ -226,6 +271,8 @@ class AutoencoderRecipe(Recipe):
         found = [model.posterior(data.floats(c), y) for c, y in zip(chunks, labels, strict=True)]
         q = Posterior(torch.cat([one.mean for one in found]), torch.cat([one.logvar for one in found]))
         classes = torch.cat([y for y in labels if y is not None]) if model.classes else None
+        if model.likelihood == "gaussian-optimal":
+            _fit_sigma(model, q, data, classes)
         if model.fitted:
             _fit(model, q, classes)
         if model.stochastic:
@@ -235,6 +282,16 @@ class AutoencoderRecipe(Recipe):
                 means = torch.cat(latents)
             model.aggregate_covariance.copy_(_covariance(means))
         return model
+
+
+def _fit_sigma(model: Autoencoder, q: Posterior, data: ImageData, labels: Tensor | None) -> None:
+    """Keep the deviation that is optimal over training images, so that p(x|z) is one density for every image."""
+    codes = q.sample(generator(0)) if model.stochastic else q.mean
+    squares: list[Tensor] = []
+    for some in torch.split(torch.arange(len(codes)), 500):
+        output = model.decoder(codes[some], None if labels is None else labels[some])
+        squares.append((output - data.floats(some)).square().flatten(1).mean(1))
+    model.log_sigma.copy_(0.5 * torch.cat(squares).mean().clamp_min(1e-6).log())
 
 
 def _fit(model: Autoencoder, q: Posterior, labels: Tensor | None) -> None:

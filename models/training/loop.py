@@ -64,8 +64,8 @@ class Trainer:
         self, recipe: Recipe, data: ImageData, held_out: ImageData, run: Run, budget: Budget, seed: int = 0
     ) -> None:
         self.recipe = recipe
-        self.data = data.to(recipe.device)
-        self.held_out = held_out
+        self.data = recipe.prepare(data).to(recipe.device)
+        self.held_out = recipe.prepare(held_out)
         self.run = run
         self.budget = budget
         self.seed = seed

@@ -111,6 +111,10 @@ class Recipe(ABC):
             data: Training images, for what is fitted to them afterwards.
         """
 
+    def prepare(self, data: ImageData) -> ImageData:
+        """Return images as this recipe learns from them and validates on them: as they are, by default."""
+        return data
+
     def adopt(self, model: ImageModel) -> None:
         """Begin with the weights of a trained model instead of random ones.
 
