@@ -2,7 +2,7 @@
 
 import math
 import re
-from typing import Annotated, Any, Literal, Self, cast
+from typing import Annotated, Any, ClassVar, Literal, Self, cast
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -87,6 +87,14 @@ class GanConfig(DiscriminatorConfig):
 
     family: Literal["gan", "cgan"] = "gan"  # pyright: ignore[reportIncompatibleVariableOverride]
     latent_dim: int = Field(default=64, ge=1, le=1024, description="Dimensions of the latent space")
+
+
+class VaeGanConfig(DiscriminatorConfig):
+    """A VAE whose decoder answers to a discriminator."""
+
+    family: Literal["vaegan"] = "vaegan"  # pyright: ignore[reportIncompatibleVariableOverride]
+    latent_dim: int = Field(default=64, ge=1, le=1024, description="Dimensions of the latent space")
+    likelihood: ClassVar[str] = "gaussian-optimal"
 
 
 class Head(Value):
@@ -240,6 +248,21 @@ class GanTraining(TrainingConfig):
         default=0, ge=0, description="Steps at the start in which only the discriminator learns"
     )
     augment: Names = Field(default=(), description="DiffAugment operations on what the discriminator sees")
+
+
+class VaeGanTraining(GanTraining):
+    """How a VAE-GAN is trained."""
+
+    beta: float = Field(default=1.0, ge=0, le=1000, description="Weight of the KL term")
+    warmup: float = Field(
+        default=0.05, ge=0, le=1, description="Share of the training over which the KL term fades in"
+    )
+    feature_weight: float = Field(
+        default=1.0,
+        ge=0,
+        le=1000,
+        description="What the decoder gives for likeness in the discriminator's features, next to deceiving it",
+    )
 
 
 class ClassifierTraining(TrainingConfig):

@@ -16,6 +16,8 @@ from models.config import (
     GanTraining,
     ModelConfig,
     TrainingConfig,
+    VaeGanConfig,
+    VaeGanTraining,
 )
 from models.errors import UserError
 from models.tables import Table, nearest
@@ -82,6 +84,10 @@ FAMILIES = Table[Family](
         "cgan": Family(
             "Conditional GAN", GanConfig, GanTraining, "models.gan:Gan", "models.gan:GanRecipe",
             frozenset({"decode", "score", "label"}), _GAN_PRESETS, True,
+        ),
+        "vaegan": Family(
+            "VAE-GAN", VaeGanConfig, VaeGanTraining, "models.vaegan:VaeGan", "models.vaegan:VaeGanRecipe",
+            frozenset({"decode", "encode", "score"}), _GAN_PRESETS,
         ),
         "classifier": Family(
             "Classifier", ClassifierConfig, ClassifierTraining, "models.classifier:Classifier",

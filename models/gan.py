@@ -39,13 +39,8 @@ class Gan(LatentModel):
     def score(
         self, x: Float[Tensor, "batch channels height width"], labels: Int[Tensor, " batch"] | None = None
     ) -> Float[Tensor, " batch"]:
-        """Return the discriminator's logits; with the relativistic loss only differences mean something.
-
-        A discriminator that judges several images together is shown copies of each.
-        """
-        copies = self.discriminator.packing
-        repeated = None if labels is None else labels.repeat_interleave(copies)
-        return self.discriminator(x.repeat_interleave(copies, 0), repeated)
+        """Return the discriminator's logits; with the relativistic loss only differences mean something."""
+        return self.discriminator.score(x, labels)
 
     def pixel_decoder(self) -> Decoder:
         """Return the generator."""

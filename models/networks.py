@@ -131,6 +131,13 @@ class Discriminator(nn.Module):
             logits = logits + (embedded * h).sum(1)
         return logits
 
+    def score(
+        self, x: Float[Tensor, "batch channels height width"], labels: Int[Tensor, " batch"] | None = None
+    ) -> Float[Tensor, " batch"]:
+        """Return one logit for each image, which is shown with copies of itself where several are judged together."""
+        repeated = None if labels is None else labels.repeat_interleave(self.packing)
+        return self(x.repeat_interleave(self.packing, 0), repeated)
+
 
 def _conv_decoder(config: GeneratorConfig, latent_dim: int) -> tuple[nn.Linear, nn.Sequential]:
     wide = channels_at(config, _BASE)

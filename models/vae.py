@@ -20,7 +20,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from models.choices import LIKELIHOODS, VAE_OBJECTIVES
-from models.config import AutoencoderConfig, AutoencoderTraining
+from models.config import AutoencoderConfig, AutoencoderTraining, VaeGanConfig
 from models.core import LatentModel, Posterior, log_normal
 from models.datasets import ImageData
 from models.datasets.binary import binarised
@@ -42,11 +42,11 @@ class Autoencoder(LatentModel):
     latent_scale: Tensor
     aggregate_covariance: Tensor
 
-    def __init__(self, config: AutoencoderConfig) -> None:
+    def __init__(self, config: AutoencoderConfig | VaeGanConfig) -> None:
         super().__init__(config)
         self.likelihood = config.likelihood
         self.stochastic = config.family != "ae"
-        self.fitted = config.family != "vae"  # whether latents are mapped to codes
+        self.fitted = config.classes > 0 or not self.stochastic  # whether latents are mapped to codes
         kinds = (config.classes,) if config.classes else ()
         self.encoder = Encoder(config)
         self.label = nn.Embedding(config.classes, self.encoder.out_features) if config.classes else None
@@ -249,39 +249,53 @@ class AutoencoderRecipe(Recipe):
 
     @torch.no_grad()
     def validate(self, data: ImageData) -> Mapping[str, float]:
-        """Measure PSNR of reconstructions (posterior mean) and, for a VAE, the ELBO's terms and active units."""
-        x = data.floats(slice(0, 2000), self.device)
-        labels = data.labels_at(slice(0, 2000), self.device) if self.model.classes else None
-        q = self.average.posterior(x, labels)
-        output = self.average.decoder(q.mean, labels)
-        result = {"psnr_db": float(psnr(decoder_mean(self.model.likelihood, output), x).mean())}
-        if self.model.stochastic:
-            result["kl_nats"] = float(q.kl().sum(1).mean())
-            result["active_units"] = float(active_units(q.mean))
-        return result
+        """Measure PSNR of reconstructions (posterior mean) and, for a VAE, the KL term and active units."""
+        return validated(self.average, data, self.device)
 
     @torch.no_grad()
     def export(self, data: ImageData) -> Autoencoder:
         """Return the averaged model, with what is fitted to its codes of training images."""
         model = Autoencoder(cast(AutoencoderConfig, self.model.config))
         model.load_state_dict(self.average.state_dict())
-        model = model.eval().requires_grad_(False)
-        chunks = [slice(start, start + 500) for start in range(0, min(len(data), 10_000), 500)]
-        labels = [data.labels_at(chunk, "cpu") if model.classes else None for chunk in chunks]
-        found = [model.posterior(data.floats(c), y) for c, y in zip(chunks, labels, strict=True)]
-        q = Posterior(torch.cat([one.mean for one in found]), torch.cat([one.logvar for one in found]))
-        classes = torch.cat([y for y in labels if y is not None]) if model.classes else None
-        if model.likelihood == "gaussian-optimal":
-            _fit_sigma(model, q, data, classes)
-        if model.fitted:
-            _fit(model, q, classes)
-        if model.stochastic:
-            means = q.mean
-            if model.fitted:
-                latents = [model.encode(data.floats(c), y).mean for c, y in zip(chunks, labels, strict=True)]
-                means = torch.cat(latents)
-            model.aggregate_covariance.copy_(_covariance(means))
+        fit(model.eval().requires_grad_(False), data)
         return model
+
+
+def validated(model: Autoencoder, data: ImageData, device: torch.device) -> dict[str, float]:
+    """Return the PSNR of reconstructions (posterior mean) and, for a VAE, the KL term and active units."""
+    x = data.floats(slice(0, 2000), device)
+    labels = data.labels_at(slice(0, 2000), device) if model.classes else None
+    q = model.posterior(x, labels)
+    output = model.decoder(q.mean, labels)
+    result = {"psnr_db": float(psnr(decoder_mean(model.likelihood, output), x).mean())}
+    if model.stochastic:
+        result["kl_nats"] = float(q.kl().sum(1).mean())
+        result["active_units"] = float(active_units(q.mean))
+    return result
+
+
+def fit(model: Autoencoder, data: ImageData) -> None:
+    """Fit to a trained model what depends on its codes of training images: deviation, map of latents, covariance.
+
+    Args:
+        model: On the CPU, in eval mode; it is changed.
+        data: Training images.
+    """
+    chunks = [slice(start, start + 500) for start in range(0, min(len(data), 10_000), 500)]
+    labels = [data.labels_at(chunk, "cpu") if model.classes else None for chunk in chunks]
+    found = [model.posterior(data.floats(c), y) for c, y in zip(chunks, labels, strict=True)]
+    q = Posterior(torch.cat([one.mean for one in found]), torch.cat([one.logvar for one in found]))
+    classes = torch.cat([y for y in labels if y is not None]) if model.classes else None
+    if model.likelihood == "gaussian-optimal":
+        _fit_sigma(model, q, data, classes)
+    if model.fitted:
+        _fit_map(model, q, classes)
+    if model.stochastic:
+        means = q.mean
+        if model.fitted:
+            latents = [model.encode(data.floats(c), y).mean for c, y in zip(chunks, labels, strict=True)]
+            means = torch.cat(latents)
+        model.aggregate_covariance.copy_(_covariance(means))
 
 
 def _fit_sigma(model: Autoencoder, q: Posterior, data: ImageData, labels: Tensor | None) -> None:
@@ -294,7 +308,7 @@ def _fit_sigma(model: Autoencoder, q: Posterior, data: ImageData, labels: Tensor
     model.log_sigma.copy_(0.5 * torch.cat(squares).mean().clamp_min(1e-6).log())
 
 
-def _fit(model: Autoencoder, q: Posterior, labels: Tensor | None) -> None:
+def _fit_map(model: Autoencoder, q: Posterior, labels: Tensor | None) -> None:
     """Fit the map from N(0, I) to the codes of each class, by the moments of the average of their posteriors.
 
     Classes with few images lean on the others: their covariance is mixed with that within all classes, which

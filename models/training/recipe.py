@@ -148,13 +148,21 @@ class Recipe(ABC):
         del name
         return 1.0
 
-    def descend(self, name: str, loss: Tensor, clip: float = math.inf) -> None:
-        """Take a step of one of the optimisers on a loss, with the norm of the gradient clipped."""
+    def descend(self, name: str, loss: Tensor, *, clip: float = math.inf, retain: bool = False) -> None:
+        """Take a step of one of the optimisers on a loss; other weights that it depends on get no gradient.
+
+        Args:
+            name: Of the optimiser.
+            loss: A scalar.
+            clip: Largest norm of the gradient.
+            retain: Keep the graph for another loss that shares it.
+        """
         optimizer = self.optimizers[name]
+        weights: list[nn.Parameter] = [p for group in optimizer.param_groups for p in group["params"]]
         optimizer.zero_grad()
-        loss.backward()  # pyright: ignore[reportUnknownMemberType]
+        loss.backward(inputs=weights, retain_graph=retain)  # pyright: ignore[reportUnknownMemberType]
         if clip < math.inf:
-            nn.utils.clip_grad_norm_([p for group in optimizer.param_groups for p in group["params"]], clip)
+            nn.utils.clip_grad_norm_(weights, clip)
         optimizer.step()
 
     def autocast(self) -> torch.autocast:
