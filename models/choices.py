@@ -9,39 +9,64 @@ from typing import TYPE_CHECKING, Any
 from models.tables import Table
 
 if TYPE_CHECKING:
-    from models.objectives import AdversarialLoss, Augmentation, Likelihood, VaeObjective
+    from models.objectives.adversarial import AdversarialLoss
+    from models.objectives.augmentation import Augmentation
+    from models.objectives.likelihoods import Likelihood
+    from models.objectives.penalties import Penalty
+    from models.objectives.vae import VaeObjective
     from models.plans import Route
+    from models.training.optimizers import OptimizerOf
 
 LIKELIHOODS: Table["Likelihood"] = Table(
     "likelihood",
     {
-        "bernoulli": "models.objectives:bernoulli",
-        "gaussian": "models.objectives:gaussian",
-        "gaussian-optimal": "models.objectives:gaussian_optimal",
+        "bernoulli": "models.objectives.likelihoods:bernoulli",
+        "gaussian": "models.objectives.likelihoods:gaussian",
+        "gaussian-optimal": "models.objectives.likelihoods:gaussian_optimal",
     },
 )
 VAE_OBJECTIVES: Table["VaeObjective"] = Table(
     "VAE objective",
-    {"elbo": "models.objectives:negative_elbo", "beta": "models.objectives:negative_beta_elbo"},
+    {
+        "elbo": "models.objectives.vae:ELBO",
+        "beta": "models.objectives.vae:BETA",
+        "btc": "models.objectives.vae:BTC",
+        "capacity": "models.objectives.vae:CAPACITY",
+        "free-bits": "models.objectives.vae:FREE_BITS",
+        "iwae": "models.objectives.vae:IWAE",
+        "wae-mmd": "models.objectives.vae:WAE_MMD",
+    },
 )
 ADVERSARIAL_LOSSES: Table["AdversarialLoss"] = Table(
     "adversarial loss",
     {
-        "nonsaturating": "models.objectives:NONSATURATING",
-        "relativistic": "models.objectives:RELATIVISTIC",
+        "nonsaturating": "models.objectives.adversarial:NONSATURATING",
+        "relativistic": "models.objectives.adversarial:RELATIVISTIC",
+        "minmax": "models.objectives.adversarial:MINMAX",
+        "least-squares": "models.objectives.adversarial:LEAST_SQUARES",
+        "hinge": "models.objectives.adversarial:HINGE",
+        "wasserstein": "models.objectives.adversarial:WASSERSTEIN",
     },
 )
-# Which of (real, fake) images are penalised.
-PENALTIES: Table[tuple[bool, bool]] = Table(
+PENALTIES: Table["Penalty | None"] = Table(
     "gradient penalty",
-    {"none": (False, False), "r1": (True, False), "r2": (False, True), "r1r2": (True, True)},
+    {
+        "none": None,
+        "r1": "models.objectives.penalties:R1",
+        "r2": "models.objectives.penalties:R2",
+        "r1r2": "models.objectives.penalties:R1R2",
+        "gp": "models.objectives.penalties:GP",
+    },
+)
+OPTIMIZERS: Table["OptimizerOf"] = Table(
+    "optimizer", {"adam": "models.training.optimizers:adam", "sgd": "models.training.optimizers:sgd"}
 )
 AUGMENTATIONS: Table["Augmentation"] = Table(
     "augmentation",
     {
-        "color": "models.objectives:augment_color",
-        "translation": "models.objectives:augment_translation",
-        "cutout": "models.objectives:augment_cutout",
+        "color": "models.objectives.augmentation:color",
+        "translation": "models.objectives.augmentation:translation",
+        "cutout": "models.objectives.augmentation:cutout",
     },
 )
 # Ways from key point to key point; those that have to prepare something are generators.
@@ -56,5 +81,6 @@ OPTIONS: Mapping[str, Table[Any]] = {
     "objective": VAE_OBJECTIVES,
     "loss": ADVERSARIAL_LOSSES,
     "penalty": PENALTIES,
+    "optimizer": OPTIMIZERS,
     "augment": AUGMENTATIONS,
 }

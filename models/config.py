@@ -2,7 +2,7 @@
 
 import math
 import re
-from typing import Annotated, Any, Literal, Self, cast
+from typing import Annotated, Any, ClassVar, Literal, Self, cast
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -73,7 +73,24 @@ class AutoencoderConfig(GeneratorConfig):
         return "logits" if self.likelihood == "bernoulli" else "pixels"
 
 
-class GanConfig(GeneratorConfig):
+def _number(value: object) -> object:
+    """Read a number given as text, as `--set` gives it."""
+    return int(value) if isinstance(value, str) and value.isdecimal() else value
+
+
+Packing = Annotated[Literal[1, 2, 4], BeforeValidator(_number)]
+
+
+class DiscriminatorConfig(GeneratorConfig):
+    """A model with a discriminator."""
+
+    packing: Packing = Field(default=1, description="Images that the discriminator judges together")
+    spectral_norm: bool = Field(
+        default=False, description="Keep the discriminator's layers from amplifying anything more than once"
+    )
+
+
+class GanConfig(DiscriminatorConfig):
     """A GAN, conditional (`cgan`) or not."""
 
     family: Literal["gan", "cgan"] = "gan"  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -82,6 +99,14 @@ class GanConfig(GeneratorConfig):
         default="pixels",
         description="What the generator puts out: pixels or, squashed by a sigmoid, their logits",
     )
+
+
+class VaeGanConfig(DiscriminatorConfig):
+    """A VAE whose decoder answers to a discriminator."""
+
+    family: Literal["vaegan"] = "vaegan"  # pyright: ignore[reportIncompatibleVariableOverride]
+    latent_dim: int = Field(default=64, ge=1, le=1024, description="Dimensions of the latent space")
+    likelihood: ClassVar[str] = "gaussian-optimal"
 
 
 class Head(Value):
@@ -132,25 +157,69 @@ class TrainingConfig(Value):
     )
 
 
+# The objective that an option is for, if none is named.
+_OBJECTIVE_OF = {
+    "beta": "beta",
+    "capacity": "capacity",
+    "free_bits": "free-bits",
+    "importance_samples": "iwae",
+    "mmd_weight": "wae-mmd",
+}
+
+
 class AutoencoderTraining(TrainingConfig):
     """How an autoencoder is trained."""
 
     batch_size: int = Field(default=128, ge=2, le=4096, description="Images a step")
     objective: str = Field(default="elbo", description="What is minimised")
     beta: float = Field(
-        default=4.0, ge=0, le=1000, description="Weight of the KL term, where the objective is beta"
+        default=4.0,
+        ge=0,
+        le=1000,
+        description="Weight of the KL term, where the objective is beta; of the total correlation, where it is btc",
     )
     warmup: float = Field(
         default=0.05, ge=0, le=1, description="Share of the training over which the KL term fades in"
     )
+    binarise: bool = Field(
+        default=False,
+        description="Learn from black and white images, each pixel drawn once by its grey value",
+    )
+    capacity: float = Field(
+        default=25.0,
+        ge=0,
+        le=1000,
+        description="Nats of the KL term at the end, where the objective is capacity",
+    )
+    capacity_weight: float = Field(
+        default=1000.0, ge=0, le=1e6, description="What a nat away from the capacity costs"
+    )
+    capacity_ramp: float = Field(
+        default=0.8, gt=0, le=1, description="Share of the training over which the capacity grows from zero"
+    )
+    free_bits: float = Field(
+        default=0.25,
+        ge=0,
+        le=100,
+        description="Nats that each dimension uses at no cost, where the objective is free-bits",
+    )
+    importance_samples: int = Field(
+        default=8, ge=1, le=1000, description="Samples of each posterior, where the objective is iwae"
+    )
+    mmd_weight: float = Field(
+        default=100.0,
+        ge=0,
+        le=1e6,
+        description="Weight of the codes' distance from the prior, where the objective is wae-mmd",
+    )
 
     @model_validator(mode="before")
     @classmethod
-    def _beta_means_beta(cls, data: Any) -> Any:
+    def _option_means_objective(cls, data: Any) -> Any:
         # Who sets beta wants it to count: alone it would be ignored by the plain ELBO.
-        if isinstance(data, dict) and "beta" in data and "objective" not in data:
-            return {**cast(dict[str, Any], data), "objective": "beta"}
-        return cast(Any, data)
+        given = cast(dict[str, Any], data) if isinstance(data, dict) else {}
+        meant = [objective for option, objective in _OBJECTIVE_OF.items() if option in given]
+        return {**given, "objective": meant[0]} if meant and "objective" not in given else cast(Any, data)
 
 
 class GanTraining(TrainingConfig):
@@ -158,14 +227,17 @@ class GanTraining(TrainingConfig):
 
     batch_size: int = Field(default=32, ge=2, le=4096, description="Images a step")
     learning_rate: float = Field(default=6e-4, gt=0, le=1, description="Adam's step size at the start")
-    beta1: float = Field(default=0.0, ge=0, lt=1, description="Adam's first decay rate")
+    beta1: float = Field(default=0.0, ge=0, lt=1, description="Adam's first decay rate; SGD's momentum")
     beta2: float = Field(default=0.99, gt=0, lt=1, description="Adam's second decay rate")
     loss: str = Field(default="relativistic", description="What generator and discriminator play for")
     penalty: str = Field(
-        default="r1r2", description="Zero-centred gradient penalty on real (r1) and fake (r2) images"
+        default="r1r2",
+        description="Gradient penalty: zero-centred on real (r1), fake (r2) or both; one-centred between them (gp)",
     )
     gamma: float | None = Field(
-        default=None, ge=0, description="Weight of the penalty; none: 1 for each 1,024 pixel values"
+        default=None,
+        ge=0,
+        description="Weight of the penalty; none: 1 for each 1,024 pixel values, or 10 where it is gp",
     )
     final_gamma: float = Field(
         default=0.3, gt=0, le=1, description="Share of gamma that is left at the end (geometric)"
@@ -174,10 +246,35 @@ class GanTraining(TrainingConfig):
         default=4, ge=1, le=64, description="Steps between penalties, weighted accordingly"
     )
     penalty_dense_steps: int = Field(default=300, ge=0, description="Steps at the start with a penalty each")
+    optimizer: str = Field(default="adam", description="How the networks follow their gradients")
+    weight_decay: float = Field(
+        default=0.0, ge=0, le=1, description="Weight decay: Adam's is decoupled, SGD's is not"
+    )
+    discriminator_rate: float = Field(
+        default=1.0, gt=0, le=100, description="Learning rate of the discriminator over that of the generator"
+    )
+    critic_steps: int = Field(
+        default=1, ge=1, le=100, description="Steps of the discriminator for each of the generator"
+    )
     head_start: int = Field(
         default=0, ge=0, description="Steps at the start in which only the discriminator learns"
     )
     augment: Names = Field(default=(), description="DiffAugment operations on what the discriminator sees")
+
+
+class VaeGanTraining(GanTraining):
+    """How a VAE-GAN is trained."""
+
+    beta: float = Field(default=1.0, ge=0, le=1000, description="Weight of the KL term")
+    warmup: float = Field(
+        default=0.05, ge=0, le=1, description="Share of the training over which the KL term fades in"
+    )
+    feature_weight: float = Field(
+        default=1.0,
+        ge=0,
+        le=1000,
+        description="What the decoder gives for likeness in the discriminator's features, next to deceiving it",
+    )
 
 
 class ClassifierTraining(TrainingConfig):

@@ -92,12 +92,22 @@ class Posterior:
         noise = torch.randn(self.mean.shape, generator=rng, device=self.mean.device)
         return self.mean + torch.exp(0.5 * self.logvar) * noise
 
+    def log_prob(self, z: Float[Tensor, "*samples batch dim"]) -> Float[Tensor, "*samples batch dim"]:
+        """Return the log density of latents in each dimension, in nats."""
+        return log_normal(z, self.mean, self.logvar)
+
     def kl(self) -> Float[Tensor, "batch dim"]:
         """Return KL(q(z|x) || N(0, 1)) for each image and dimension, in nats, shape (B, D).
 
         Kingma & Welling (2013), arXiv:1312.6114, appendix B.
         """
         return 0.5 * (self.mean.square() + self.logvar.exp() - 1 - self.logvar)
+
+
+def log_normal(z: Tensor, mean: Tensor | float = 0.0, logvar: Tensor | float = 0.0) -> Tensor:
+    """Return the log density of N(mean, exp(logvar)) at each element of z, in nats; of N(0, 1) by default."""
+    logvar = torch.as_tensor(logvar, device=z.device)
+    return -0.5 * ((z - mean).square() * torch.exp(-logvar) + logvar + math.log(2 * math.pi))
 
 
 @runtime_checkable
@@ -108,6 +118,37 @@ class Encodes(Protocol):
         self, x: Float[Tensor, "batch channels height width"], labels: Int[Tensor, " batch"] | None = None
     ) -> Posterior:
         """Return q(z|x) for images in [-1, 1]."""
+        ...
+
+
+@runtime_checkable
+class Explains(Protocol):
+    """Gives images a density p(x) by p(x|z) p(z), and guesses which codes explain one."""
+
+    @property
+    def binary(self) -> bool:
+        """Whether it is a density of black and white pixels."""
+        ...
+
+    def posterior(
+        self, x: Float[Tensor, "batch channels height width"], labels: Int[Tensor, " batch"] | None
+    ) -> Posterior:
+        """Return q(z|x) over codes for images in [-1, 1]."""
+        ...
+
+    def log_likelihood(
+        self,
+        x: Float[Tensor, "batch channels height width"],
+        codes: Float[Tensor, "samples batch dim"],
+        labels: Int[Tensor, " batch"] | None,
+    ) -> Float[Tensor, "samples batch"]:
+        """Return log p(x|z) of images for several codes each, in nats."""
+        ...
+
+    def log_prior(
+        self, codes: Float[Tensor, "samples batch dim"], labels: Int[Tensor, " batch"] | None
+    ) -> Float[Tensor, "samples batch"]:
+        """Return log p(z) of codes, in nats."""
         ...
 
 

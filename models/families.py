@@ -16,6 +16,8 @@ from models.config import (
     GanTraining,
     ModelConfig,
     TrainingConfig,
+    VaeGanConfig,
+    VaeGanTraining,
 )
 from models.errors import UserError
 from models.foreign.configs import LayersConfig, OnnxConfig
@@ -102,6 +104,10 @@ FAMILIES = Table[Family](
         "cgan": Family(
             "Conditional GAN", GanConfig, GanTraining, "models.gan:Gan", "models.gan:GanRecipe",
             frozenset({"decode", "score", "label"}), _GAN_PRESETS, True,
+        ),
+        "vaegan": Family(
+            "VAE-GAN", VaeGanConfig, VaeGanTraining, "models.vaegan:VaeGan", "models.vaegan:VaeGanRecipe",
+            frozenset({"decode", "encode", "score"}), _GAN_PRESETS,
         ),
         "classifier": Family(
             "Classifier", ClassifierConfig, ClassifierTraining, "models.classifier:Classifier",

@@ -1,4 +1,4 @@
-"""The two networks that all families share: latents to images, and images to features.
+"""The networks that families share: latents to images, images to features, images to a verdict.
 
 No normalisation layers: they tie the images of a batch together, and gradient penalties do not go with that
 (Huang et al., 2024, arXiv:2501.05441, section 3). He initialisation keeps the scale of activations instead.
@@ -10,8 +10,9 @@ from collections.abc import Callable
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
 
-from models.config import GeneratorConfig, ModelConfig
+from models.config import DiscriminatorConfig, GeneratorConfig, ModelConfig
 
 SLOPE = 0.2  # of the leaky ReLU, as in DCGAN (Radford et al., 2015, arXiv:1511.06434)
 _BASE = 4  # height and width of the smallest feature map
@@ -84,6 +85,58 @@ class Encoder(nn.Module):
     def forward(self, x: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch features"]:
         """Map images to features."""
         return self.net(x)
+
+
+class Discriminator(nn.Module):
+    """Images to one logit each; a label enters by projection (Miyato & Koyama, 2018, arXiv:1802.05637).
+
+    With `packing`, m neighbours of a batch are judged together, one above the other as channels: a generator that
+    makes the same picture over and over gives itself away (Lin et al., 2018, arXiv:1712.04086, section 3). Their
+    labels enter by the mean of their embeddings.
+
+    With `spectral_norm`, every layer is divided by its largest singular value, which one power iteration a step
+    follows (Miyato et al., 2018, arXiv:1802.05957, algorithm 1).
+    """
+
+    def __init__(self, config: DiscriminatorConfig) -> None:
+        super().__init__()
+        self.packing = config.packing
+        packed = config.model_copy(update={"channels": config.channels * config.packing})
+        self.features = Encoder(packed)
+        self.logit = initialise(nn.Linear(self.features.out_features, 1))
+        self.label = nn.Embedding(config.classes, self.features.out_features) if config.classes else None
+        if self.label is not None:
+            nn.init.normal_(self.label.weight, std=self.features.out_features**-0.5)
+        if config.spectral_norm:
+            for layer in [m for m in self.modules() if isinstance(m, nn.Linear | nn.Conv2d | nn.Embedding)]:
+                spectral_norm(layer)
+
+    def pack(
+        self, x: Float[Tensor, "batch channels height width"]
+    ) -> Float[Tensor, "packs channels height width"]:
+        """Lay neighbours that are judged together over each other, shape (B / m, m C, H, W)."""
+        return x if self.packing == 1 else x.reshape(-1, self.packing * x.shape[1], *x.shape[2:])
+
+    def forward(
+        self, x: Float[Tensor, "batch channels height width"], labels: Int[Tensor, " batch"] | None = None
+    ) -> Float[Tensor, " packs"]:
+        """Return logits, shape (B,), or (B / m,) where m images are judged together."""
+        h = self.features(self.pack(x))
+        logits = self.logit(h)[:, 0]
+        if self.label is not None:
+            if labels is None:
+                raise ValueError("a conditional discriminator needs labels")
+            embedded = self.label(labels)
+            embedded = embedded if self.packing == 1 else embedded.view(len(h), self.packing, -1).mean(1)
+            logits = logits + (embedded * h).sum(1)
+        return logits
+
+    def score(
+        self, x: Float[Tensor, "batch channels height width"], labels: Int[Tensor, " batch"] | None = None
+    ) -> Float[Tensor, " batch"]:
+        """Return one logit for each image, which is shown with copies of itself where several are judged together."""
+        repeated = None if labels is None else labels.repeat_interleave(self.packing)
+        return self(x.repeat_interleave(self.packing, 0), repeated)
 
 
 def _conv_decoder(config: GeneratorConfig, latent_dim: int) -> tuple[nn.Linear, nn.Sequential]:

@@ -19,14 +19,17 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from models import objectives
 from models.choices import LIKELIHOODS, VAE_OBJECTIVES
-from models.config import AutoencoderConfig, AutoencoderTraining
-from models.core import LatentModel, Posterior
+from models.config import AutoencoderConfig, AutoencoderTraining, VaeGanConfig
+from models.core import LatentModel, Posterior, log_normal
 from models.datasets import ImageData
+from models.datasets.binary import binarised
+from models.latent import generator
 from models.metrics.latent import active_units
 from models.metrics.reconstruction import psnr
 from models.networks import Decoder, Encoder
+from models.objectives.likelihoods import Likelihood, decoder_mean
+from models.objectives.vae import RECONSTRUCTION, Draws
 from models.training.recipe import Batch, Ema, Recipe
 
 _LOGVAR_RANGE = (-16.0, 8.0)  # keeps exp() finite while the encoder is still wild
@@ -39,11 +42,11 @@ class Autoencoder(LatentModel):
     latent_scale: Tensor
     aggregate_covariance: Tensor
 
-    def __init__(self, config: AutoencoderConfig) -> None:
+    def __init__(self, config: AutoencoderConfig | VaeGanConfig) -> None:
         super().__init__(config)
         self.likelihood = config.likelihood
         self.stochastic = config.family != "ae"
-        self.fitted = config.family != "vae"  # whether latents are mapped to codes
+        self.fitted = config.classes > 0 or not self.stochastic  # whether latents are mapped to codes
         kinds = (config.classes,) if config.classes else ()
         self.encoder = Encoder(config)
         self.label = nn.Embedding(config.classes, self.encoder.out_features) if config.classes else None
@@ -88,9 +91,7 @@ class Autoencoder(LatentModel):
         q = self.posterior(x, labels)
         if not self.fitted:
             return q
-        solve = cast(Callable[..., Tensor], torch.linalg.solve_triangular)  # pyright: ignore[reportUnknownMemberType]
-        inverse = solve(self.latent_scale, torch.eye(self.latent_dim, device=x.device), upper=False)
-        mean, inverse = self._of_class(self.latent_mean, labels), self._of_class(inverse, labels)
+        mean, inverse = self._whitener(labels)
         variance = inverse.square() @ q.logvar.exp()[:, :, None]
         return Posterior((inverse @ (q.mean - mean)[:, :, None])[:, :, 0], variance[:, :, 0].log())
 
@@ -103,6 +104,13 @@ class Autoencoder(LatentModel):
         mean, scale = self._of_class(self.latent_mean, labels), self._of_class(self.latent_scale, labels)
         return mean + (scale @ z[:, :, None])[:, :, 0]
 
+    def _whitener(self, labels: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Return the mean of codes and the inverse of their scale, of each image's class where there are classes."""
+        solve = cast(Callable[..., Tensor], torch.linalg.solve_triangular)  # pyright: ignore[reportUnknownMemberType]
+        eye = torch.eye(self.latent_dim, device=self.latent_scale.device)
+        inverse = solve(self.latent_scale, eye, upper=False)
+        return self._of_class(self.latent_mean, labels), self._of_class(inverse, labels)
+
     def _of_class(self, table: Tensor, labels: Tensor | None) -> Tensor:
         """Return what a table has for each image's class; of an unconditional model, the table."""
         if not self.classes:
@@ -111,11 +119,40 @@ class Autoencoder(LatentModel):
             raise ValueError("a conditional model needs labels")
         return table[labels]
 
+    @property
+    def binary(self) -> bool:
+        """Whether p(x|z) is that of black and white pixels."""
+        return self.likelihood == "bernoulli"
+
+    def log_likelihood(
+        self,
+        x: Float[Tensor, "batch channels height width"],
+        codes: Float[Tensor, "samples batch dim"],
+        labels: Int[Tensor, " batch"] | None,
+    ) -> Float[Tensor, "samples batch"]:
+        """Return log p(x|z) of images for several codes each, in nats."""
+        likelihood = LIKELIHOODS["bernoulli" if self.binary else "gaussian"]
+        return -compared(likelihood, self.outputs(codes, labels), x, self.log_sigma)
+
+    def log_prior(
+        self, codes: Float[Tensor, "samples batch dim"], labels: Int[Tensor, " batch"] | None
+    ) -> Float[Tensor, "samples batch"]:
+        """Return log p(z) of codes, in nats: of N(0, I), or of what it is mapped to (of each class)."""
+        if not self.fitted:
+            return log_normal(codes).sum(-1)
+        mean, inverse = self._whitener(labels)
+        z = (inverse @ (codes - mean)[..., None])[..., 0]
+        return log_normal(z).sum(-1) + inverse.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+
+    def outputs(self, codes: Tensor, labels: Tensor | None) -> Tensor:
+        """Decode several codes of each image, shape (K, B, D), to (K B, C, H, W)."""
+        return self.decoder(codes.flatten(0, 1), None if labels is None else labels.repeat(len(codes)))
+
     def decode(
         self, z: Float[Tensor, "batch dim"], labels: Int[Tensor, " batch"] | None = None
     ) -> Float[Tensor, "batch channels height width"]:
         """Return the mean of p(x|z) in [-1, 1]."""
-        return objectives.decoder_mean(self.likelihood, self.decoder(self.codes(z, labels), labels))
+        return decoder_mean(self.likelihood, self.decoder(self.codes(z, labels), labels))
 
     def network(self) -> Decoder | None:
         """Return the decoder, with the map from latents to codes in its first layer.
@@ -143,10 +180,20 @@ class Autoencoder(LatentModel):
         return self.decoder.hidden(self.codes(z, labels), labels)
 
 
+def compared(likelihood: Likelihood, output: Tensor, x: Tensor, log_sigma: Tensor) -> Tensor:
+    """Return -log p(x|z) of B images for K outputs of a decoder each, (K B, C, H, W), in nats, shape (K, B)."""
+    count = len(output) // len(x)
+    repeated = x.expand(count, *x.shape).flatten(0, 1)
+    return likelihood(output, repeated, log_sigma).view(count, -1)
+
+
 class AutoencoderRecipe(Recipe):
     """Minimise reconstruction error plus, for a VAE, the KL divergence to the prior."""
 
-    live = Recipe.live | {"beta", "warmup"}
+    live = Recipe.live | {
+        "beta", "warmup", "capacity", "capacity_weight", "capacity_ramp", "free_bits", "importance_samples",
+        "mmd_weight",
+    }  # fmt: skip
     config: AutoencoderTraining
 
     def __init__(self, model: AutoencoderConfig, config: AutoencoderTraining, device: torch.device) -> None:
@@ -154,7 +201,7 @@ class AutoencoderRecipe(Recipe):
         self.model = cast(Autoencoder, self.place(Autoencoder(model)))
         self.ema = Ema(self.place(Autoencoder(model)), self.model, config.ema_images)
         self.likelihood = LIKELIHOODS[model.likelihood]
-        self.objective = VAE_OBJECTIVES[config.objective]
+        self.objective = VAE_OBJECTIVES[config.objective] if self.model.stochastic else RECONSTRUCTION
         self.modules = {"model": self.model, "average": self.ema.average}
         self.optimizers = {
             "model": torch.optim.Adam(self.model.parameters(), config.learning_rate, fused=True),
@@ -166,28 +213,34 @@ class AutoencoderRecipe(Recipe):
         return cast(Autoencoder, self.ema.average)
 
     def step(self, batch: Batch, progress: float, step: int, rng: torch.Generator) -> Mapping[str, Tensor]:
-        """Take one step on the negative ELBO (or on the likelihood alone, for a plain autoencoder)."""
+        """Take one step on the objective (on the likelihood alone, for a plain autoencoder)."""
         self.set_learning_rate(progress)
+        draws = self.draw(batch, progress, rng)
+        loss = self.objective.loss(draws, self.config)
+        # Likelihoods are sums over pixels: a wild first batch would otherwise throw the weights far away.
+        self.descend("model", loss, clip=1e4)
+        self.ema.update(len(batch.x), (step + 1) * len(batch.x))
+        scalars = {"loss": loss.detach(), "nll": draws.nll.detach().mean()}
+        if self.model.stochastic:
+            scalars["kl"] = draws.posterior.kl().detach().sum(1).mean()
+        return scalars
+
+    def draw(self, batch: Batch, progress: float, rng: torch.Generator) -> Draws:
+        """Encode images, and decode as many samples of each posterior as the objective takes."""
+        count = self.config.importance_samples if self.objective.several else 1
         labels = batch.labels if self.model.classes else None
         with self.autocast():
             posterior = self.model.posterior(batch.x, labels)
-            z = posterior.sample(rng) if self.model.stochastic else posterior.mean
-            output = self.model.decoder(z, labels)
-        nll = self.likelihood(output.float(), batch.x, self.model.log_sigma)
-        scalars = {"nll": nll.detach().mean()}
-        if self.model.stochastic:
-            weight = min(1.0, progress / self.config.warmup) if self.config.warmup else 1.0
-            loss = self.objective(nll, posterior, self.config.beta, weight)
-            scalars["kl"] = posterior.kl().detach().sum(1).mean()
-        else:
-            loss = nll.mean()
-        self.optimizers["model"].zero_grad()
-        loss.backward()  # pyright: ignore[reportUnknownMemberType]
-        # Likelihoods are sums over pixels: a wild first batch would otherwise throw the weights far away.
-        nn.utils.clip_grad_norm_(self.model.parameters(), 1e4)
-        self.optimizers["model"].step()
-        self.ema.update(len(batch.x), (step + 1) * len(batch.x))
-        return {"loss": loss.detach(), **scalars}
+            one = [posterior.sample(rng) if self.model.stochastic else posterior.mean for _ in range(count)]
+            z = torch.stack(one)
+            output = self.model.outputs(z, labels)
+        nll = compared(self.likelihood, output.float(), batch.x, self.model.log_sigma)
+        weight = min(1.0, progress / self.config.warmup) if self.config.warmup else 1.0
+        return Draws(posterior, z, nll, batch.population, progress, weight, rng)
+
+    def prepare(self, data: ImageData) -> ImageData:
+        """Return the images, binarised if so configured."""
+        return binarised(data) if self.config.binarise else data
 
     @torch.no_grad()
     def preview(self, z: Tensor, labels: Tensor | None) -> Tensor:
@@ -196,40 +249,66 @@ class AutoencoderRecipe(Recipe):
 
     @torch.no_grad()
     def validate(self, data: ImageData) -> Mapping[str, float]:
-        """Measure PSNR of reconstructions (posterior mean) and, for a VAE, the ELBO's terms and active units."""
-        x = data.floats(slice(0, 2000), self.device)
-        labels = data.labels_at(slice(0, 2000), self.device) if self.model.classes else None
-        q = self.average.posterior(x, labels)
-        output = self.average.decoder(q.mean, labels)
-        result = {"psnr_db": float(psnr(objectives.decoder_mean(self.model.likelihood, output), x).mean())}
-        if self.model.stochastic:
-            result["kl_nats"] = float(q.kl().sum(1).mean())
-            result["active_units"] = float(active_units(q.mean))
-        return result
+        """Measure PSNR of reconstructions (posterior mean) and, for a VAE, the KL term and active units."""
+        return validated(self.average, data, self.device)
 
     @torch.no_grad()
     def export(self, data: ImageData) -> Autoencoder:
         """Return the averaged model, with what is fitted to its codes of training images."""
         model = Autoencoder(cast(AutoencoderConfig, self.model.config))
         model.load_state_dict(self.average.state_dict())
-        model = model.eval().requires_grad_(False)
-        chunks = [slice(start, start + 500) for start in range(0, min(len(data), 10_000), 500)]
-        labels = [data.labels_at(chunk, "cpu") if model.classes else None for chunk in chunks]
-        found = [model.posterior(data.floats(c), y) for c, y in zip(chunks, labels, strict=True)]
-        q = Posterior(torch.cat([one.mean for one in found]), torch.cat([one.logvar for one in found]))
-        classes = torch.cat([y for y in labels if y is not None]) if model.classes else None
-        if model.fitted:
-            _fit(model, q, classes)
-        if model.stochastic:
-            means = q.mean
-            if model.fitted:
-                latents = [model.encode(data.floats(c), y).mean for c, y in zip(chunks, labels, strict=True)]
-                means = torch.cat(latents)
-            model.aggregate_covariance.copy_(_covariance(means))
+        fit(model.eval().requires_grad_(False), data)
         return model
 
 
-def _fit(model: Autoencoder, q: Posterior, labels: Tensor | None) -> None:
+def validated(model: Autoencoder, data: ImageData, device: torch.device) -> dict[str, float]:
+    """Return the PSNR of reconstructions (posterior mean) and, for a VAE, the KL term and active units."""
+    x = data.floats(slice(0, 2000), device)
+    labels = data.labels_at(slice(0, 2000), device) if model.classes else None
+    q = model.posterior(x, labels)
+    output = model.decoder(q.mean, labels)
+    result = {"psnr_db": float(psnr(decoder_mean(model.likelihood, output), x).mean())}
+    if model.stochastic:
+        result["kl_nats"] = float(q.kl().sum(1).mean())
+        result["active_units"] = float(active_units(q.mean))
+    return result
+
+
+def fit(model: Autoencoder, data: ImageData) -> None:
+    """Fit to a trained model what depends on its codes of training images: deviation, map of latents, covariance.
+
+    Args:
+        model: On the CPU, in eval mode; it is changed.
+        data: Training images.
+    """
+    chunks = [slice(start, start + 500) for start in range(0, min(len(data), 10_000), 500)]
+    labels = [data.labels_at(chunk, "cpu") if model.classes else None for chunk in chunks]
+    found = [model.posterior(data.floats(c), y) for c, y in zip(chunks, labels, strict=True)]
+    q = Posterior(torch.cat([one.mean for one in found]), torch.cat([one.logvar for one in found]))
+    classes = torch.cat([y for y in labels if y is not None]) if model.classes else None
+    if model.likelihood == "gaussian-optimal":
+        _fit_sigma(model, q, data, classes)
+    if model.fitted:
+        _fit_map(model, q, classes)
+    if model.stochastic:
+        means = q.mean
+        if model.fitted:
+            latents = [model.encode(data.floats(c), y).mean for c, y in zip(chunks, labels, strict=True)]
+            means = torch.cat(latents)
+        model.aggregate_covariance.copy_(_covariance(means))
+
+
+def _fit_sigma(model: Autoencoder, q: Posterior, data: ImageData, labels: Tensor | None) -> None:
+    """Keep the deviation that is optimal over training images, so that p(x|z) is one density for every image."""
+    codes = q.sample(generator(0)) if model.stochastic else q.mean
+    squares: list[Tensor] = []
+    for some in torch.split(torch.arange(len(codes)), 500):
+        output = model.decoder(codes[some], None if labels is None else labels[some])
+        squares.append((output - data.floats(some)).square().flatten(1).mean(1))
+    model.log_sigma.copy_(0.5 * torch.cat(squares).mean().clamp_min(1e-6).log())
+
+
+def _fit_map(model: Autoencoder, q: Posterior, labels: Tensor | None) -> None:
     """Fit the map from N(0, I) to the codes of each class, by the moments of the average of their posteriors.
 
     Classes with few images lean on the others: their covariance is mixed with that within all classes, which

@@ -8,11 +8,11 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from models import objectives
 from models.choices import ADVERSARIAL_LOSSES, LIKELIHOODS, PENALTIES
 from models.config import AutoencoderTraining, GanTraining
 from models.core import LatentModel
 from models.gan import Gan
+from models.objectives.penalties import Judged
 from models.vae import Autoencoder
 
 
@@ -73,7 +73,8 @@ def gan_step(model: LatentModel, data: Iterator[Tensor], config: GanTraining) ->
         discriminator.parameters(), lr=config.learning_rate, betas=betas
     )
     discriminator_loss, generator_loss = ADVERSARIAL_LOSSES[config.loss]
-    on_real, on_fake = PENALTIES[config.penalty]
+    penalty = PENALTIES[config.penalty]
+    rng = torch.Generator(device=next(gan.parameters()).device)
     taken = 0
 
     def step() -> float:
@@ -83,15 +84,14 @@ def gan_step(model: LatentModel, data: Iterator[Tensor], config: GanTraining) ->
 
         discriminator_optimizer.zero_grad()
         fake = generator(torch.randn(len(real), gan.latent_dim, device=device)).detach()
-        penalised = taken % config.penalty_interval == 0
-        real.requires_grad_(penalised and on_real)
-        fake.requires_grad_(penalised and on_fake)
+        penalised = penalty is not None and taken % config.penalty_interval == 0
+        real.requires_grad_(penalised)
+        fake.requires_grad_(penalised)
         real_logits, fake_logits = discriminator(real), discriminator(fake)
         d_loss = discriminator_loss(real_logits, fake_logits)
-        if penalised and on_real:
-            d_loss = d_loss + config.penalty_interval * objectives.gradient_penalty(real_logits, real).mean()
-        if penalised and on_fake:
-            d_loss = d_loss + config.penalty_interval * objectives.gradient_penalty(fake_logits, fake).mean()
+        if penalty is not None and penalised:
+            judged = Judged(real, fake, real_logits, fake_logits, discriminator, rng)
+            d_loss = d_loss + config.penalty_interval * penalty.value(judged)
         d_loss.backward()
         discriminator_optimizer.step()
 

@@ -10,12 +10,13 @@ from typing import Literal
 
 from models.tables import Table
 
-Need = Literal["decode", "encode", "posterior", "classify", "judge", "classes", "factors"]
+Need = Literal["decode", "encode", "posterior", "density", "classify", "judge", "classes", "factors"]
 
 NEEDS: Mapping[Need, str] = {
     "decode": "a model that generates images",
     "encode": "a model that encodes images",
     "posterior": "a model whose encoder gives a distribution, such as a VAE",
+    "density": "a model that gives images a probability, such as a VAE",
     "classify": "a classifier with the attributes of the data set",
     "judge": "a classifier of the data set to judge the samples",
     "classes": "a data set with classes",
@@ -69,6 +70,16 @@ METRICS = Table[Metric](
             {
                 "kl_nats": "Mean KL divergence of the posterior from the prior (of its class), in nats an image",
                 "active_units": "Dimensions whose posterior mean has a variance above 0.01 over images",
+            },
+        ),
+        "likelihood": Metric(
+            "models.metrics.likelihood:measure", ("encode", "posterior", "density"),
+            "How probable held-out images are, up to 2,000 of them with 50 samples each; compare it only among "
+            "models with the same p(x|z), and not with how samples look.",
+            {
+                "nll_nats": "Mean importance-sampled -log p(x), in nats an image; where pixels are Bernoulli, of "
+                "images binarised once with a fixed seed, where they are Gaussian, a density on [-1, 1]",
+                "negative_elbo_nats": "Mean negative ELBO of the same images: never less, in expectation",
             },
         ),
         "diversity": Metric(

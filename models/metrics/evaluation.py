@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from models.classifier import Classifier, heads_of
-from models.core import Encodes, ImageModel, LatentModel, Posterior, to_pixels
+from models.core import Encodes, Explains, ImageModel, LatentModel, Posterior, to_pixels
 from models.datasets import ImageData
 from models.errors import UserError
 from models.latent import generator
@@ -47,12 +47,16 @@ class Context:
     seed: int = 0
 
     @cached_property
-    def real(self) -> ImageData:
-        """Real images in random order: min(n, len(data)) of them."""
+    def chosen(self) -> Tensor:
+        """Indices of the real images in random order: min(n, len(data)) of them."""
         # Data sets may be sorted by class, and the first n would then show only some of them.
-        order = torch.randperm(len(self.data), generator=generator(self.seed, _PERMUTATION))[: self.n]
-        labels, factors = (None if t is None else t[order] for t in (self.data.labels, self.data.factors))
-        return ImageData(self.data.info, self.data.images[order], labels, factors)
+        return torch.randperm(len(self.data), generator=generator(self.seed, _PERMUTATION))[: self.n]
+
+    @cached_property
+    def real(self) -> ImageData:
+        """The chosen real images."""
+        parts = (None if t is None else t[self.chosen] for t in (self.data.labels, self.data.factors))
+        return ImageData(self.data.info, self.data.images[self.chosen], *parts)
 
     @cached_property
     def samples(self) -> ImageData:
@@ -131,6 +135,7 @@ _HAS: Mapping[Need, Callable[[Context], bool]] = {
     "decode": lambda context: isinstance(context.model, LatentModel),
     "encode": lambda context: isinstance(context.model, Encodes),
     "posterior": lambda context: context.is_stochastic,
+    "density": lambda context: isinstance(context.model, Explains),
     "classify": lambda context: _fits(context.model, context.data),
     "judge": lambda context: context.judge is not None,
     "classes": lambda context: bool(context.data.info.classes) and context.data.labels is not None,

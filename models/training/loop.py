@@ -64,8 +64,8 @@ class Trainer:
         self, recipe: Recipe, data: ImageData, held_out: ImageData, run: Run, budget: Budget, seed: int = 0
     ) -> None:
         self.recipe = recipe
-        self.data = data.to(recipe.device)
-        self.held_out = held_out
+        self.data = recipe.prepare(data).to(recipe.device)
+        self.held_out = recipe.prepare(held_out)
         self.run = run
         self.budget = budget
         self.seed = seed
@@ -94,10 +94,8 @@ class Trainer:
         epoch, position = divmod(self.step, per_epoch)
         index = self._order(epoch)[position * self.batch_size : (position + 1) * self.batch_size]
         x = to_unit(self.data.images[index]).contiguous(memory_format=torch.channels_last)
-        labels, factors = self.data.labels, self.data.factors
-        return Batch(
-            x, None if labels is None else labels[index], None if factors is None else factors[index]
-        )
+        labels, factors = (None if t is None else t[index] for t in (self.data.labels, self.data.factors))
+        return Batch(x, labels, factors, len(self.data))
 
     def advance(self, steps: int = 1) -> Mapping[str, Tensor]:
         """Take some steps (fewer if the budget ends) and return the last one's scalars, still on the device."""

@@ -24,11 +24,13 @@ class Batch:
         x: Shape (B, C, H, W), in [-1, 1].
         labels: Classes (B,), or None where the data have none.
         factors: Known attributes (B, F), or None.
+        population: Images in the training set that these were drawn from.
     """
 
     x: Tensor
     labels: Tensor | None
     factors: Tensor | None
+    population: int
 
 
 class Ema:
@@ -109,6 +111,10 @@ class Recipe(ABC):
             data: Training images, for what is fitted to them afterwards.
         """
 
+    def prepare(self, data: ImageData) -> ImageData:
+        """Return images as this recipe learns from them and validates on them: as they are, by default."""
+        return data
+
     def adopt(self, model: ImageModel) -> None:
         """Begin with the weights of a trained model instead of random ones.
 
@@ -133,9 +139,31 @@ class Recipe(ABC):
         """Follow a cosine from the configured learning rate to its final share."""
         last = self.config.final_learning_rate
         share = last + (1 - last) * 0.5 * (1 + math.cos(math.pi * progress))
-        for optimizer in self.optimizers.values():
+        for name, optimizer in self.optimizers.items():
             for group in optimizer.param_groups:
-                group["lr"] = self.config.learning_rate * share
+                group["lr"] = self.config.learning_rate * share * self.rate(name)
+
+    def rate(self, name: str) -> float:
+        """Return the factor of the learning rate of one of the optimisers."""
+        del name
+        return 1.0
+
+    def descend(self, name: str, loss: Tensor, *, clip: float = math.inf, retain: bool = False) -> None:
+        """Take a step of one of the optimisers on a loss; other weights that it depends on get no gradient.
+
+        Args:
+            name: Of the optimiser.
+            loss: A scalar.
+            clip: Largest norm of the gradient.
+            retain: Keep the graph for another loss that shares it.
+        """
+        optimizer = self.optimizers[name]
+        weights: list[nn.Parameter] = [p for group in optimizer.param_groups for p in group["params"]]
+        optimizer.zero_grad()
+        loss.backward(inputs=weights, retain_graph=retain)  # pyright: ignore[reportUnknownMemberType]
+        if clip < math.inf:
+            nn.utils.clip_grad_norm_(weights, clip)
+        optimizer.step()
 
     def autocast(self) -> torch.autocast:
         """Return the mixed-precision context: bf16 where the device computes it faster than fp32."""

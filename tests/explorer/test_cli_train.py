@@ -77,7 +77,7 @@ def test_resume_goes_on(run: Run) -> None:
         (("--set", "widht=8"), ("no option 'widht'", "Did you mean 'width'?")),
         (("--set", "width=eight"), ("width", "integer")),
         (("--set", "augment=colour"), ("no augmentation 'colour'", "Did you mean 'color'?")),
-        (("--set", "loss=hinge"), ("no adversarial loss 'hinge'",)),
+        (("--set", "loss=hing"), ("no adversarial loss 'hing'", "Did you mean 'hinge'?")),
         (("--set", "gamma=-1"), ("gamma",)),
         (("--budget", "0s"), ("'0s'", "above zero")),
         (("--budget", "0-steps"), ("'0-steps'", "above zero")),

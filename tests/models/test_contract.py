@@ -1,17 +1,25 @@
 """One contract for every family, network, size and number of channels."""
 
 import itertools
+import sys
+import types
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import torch
+from torch import Tensor, nn
 
 from models import checkpoints
 from models.catalog import Card, CheckpointConfig
-from models.config import ClassifierConfig, GeneratorConfig, Head, ModelConfig
+from models.config import Budget, ClassifierConfig, GeneratorConfig, Head, ModelConfig, TrainingConfig
 from models.core import Classifies, Encodes, Features, ImageModel, LatentModel, Scores
-from models.families import FAMILIES
+from models.datasets import ImageData, load
+from models.families import FAMILIES, Family, Preset, options
 from models.latent import prior
+from models.training import session
+from models.training.recipe import Batch, Recipe
 
 SIZES, CHANNELS, NETWORKS = (16, 32, 64), (1, 3), ("mlp", "conv")
 CASES = [
@@ -160,3 +168,86 @@ def test_a_plain_autoencoder_whitens_its_codes() -> None:
     with torch.no_grad():
         z = model.encode(x).mean
         torch.testing.assert_close(model.codes(z), model.posterior(x, None).mean)
+
+
+# A family of one's own -------------------------------------------------------------------------------------
+
+
+class ToyConfig(GeneratorConfig):
+    family: Literal["toy"] = "toy"  # pyright: ignore[reportIncompatibleVariableOverride]
+    loudness: float = 1.0
+
+
+class Toy(LatentModel):
+    """A linear decoder."""
+
+    def __init__(self, config: ToyConfig) -> None:
+        super().__init__(config)
+        self.first = nn.Linear(config.latent_dim, 8)
+        self.rest = nn.Linear(8, config.channels * config.size**2)
+        self.loudness = config.loudness
+
+    def decode(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        x = self.rest(self.hidden(z)).view(-1, *self.sample_shape)
+        return (self.loudness * x).clamp(-1, 1)
+
+    def first_layer(self) -> Tensor:
+        return self.first.weight
+
+    def hidden(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        return self.first(z).tanh()
+
+    def score(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
+        return (x.flatten(1) @ self.rest.weight).sum(1)
+
+
+class ToyRecipe(Recipe):
+    """Learns the mean image."""
+
+    def __init__(self, model: ToyConfig, config: TrainingConfig, device: torch.device) -> None:
+        super().__init__(config, device)
+        self.model = Toy(model).to(device)
+        self.modules = {"model": self.model}
+        self.optimizers = {"model": torch.optim.SGD(self.model.parameters(), config.learning_rate)}
+
+    def step(self, batch: Batch, progress: float, step: int, rng: torch.Generator) -> Mapping[str, Tensor]:
+        self.set_learning_rate(progress)
+        z = torch.randn(len(batch.x), self.model.latent_dim, generator=rng, device=self.device)
+        loss = (self.model.decode(z) - batch.x).square().mean()
+        self.descend("model", loss)
+        return {"loss": loss.detach()}
+
+    @torch.no_grad()
+    def preview(self, z: Tensor, labels: Tensor | None) -> Tensor:
+        return self.model.decode(z)
+
+    def validate(self, data: ImageData) -> Mapping[str, float]:
+        return {"mean": float(data.floats(slice(0, 10)).mean())}
+
+    def export(self, data: ImageData) -> Toy:
+        return self.model.cpu().eval().requires_grad_(False)
+
+
+def test_a_new_family_is_one_line_in_one_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = types.ModuleType("toy")
+    module.__dict__.update(Toy=Toy, ToyRecipe=ToyRecipe)
+    monkeypatch.setitem(sys.modules, "toy", module)
+    capabilities, presets = frozenset({"decode", "score"}), {"quick": Preset("4-steps")}
+    line = Family("Toy", ToyConfig, TrainingConfig, "toy:Toy", "toy:ToyRecipe", capabilities, presets)
+    monkeypatch.setitem(FAMILIES._entries, "toy", line)
+
+    test_shapes_ranges_and_gradients("toy", 32, 3, "conv")
+    test_capabilities_are_what_the_family_says("toy", "conv")
+    test_same_seed_same_weights_and_save_load_equality("toy", 16, 1, "conv", tmp_path / "contract")
+    test_any_latent_dimension("toy", 2)
+    assert {"loudness", "learning_rate", "width"} <= set(options("toy"))
+    config = session.configure("digits", "toy", options={"loudness": "0.5"}, where="cpu")
+    assert config.budget == Budget(steps=4)
+    data = load("digits", "train"), load("digits", "test")
+    outcome = session.train(session.new_run(config, tmp_path / "run"), data=data)
+    assert outcome.steps == 4 and (outcome.checkpoint / "sheet.png").is_file()
+    info = checkpoints.read(outcome.checkpoint)
+    assert info.can("score") and not info.can("encode")
+    assert "--model toy" in info.card.command and "loudness=0.5" in info.card.command
+    loaded = checkpoints.load(info)
+    assert isinstance(loaded, Toy) and loaded.loudness == 0.5

@@ -277,6 +277,7 @@ JUDGED = {"feature_distance_ratio", "classes_covered", "smallest_class_share"} |
 }
 PAIRS = {"psnr_db", "ssim", "reconstruction_sharpness_ratio"}
 LATENT = {"kl_nats", "active_units"}
+LIKELIHOOD = {"nll_nats", "negative_elbo_nats"}
 AGREEMENT = {"label_agreement", "label_agreement_real"}
 
 
@@ -287,8 +288,8 @@ AGREEMENT = {"label_agreement", "label_agreement_real"}
         ("gan", True, SAMPLES | JUDGED),
         ("cgan", True, SAMPLES | JUDGED | AGREEMENT),
         ("ae", False, SAMPLES | PAIRS),
-        ("vae", False, SAMPLES | PAIRS | LATENT),
-        ("cvae", True, SAMPLES | PAIRS | LATENT | JUDGED | AGREEMENT),
+        ("vae", False, SAMPLES | PAIRS | LATENT | LIKELIHOOD),
+        ("cvae", True, SAMPLES | PAIRS | LATENT | LIKELIHOOD | JUDGED | AGREEMENT),
         ("classifier", False, {"accuracy"}),
     ],
 )

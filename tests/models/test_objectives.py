@@ -1,4 +1,4 @@
-"""Objectives against closed forms: likelihoods, KL, adversarial losses, penalties, augmentation."""
+"""Objectives against closed forms: likelihoods, augmentation; and the tables."""
 
 import math
 from collections.abc import Callable
@@ -8,17 +8,13 @@ import torch
 from torch import Tensor, distributions
 from torch.nn import functional as F
 
-from models import choices, objectives
-from models.core import Posterior
+from models import choices
 from models.errors import UserError
+from models.objectives import augmentation, likelihoods
 
 
 def normal(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
-
-
-def posterior(*shape: int) -> Posterior:
-    return Posterior(normal(*shape), 0.5 * normal(*shape, seed=1) - 1)
 
 
 # Likelihoods -----------------------------------------------------------------------------------------------
@@ -27,27 +23,27 @@ def posterior(*shape: int) -> Posterior:
 def test_bernoulli_is_the_negative_log_likelihood_of_pixels_in_0_1() -> None:
     logits, x = normal(4, 1, 3, 3), normal(4, 1, 3, 3, seed=1).sign()
     expected = -distributions.Bernoulli(logits=logits).log_prob((x + 1) / 2).flatten(1).sum(1)
-    assert torch.allclose(objectives.bernoulli(logits, x, torch.zeros(())), expected)
+    assert torch.allclose(likelihoods.bernoulli(logits, x, torch.zeros(())), expected)
 
 
 def test_gaussian_is_the_negative_log_density() -> None:
     output, x, log_sigma = normal(4, 3, 5, 5), normal(4, 3, 5, 5, seed=1), torch.tensor(-0.7)
     expected = -distributions.Normal(output, log_sigma.exp()).log_prob(x).flatten(1).sum(1)
-    assert torch.allclose(objectives.gaussian(output, x, log_sigma), expected, rtol=1e-5)
+    assert torch.allclose(likelihoods.gaussian(output, x, log_sigma), expected, rtol=1e-5)
 
 
 def test_the_optimal_variance_is_that_which_minimises_the_gaussian() -> None:
     output, x = normal(4, 3, 5, 5), normal(4, 3, 5, 5, seed=1)
-    best = objectives.gaussian_optimal(output, x, torch.zeros(())).mean()
+    best = likelihoods.gaussian_optimal(output, x, torch.zeros(())).mean()
     log_sigma = 0.5 * (output - x).square().mean().log()
-    assert torch.allclose(best, objectives.gaussian(output, x, log_sigma).mean())
+    assert torch.allclose(best, likelihoods.gaussian(output, x, log_sigma).mean())
     for change in (-0.05, 0.05):
-        assert best < objectives.gaussian(output, x, log_sigma + change).mean()
+        assert best < likelihoods.gaussian(output, x, log_sigma + change).mean()
 
 
 def test_the_optimal_variance_is_finite_for_a_perfect_output() -> None:
     x = normal(2, 1, 4, 4)
-    assert torch.isfinite(objectives.gaussian_optimal(x, x, torch.zeros(()))).all()
+    assert torch.isfinite(likelihoods.gaussian_optimal(x, x, torch.zeros(()))).all()
 
 
 @pytest.mark.parametrize("name", choices.LIKELIHOODS)
@@ -57,7 +53,7 @@ def test_likelihoods_have_a_gradient_and_their_mean_is_an_image(name: str) -> No
     assert output.grad is not None
     assert torch.isfinite(output.grad).all()
     assert float(output.grad.norm()) > 0
-    mean = objectives.decoder_mean(name, 5 * output.detach())
+    mean = likelihoods.decoder_mean(name, 5 * output.detach())
     assert float(mean.min()) >= -1
     assert float(mean.max()) <= 1
 
@@ -65,114 +61,7 @@ def test_likelihoods_have_a_gradient_and_their_mean_is_an_image(name: str) -> No
 def test_the_mean_of_a_bernoulli_is_its_probability() -> None:
     logits = torch.tensor([-50.0, 0.0, math.log(3), 50.0])
     expected = torch.tensor([-1.0, 0.0, 0.5, 1.0])
-    assert torch.allclose(objectives.decoder_mean("bernoulli", logits), expected, atol=1e-6)
-
-
-# ELBO ------------------------------------------------------------------------------------------------------
-
-
-def test_kl_is_that_of_two_gaussians() -> None:
-    q = posterior(5, 3)
-    gaussian = distributions.Normal(q.mean, (0.5 * q.logvar).exp())
-    expected = distributions.kl_divergence(gaussian, distributions.Normal(0.0, 1.0))
-    assert torch.allclose(q.kl(), expected, atol=1e-6)
-    assert float(Posterior(torch.zeros(1, 2), torch.zeros(1, 2)).kl().abs().max()) == 0
-
-
-def test_posterior_samples_have_its_mean_and_variance() -> None:
-    q = Posterior(torch.full((20_000, 1), 2.0), torch.full((20_000, 1), math.log(0.25)))
-    z = q.sample(torch.Generator().manual_seed(0))
-    assert float(z.mean()) == pytest.approx(2.0, abs=0.02)
-    assert float(z.var()) == pytest.approx(0.25, abs=0.02)
-    deterministic = Posterior(normal(3, 2), torch.full((3, 2), -torch.inf))
-    assert torch.equal(deterministic.sample(torch.Generator()), deterministic.mean)
-
-
-def test_the_elbo_is_that_of_a_linear_gaussian_model() -> None:
-    # p(z) = N(0, 1), p(x|z) = N(z, 1): the posterior is N(x/2, 1/2), and with it the bound is tight.
-    x = torch.tensor([[0.3], [-1.2], [2.0]])
-    exact = Posterior(x / 2, torch.full((3, 1), math.log(0.5)))
-    z = exact.sample(torch.Generator().manual_seed(0))
-    draws = torch.stack([exact.sample(torch.Generator().manual_seed(s)) for s in range(4000)])
-    nll = torch.stack([objectives.gaussian(z, x, torch.zeros(())) for z in draws]).mean(0)
-    evidence = distributions.Normal(0.0, math.sqrt(2)).log_prob(x).mean()
-    assert float(objectives.negative_elbo(nll, exact, 9.0, 1.0)) == pytest.approx(-float(evidence), abs=0.02)
-    worse = Posterior(exact.mean + 0.5, exact.logvar)
-    assert z.shape == x.shape
-    assert objectives.negative_elbo(nll, worse, 9.0, 1.0) > objectives.negative_elbo(nll, exact, 9.0, 1.0)
-
-
-def test_beta_and_warm_up_weigh_the_kl_term() -> None:
-    nll, q = normal(4).abs(), posterior(4, 3)
-    kl = q.kl().sum(1).mean()
-    assert torch.allclose(objectives.negative_elbo(nll, q, 4.0, 0.0), nll.mean())
-    assert torch.allclose(objectives.negative_elbo(nll, q, 4.0, 0.5), nll.mean() + 0.5 * kl)
-    assert torch.allclose(objectives.negative_beta_elbo(nll, q, 4.0, 0.5), nll.mean() + 2.0 * kl)
-
-
-# Adversarial losses ----------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", choices.ADVERSARIAL_LOSSES)
-def test_losses_at_indistinguishable_logits_are_those_of_guessing(name: str) -> None:
-    discriminator, generator = choices.ADVERSARIAL_LOSSES[name]
-    guess = {"nonsaturating": 2 * math.log(2), "relativistic": math.log(2)}
-    zeros = torch.zeros(3)
-    assert float(discriminator(zeros, zeros)) == pytest.approx(guess[name])
-    assert float(generator(zeros, zeros)) == pytest.approx(math.log(2))
-
-
-def test_losses_at_known_logits() -> None:
-    real, fake = torch.tensor([1.0, 2.0]), torch.tensor([-1.0, 0.5])
-    real_part = -(torch.sigmoid(real).log() + (1 - torch.sigmoid(fake)).log()).mean()
-    assert torch.allclose(objectives.nonsaturating_discriminator(real, fake), real_part)
-    assert torch.allclose(objectives.nonsaturating_generator(real, fake), -torch.sigmoid(fake).log().mean())
-    paired = -torch.sigmoid(real - fake).log().mean()
-    assert torch.allclose(objectives.relativistic_discriminator(real, fake), paired)
-    swapped = objectives.relativistic_discriminator(fake, real)
-    assert torch.allclose(objectives.relativistic_generator(real, fake), swapped)
-
-
-@pytest.mark.parametrize("name", choices.ADVERSARIAL_LOSSES)
-def test_discriminator_and_generator_pull_fake_logits_apart(name: str) -> None:
-    for loss, sign in zip(choices.ADVERSARIAL_LOSSES[name], (1, -1), strict=True):
-        real, fake = normal(6), normal(6, seed=1).requires_grad_()
-        (gradient,) = torch.autograd.grad(loss(real, fake), fake)
-        assert (sign * gradient > 0).all()
-
-
-def test_only_differences_matter_to_the_relativistic_loss() -> None:
-    real, fake = normal(6), normal(6, seed=1)
-    loss = objectives.relativistic_discriminator
-    assert torch.allclose(loss(real, fake), loss(real + 3, fake + 3), atol=1e-6)
-
-
-# Gradient penalties ----------------------------------------------------------------------------------------
-
-
-def test_the_penalty_of_a_linear_critic_is_half_its_squared_weight() -> None:
-    weight, x = normal(3, 4, 4), normal(5, 3, 4, 4, seed=1).requires_grad_()
-    penalty = objectives.gradient_penalty((x * weight).flatten(1).sum(1), x)
-    assert torch.allclose(penalty, (0.5 * weight.square().sum()).expand(5), rtol=1e-5)
-
-
-def test_the_penalty_of_a_quadratic_critic_is_differentiable() -> None:
-    # D(x) = a |x|^2 / 2: the gradient is a x, the penalty a^2 |x|^2 / 2, and its derivative for a is a |x|^2.
-    a, x = torch.tensor(0.7, requires_grad=True), normal(5, 1, 4, 4).requires_grad_()
-    squared = x.detach().square().flatten(1).sum(1)
-    penalty = objectives.gradient_penalty(a * x.square().flatten(1).sum(1) / 2, x)
-    assert torch.allclose(penalty, 0.5 * 0.7**2 * squared, rtol=1e-5)
-    (slope,) = torch.autograd.grad(penalty.sum(), a)
-    assert torch.allclose(slope, 0.7 * squared.sum(), rtol=1e-5)
-
-
-def test_penalties_name_what_they_penalise() -> None:
-    assert {name: choices.PENALTIES[name] for name in choices.PENALTIES} == {
-        "none": (False, False),
-        "r1": (True, False),
-        "r2": (False, True),
-        "r1r2": (True, True),
-    }
+    assert torch.allclose(likelihoods.decoder_mean("bernoulli", logits), expected, atol=1e-6)
 
 
 # Augmentation ----------------------------------------------------------------------------------------------
@@ -194,7 +83,7 @@ def test_augmentations_keep_the_shape_pass_gradients_and_follow_the_seed(name: s
 
 def test_translation_moves_images_and_fills_with_zeros() -> None:
     x = normal(64, 2, 16, 16)
-    moved = objectives.augment_translation(x, torch.Generator().manual_seed(0))
+    moved = augmentation.translation(x, torch.Generator().manual_seed(0))
     padded = F.pad(x, (2, 2, 2, 2))
     seen: set[tuple[int, int]] = set()
     for image, frame in zip(moved, padded, strict=True):
@@ -208,12 +97,12 @@ def test_translation_moves_images_and_fills_with_zeros() -> None:
 
 def test_translation_of_small_images_is_none() -> None:
     x = normal(3, 1, 4, 4)  # an eighth of four pixels is less than one
-    assert torch.equal(objectives.augment_translation(x, torch.Generator().manual_seed(0)), x)
+    assert torch.equal(augmentation.translation(x, torch.Generator().manual_seed(0)), x)
 
 
 def test_cutout_blanks_a_square_of_half_the_size() -> None:
     x = torch.ones(200, 1, 16, 16)
-    blank = (objectives.augment_cutout(x, torch.Generator().manual_seed(0)) == 0)[:, 0]
+    blank = (augmentation.cutout(x, torch.Generator().manual_seed(0)) == 0)[:, 0]
     heights, widths = blank.any(2).sum(1), blank.any(1).sum(1)
     assert torch.equal(blank.sum((1, 2)), heights * widths)
     assert int(heights.max()) == int(widths.max()) == 8
@@ -224,7 +113,7 @@ def test_cutout_blanks_a_square_of_half_the_size() -> None:
 
 def test_color_leaves_grey_images_grey() -> None:
     grey = normal(5, 1, 8, 8).expand(5, 3, 8, 8)
-    changed = objectives.augment_color(grey, torch.Generator().manual_seed(0))
+    changed = augmentation.color(grey, torch.Generator().manual_seed(0))
     assert torch.allclose(changed, changed.mean(1, keepdim=True).expand_as(changed), atol=1e-6)
     assert not torch.allclose(changed, grey, atol=0.05)
 

@@ -1,0 +1,154 @@
+"""What recipes with a discriminator share: its step, its penalties, and what it tells a generator."""
+
+from abc import abstractmethod
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from models.choices import ADVERSARIAL_LOSSES, AUGMENTATIONS, OPTIMIZERS, PENALTIES
+from models.config import DiscriminatorConfig, GanTraining
+from models.errors import UserError
+from models.networks import Discriminator
+from models.objectives.penalties import Judged
+from models.training.recipe import Batch, Recipe
+
+
+class AdversarialRecipe(Recipe):
+    """Trains a discriminator, and whatever it judges.
+
+    Args:
+        model: What the networks are.
+        config: How to train.
+        device: Where.
+    """
+
+    live = Recipe.live | {
+        "gamma", "final_gamma", "penalty_interval", "penalty_dense_steps", "critic_steps", "discriminator_rate",
+    }  # fmt: skip
+    config: GanTraining
+
+    def __init__(self, model: DiscriminatorConfig, config: GanTraining, device: torch.device) -> None:
+        super().__init__(config, device)
+        if config.batch_size < model.packing:
+            problem = (
+                f"A batch of {config.batch_size} images is less than the {model.packing} of one judgement."
+            )
+            raise UserError("bad-option", problem, "Use a larger batch_size, or packing=1.")
+        self.losses = ADVERSARIAL_LOSSES[config.loss]
+        self.penalty = PENALTIES[config.penalty]
+        self.augmentations = [AUGMENTATIONS[name] for name in config.augment]
+        channels, height, width = model.sample_shape
+        self._pixels = channels * height * width
+        self._packing = model.packing
+
+    @property
+    @abstractmethod
+    def discriminator(self) -> Discriminator:
+        """The network that tells real images from others."""
+
+    def optimizer(self, part: nn.Module) -> torch.optim.Optimizer:
+        """Return the optimiser of a network, as the options say."""
+        return OPTIMIZERS[self.config.optimizer](part.parameters(), self.config)
+
+    def rate(self, name: str) -> float:
+        """Return the factor of the learning rate of an optimiser."""
+        return self.config.discriminator_rate if name == "discriminator" else 1.0
+
+    def whole_packs(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
+        """Return the images of a batch and, of a conditional model, their labels, without what fills no pack."""
+        count = len(batch.x) - len(batch.x) % self._packing
+        labels = batch.labels if self.discriminator.label is not None else None
+        return batch.x[:count], None if labels is None else labels[:count]
+
+    def judge(self, x: Tensor, labels: Tensor | None, rng: torch.Generator) -> Tensor:
+        """Return logits for images, augmented if so configured, shape (B / packing,)."""
+        for augment in self.augmentations:
+            x = augment(x, rng)
+        with self.autocast():
+            return self.discriminator(x, labels).float()
+
+    def step_discriminator(
+        self,
+        real: Tensor,
+        fake: Tensor,
+        labels: Tensor | None,
+        progress: float,
+        step: int,
+        rng: torch.Generator,
+    ) -> dict[str, Tensor]:
+        """Take one step of the discriminator.
+
+        Args:
+            real: Images, shape (B, C, H, W).
+            fake: As many, without gradients.
+            labels: Of both, shape (B,), or None.
+            progress: Share of the training that is done.
+            step: Steps before this one.
+            rng: On the device.
+
+        Returns:
+            Scalars for people.
+        """
+        weight = self.penalty_weight(progress, step)
+        real, fake = (x.detach().requires_grad_(weight > 0) for x in (real, fake))
+        both = None if labels is None else torch.cat([labels, labels])
+        real_logits, fake_logits = self.judge(torch.cat([real, fake]), both, rng).chunk(2)
+        loss = self.losses.discriminator(real_logits, fake_logits)
+        scalars = {"discriminator_loss": loss.detach(), "margin": (real_logits - fake_logits).detach().mean()}
+        if self.penalty and weight > 0:
+
+            def judge(x: Tensor) -> Tensor:
+                return self.judge(x, labels, rng)
+
+            penalty = self.penalty.value(Judged(real, fake, real_logits, fake_logits, judge, rng))
+            loss = loss + weight * penalty
+            scalars["penalty"] = penalty.detach()
+        self.descend("discriminator", loss)
+        return scalars
+
+    def gamma_at(self, progress: float) -> float:
+        """Return the penalty's weight: strong while the two are far apart, weak when details are learned.
+
+        Falls geometrically; Huang et al. (2024), arXiv:2501.05441, let it fall by a factor of ten.
+        """
+        if self.penalty is None:
+            return 0.0
+        start = self.penalty.gamma(self._pixels) if self.config.gamma is None else self.config.gamma
+        return start * self.config.final_gamma**progress
+
+    def penalty_weight(self, progress: float, step: int) -> float:
+        """Return the weight of the penalty in one step; 0 in a step without.
+
+        Lazy regularisation (Karras et al., 2020, arXiv:1912.04958, appendix B): rarer, but weighted more.
+        """
+        if step < self.config.penalty_dense_steps:
+            return self.gamma_at(progress)
+        due = step % self.config.penalty_interval == 0
+        return self.gamma_at(progress) * self.config.penalty_interval if due else 0.0
+
+    def generator_loss(
+        self, real: Tensor, fake: Tensor, labels: Tensor | None, rng: torch.Generator
+    ) -> Tensor:
+        """Return what a generator minimises, a scalar, with gradients to the fake images only."""
+        with self._frozen_discriminator():
+            with torch.no_grad():  # they move no weight of the generator
+                real_logits = self.judge(real, labels, rng)
+            return self.losses.generator(real_logits, self.judge(fake, labels, rng))
+
+    @contextmanager
+    def _frozen_discriminator(self) -> Generator[None]:
+        self.discriminator.requires_grad_(False)
+        try:
+            yield
+        finally:
+            self.discriminator.requires_grad_(True)
+
+    def waits(self, step: int) -> bool:
+        """Tell whether the discriminator learns alone in a step."""
+        return step < self.config.head_start or (step + 1) % self.config.critic_steps != 0
+
+    @abstractmethod
+    def step(self, batch: Batch, progress: float, step: int, rng: torch.Generator) -> Mapping[str, Tensor]:
+        """Take one step of the discriminator and, unless it `waits`, one of what it judges."""
