@@ -98,7 +98,8 @@ def _stamp(path: Path) -> int:
         return 0
 
 
-def _all_models() -> tuple[list[ModelInfo], list[UserError]]:
+def all_models() -> tuple[list[ModelInfo], list[UserError]]:
+    """Return all models, also those that make no pictures, and why others cannot be opened; new files are noticed."""
     files: list[tuple[str, int]] = []
     for root in (paths.shipped_checkpoints(), paths.user_models()):
         folders = sorted(root.iterdir()) if root.is_dir() else []
@@ -108,13 +109,13 @@ def _all_models() -> tuple[list[ModelInfo], list[UserError]]:
 
 def models() -> tuple[list[ModelInfo], list[UserError]]:
     """Return the models that make pictures, and why others cannot be opened; new files are noticed."""
-    found, errors = _all_models()
+    found, errors = all_models()
     return [info for info in found if info.can("decode")], errors
 
 
 def makes_no_pictures(name: str) -> bool:
     """Tell whether there is a model of this id that cannot be shown, such as a classifier."""
-    return any(info.id == name and not info.can("decode") for info in _all_models()[0])
+    return any(info.id == name and not info.can("decode") for info in all_models()[0])
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
@@ -132,6 +133,28 @@ def _read(path: str, stamp: int, shape: tuple[int, int, int]) -> bytes | None:
 def card_sheet(info: ModelInfo) -> bytes | None:
     """Return the PNG of 8x8 samples that a model brings along, where that is sound: no torch is needed."""
     return _read(str(info.sheet), _stamp(info.sheet), info.sample_shape) if info.sheet else None
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _part(sheet: bytes, columns: int, rows: int) -> bytes:
+    import io
+
+    from PIL import Image
+
+    with Image.open(io.BytesIO(sheet)) as image:
+        side = image.width // COLUMNS
+        part = image.crop((0, 0, columns * side, rows * side))
+        times = max(1, 512 // part.width)
+        part = part.resize((times * part.width, times * part.height), Image.Resampling.NEAREST)
+        buffer = io.BytesIO()
+        part.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def card_samples(info: ModelInfo, columns: int, rows: int) -> bytes | None:
+    """Return the first samples of `card_sheet` as a PNG, enlarged; None where there is no sheet."""
+    sheet = card_sheet(info)
+    return _part(sheet, columns, rows) if sheet else None
 
 
 @st.cache_resource(show_spinner=False)

@@ -20,13 +20,14 @@ from models.choices import ROUTES
 from models.requests import MAX_DIM, MAX_KEPT, Point
 from models.tables import nearest
 
-GALLERY, EXPLORE, INTERPOLATE, PLANE = "gallery", "explore", "interpolate", "plane"
+GALLERY, EXPLORE, INTERPOLATE, PLANE, LIBRARY = "gallery", "explore", "interpolate", "plane", "models"
 _POINT = ("seed", "z", "psi", "class", "axes", "edits", "keep")
 _PARAMETERS = {
     GALLERY: ("model", "psi", "from", "class"),
     EXPLORE: ("model", *_POINT),
     INTERPOLATE: ("model", "psi", "keys", "method", "frames"),
     PLANE: ("model", *_POINT, "plane", "spacing"),
+    LIBRARY: ("model",),
 }
 _KNOWN = tuple(dict.fromkeys(name for names in _PARAMETERS.values() for name in names))
 _ROUTE = Route()

@@ -53,6 +53,13 @@ pages = {
         icon=":material/grid_on:",
         help=_("See two directions of the latent space at once, as a map of pictures"),
     ),
+    link.LIBRARY: st.Page(
+        _HERE / "views/library.py",
+        title=_("Models"),
+        icon=":material/shelves:",
+        url_path="models",
+        help=_("All models that are here, and a way to add more"),
+    ),
 }
 page = st.navigation(list(pages.values()))
 name = next(name for name, entry in pages.items() if entry == page)

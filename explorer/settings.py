@@ -7,7 +7,7 @@ the file inside the package and `serve` passes its options on: one source of tru
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -28,6 +28,12 @@ class Settings(BaseSettings):
     port: Annotated[int, Field(ge=1, le=65535, description="Port to listen on")] = 8501
     browser: Annotated[bool, Field(description="Open a browser window at the start")] = True
     warm_up: Annotated[bool, Field(description="Load torch in the background once a page is shown")] = True
+    manage: Annotated[
+        Literal["auto", "on", "off"],
+        Field(
+            description="Who may add, rename and delete models in the app; auto: who uses it on this machine"
+        ),
+    ] = "auto"
     live_connections: Annotated[
         int, Field(ge=1, le=100_000, description="Live connections of all browsers; one tab needs one")
     ] = 256

@@ -22,14 +22,14 @@ CONFIG, WEIGHTS, CARD, SHEET = "config.json", "model.safetensors", "card.json", 
 DIRECTIONS = "directions.npz"  # of attributes, see `models.attributes.ship`; there or not
 PICKLES = {".pt", ".pth", ".pkl", ".pickle", ".bin", ".ckpt"}
 FORMAT = 1
-_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+ID = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 
 
 class CheckpointConfig(Value):
     """`config.json`: what is needed to build the model and to train it again."""
 
     format: int = FORMAT
-    id: str = Field(min_length=1, max_length=100, pattern=_ID)
+    id: str = Field(min_length=1, max_length=100, pattern=ID)
     model: dict[str, Any]
     training: dict[str, Any] = Field(default={})
     dataset: str
@@ -238,7 +238,7 @@ def _folders() -> Iterator[tuple[Path, bool]]:
 def _entry(folder: Path, shipped: bool) -> ModelInfo:
     """Read a checkpoint of the catalog, where the id is the folder's name: a copied run keeps its config's."""
     info = read(folder, shipped=shipped)
-    fits = re.fullmatch(_ID, folder.name) and len(folder.name) <= 100
+    fits = re.fullmatch(ID, folder.name) and len(folder.name) <= 100
     return replace(info, config=info.config.model_copy(update={"id": folder.name})) if fits else info
 
 

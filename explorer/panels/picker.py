@@ -57,7 +57,7 @@ def show() -> None:
                 ),
                 **state.controlled("pick-model", name, state.choose_model),
             )
-            _facts(by_id[name])
+            st.caption("  \n".join(problem.literal(fact) for fact in facts(by_id[name])))
         if errors:
             title = ngettext("{n} model cannot be opened", "{n} models cannot be opened", len(errors))
             with st.expander(title.format(n=len(errors)), icon=":material/error:"):
@@ -76,28 +76,29 @@ def chosen() -> ModelInfo | None:
     return info
 
 
-def _facts(info: ModelInfo) -> None:
+def facts(info: ModelInfo) -> list[str]:
+    """Return what is known of a model, a few words each."""
     card = info.card
     dataset = DATASETS[info.dataset].title if info.dataset in DATASETS else info.dataset
     channels, height, width = info.sample_shape
     colour = _("in colour") if channels == 3 else _("in grey")
-    facts = [
+    known = [
         _("{family}, trained on {dataset}").format(family=kind_of(info.family).title, dataset=dataset),
         _("Pictures of {width} × {height} pixels, {colour}").format(
             width=width, height=height, colour=colour
         ),
-        ngettext("{dim} latent dimension", "{dim} latent dimensions", info.latent_dim or 0).format(
-            dim=info.latent_dim
-        ),
         _("{parameters} parameters").format(parameters=count(info.parameters)),
     ]
+    if dim := info.latent_dim:
+        latent = ngettext("{dim} latent dimension", "{dim} latent dimensions", dim)
+        known.insert(2, latent.format(dim=dim))
     if card.images:
-        facts.append(_("Saw {images} images in training").format(images=count(card.images)))
+        known.append(_("Saw {images} images in training").format(images=count(card.images)))
     if card.seconds:
-        facts.append(_("Took {time} on {device}").format(time=duration(card.seconds), device=card.device))
-    facts.append(card.origin if info.shipped else _("From your own models folder"))
-    facts.append(_("Licence: {licence}").format(licence=card.licence))
-    st.caption("  \n".join(problem.literal(fact) for fact in facts))
+        known.append(_("Took {time} on {device}").format(time=duration(card.seconds), device=card.device))
+    known.append(card.origin if info.shipped else _("From your own models folder"))
+    known.append(_("Licence: {licence}").format(licence=card.licence))
+    return known
 
 
 def show_figures(info: ModelInfo) -> None:

@@ -27,7 +27,7 @@ from models.foreign.layers import LayeredDecoder, to_bytes
 from models.foreign.onnx_decoder import OnnxDecoder, Runner
 from models.foreign.onnx_files import Graph, Port, described
 from models.latent import default_labels, prior
-from models.media import contact_sheet
+from models.media import Pixels, contact_sheet
 from models.results import pictures
 from models.values import Value, parse
 
@@ -209,10 +209,17 @@ def bring_in(candidate: Candidate, name: str = "") -> Path:
         raise UserError(
             "id-in-use", f"There is a model '{identity}' already.", "Choose another name with --name."
         )
-    model, count = candidate.model, 64
+    return checkpoints.save(
+        folder, candidate.model, config, candidate.card, sheet(candidate, 64), content=candidate.content
+    )
+
+
+@torch.inference_mode()
+def sheet(candidate: Candidate, count: int) -> Pixels:
+    """Return pictures of seeds 0 to count - 1, eight a row, as one image (H, W, C)."""
+    model = candidate.model
     labels = default_labels(range(count), model.classes) if model.classes else None
-    sheet = contact_sheet(pictures(model.decode(prior(range(count), model.latent_dim), labels)))
-    return checkpoints.save(folder, model, config, candidate.card, sheet, content=candidate.content)
+    return contact_sheet(pictures(model.decode(prior(range(count), model.latent_dim), labels)))
 
 
 def _file(where: Path) -> Path:

@@ -87,7 +87,7 @@ def configure(
     """
     info = DATASETS[dataset]
     entry = FAMILIES[family]
-    standard, defaults = preset(family, preset_name)
+    standard, defaults = preset(family, preset_name, info.size)
     given, training = split_options(family, {**defaults, **(options or {})})
     fields = entry.config.model_fields
     fixed: dict[str, Any] = {"family": family, "size": info.size, "channels": info.channels}

@@ -1,0 +1,106 @@
+"""Adding a model: a checkpoint from a folder, the Hub or a zip; a decoder from elsewhere, after a look at it."""
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from explorer.panels import problem
+from explorer.panels.fold import fold
+from explorer.panels.shelf import may_change
+from explorer.text import _
+from models import hub, library
+
+if TYPE_CHECKING:
+    from models.foreign.importing import Candidate
+
+_DECODERS = ["onnx", "safetensors", "pt", "pth", "bin", "ckpt"]
+_ADDED = "adding-added"
+
+
+def show() -> None:
+    """Draw the panel; where the person may not change the models, nothing."""
+    if not may_change():
+        return
+    if added := st.session_state.pop(_ADDED, None):
+        st.toast(
+            _("{name} is among your models now.").format(name=problem.literal(added)), icon=":material/check:"
+        )
+    place = fold(_("Add a model"), key="adding", icon=":material/add:")
+    if place is None:
+        return
+    with place, problem.explained():
+        left, right = st.columns(2, gap="large")
+        with left:
+            _from_somewhere()
+        with right:
+            _from_file()
+
+
+def _name(key: str) -> str:
+    return st.text_input(
+        _("Name"), key=key, max_chars=100, placeholder=_("The one that it has"), help=_("Of the model here.")
+    ).strip()
+
+
+def _from_somewhere() -> None:
+    where = st.text_input(
+        _("Folder on this machine, or name on the Hugging Face Hub"),
+        key="adding-where",
+        placeholder="hf://owner/name",
+    ).strip()
+    name = _name("adding-name")
+    if st.button(_("Add"), key="adding-go", icon=":material/add:", disabled=not where):
+        with st.spinner(_("Fetching it") if where.startswith(hub.PREFIX) else _("Copying it")):
+            _added(library.take_in(where, name).id)
+
+
+def _from_file() -> None:
+    file = st.file_uploader(
+        _("A zip of a checkpoint, or the decoder of another program"),
+        type=["zip", *_DECODERS],
+        key="adding-file",
+    )
+    if file is None:
+        st.caption(
+            _(
+                "ONNX files of any decoder, and the weights of DCGAN's and mimicry's generators. No code of their "
+                "authors is run."
+            )
+        )
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / Path(file.name).name
+        if path.suffix == ".zip":
+            name = _name("adding-zip-name")
+            if st.button(_("Unpack"), key="adding-unpack", icon=":material/unarchive:"):
+                _added(library.unpack(file.getvalue(), name).id)
+            return
+        path.write_bytes(file.getvalue())
+        _look(path)
+
+
+def _look(path: Path) -> None:
+    """Show what was recognised before anything is kept."""
+    from models.foreign.importing import bring_in, recognise
+
+    with st.spinner(_("Looking at it")):
+        found = recognise(path)
+    st.markdown("  \n".join(problem.literal(finding) for finding in found.findings))
+    _samples(found)
+    name = _name("adding-decoder-name")
+    if st.button(_("Import"), key="adding-import", icon=":material/input:", type="primary"):
+        _added(bring_in(found, name).name)
+
+
+def _samples(found: "Candidate") -> None:
+    from models.foreign.importing import sheet
+
+    st.image(sheet(found, 16), width="stretch")
+
+
+def _added(name: str) -> None:
+    st.session_state[_ADDED] = name
+    st.session_state.pop("adding-where", None)
+    st.rerun()

@@ -1,0 +1,162 @@
+"""The models as cards: a few samples, what was measured, where each comes from; your own can be changed."""
+
+import re
+from collections.abc import Sequence
+
+import streamlit as st
+
+from explorer import cache, state
+from explorer.panels import picker, problem
+from explorer.settings import settings
+from explorer.text import _, ngettext
+from models import catalog, library
+from models.catalog import ModelInfo
+from models.errors import UserError
+
+_WIDTH = 296  # CSS pixels of a card: three of them beside each other on most screens
+_SAMPLES = (4, 2)  # columns and rows of the sheet that a card shows
+_FILTER = "shelf-filter"
+_ERROR, _STALE, _GO = "shelf-error", "shelf-stale", "shelf-go"
+
+
+def may_change() -> bool:
+    """Tell whether who looks at the page may change the models: on the machine itself, or where a setting says so."""
+    chosen = settings().manage
+    return chosen == "on" or (chosen == "auto" and st.context.ip_address is None)
+
+
+@st.fragment
+def show(found: Sequence[ModelInfo]) -> None:
+    """Draw a card for each model that the filter lets through."""
+    if st.session_state.pop(_GO, False):
+        st.switch_page("views/explore.py")
+    if st.session_state.pop(_STALE, False):
+        st.rerun()  # others of the page list the models, too
+    if error := st.session_state.pop(_ERROR, None):
+        problem.show(error)
+    wanted = st.text_input(
+        _("Filter"), key=_FILTER, placeholder=_("Name, family or data set"), icon=":material/filter_alt:"
+    )
+    shown = [info for info in found if _fits(info, wanted)]
+    if not shown:
+        st.caption(_("No model fits this filter."))
+    with st.container(horizontal=True, gap="medium"):
+        for info in sorted(shown, key=lambda info: not info.can("decode")):
+            with st.container(border=True, width=_WIDTH, key=f"card-{_key(info)}"):
+                _card(info)
+
+
+def show_broken(errors: Sequence[UserError]) -> None:
+    """Draw why some folders cannot be opened."""
+    if not errors:
+        return
+    title = ngettext("{n} folder cannot be opened", "{n} folders cannot be opened", len(errors))
+    with st.expander(title.format(n=len(errors)), icon=":material/error:"):
+        for error in errors:
+            st.caption(problem.literal(f"{error.problem} {error.remedy}"))
+
+
+def _key(info: ModelInfo) -> str:
+    return re.sub(r"[^A-Za-z0-9_-]", "_", info.id)
+
+
+def _fits(info: ModelInfo, wanted: str) -> bool:
+    text = f"{info.id} {info.title} {info.family} {info.dataset}".lower()
+    return all(word in text for word in wanted.lower().split())
+
+
+def _card(info: ModelInfo) -> None:
+    samples = cache.card_samples(info, *_SAMPLES)
+    if samples:
+        st.image(samples, width="stretch")
+    st.markdown(f"**{problem.literal(info.title)}**")
+    picker.show_figures(info)
+    st.caption("  \n".join(problem.literal(fact) for fact in picker.facts(info)[:3]))
+    with st.container(horizontal=True):
+        if info.can("decode"):
+            st.button(
+                _("Explore"),
+                key=f"open-{_key(info)}",
+                icon=":material/explore:",
+                help=_("Open {title} in Explore").format(title=problem.literal(info.title)),
+                on_click=_open,
+                args=(info.id,),
+            )
+        with st.popover(_("More"), key=f"more-{_key(info)}", help=_("All that is known of it")):
+            _more(info)
+
+
+def _open(name: str) -> None:
+    state.choose_model(name)
+    st.session_state[_GO] = True
+
+
+def _more(info: ModelInfo) -> None:
+    card = info.card
+    if card.description:
+        st.markdown(problem.literal(card.description))
+    st.caption("  \n".join(problem.literal(fact) for fact in [f"{_('Id')}: {info.id}", *picker.facts(info)]))
+    if card.metrics:
+        rows = {
+            _("Figure"): [name.replace("_", " ") for name in card.metrics],
+            _("Value"): [f"{metric.value:.4g}" for metric in card.metrics.values()],
+            _("How it was measured"): [metric.protocol for metric in card.metrics.values()],
+        }
+        st.dataframe(rows, hide_index=True, width="stretch")
+    if card.command:
+        st.caption(_("Trained by"))
+        st.code(card.command, language="bash", wrap_lines=True)
+    st.caption(_("sha256 of its weights") + f"  \n`{info.digest}`")
+    st.download_button(
+        _("Download as a zip"),
+        lambda: library.pack(info),
+        f"{info.id}.zip",
+        "application/zip",
+        key=f"zip-{_key(info)}",
+        icon=":material/download:",
+        on_click="ignore",
+    )
+    if not info.shipped and may_change():
+        _change(info)
+
+
+def _change(info: ModelInfo) -> None:
+    """Draw what can be done with a model of one's own; deleting is asked for twice."""
+    key = _key(info)
+    st.text_input(
+        _("Name"),
+        value=info.id,
+        key=f"name-{key}",
+        max_chars=100,
+        on_change=_rename,
+        args=(info.id, f"name-{key}"),
+    )
+    sure = st.checkbox(_("I want to delete it for good"), key=f"sure-{key}")
+    st.button(
+        _("Delete"),
+        key=f"delete-{key}",
+        icon=":material/delete:",
+        disabled=not sure,
+        on_click=_delete,
+        args=(info.id,),
+    )
+
+
+def _rename(name: str, key: str) -> None:
+    new = str(st.session_state[key]).strip()
+    try:
+        if new != name:
+            library.rename(catalog.find(name), new)
+            if state.view().model == name:
+                state.choose_model(new)
+    except UserError as error:
+        st.session_state[_ERROR] = error
+    st.session_state[_STALE] = True
+
+
+def _delete(name: str) -> None:
+    try:
+        library.delete(catalog.find(name))
+    except UserError as error:
+        st.session_state[_ERROR] = error
+    st.session_state[_STALE] = True

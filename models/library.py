@@ -1,0 +1,178 @@
+"""The user's own checkpoints as things to keep: rename, delete, pack up, take in. Shipped ones stay as they are.
+
+Torch-free. A checkpoint comes in as a folder on this machine, from the Hub, or as a zip of its files.
+"""
+
+import io
+import re
+import shutil
+import stat
+import tempfile
+import zipfile
+from pathlib import Path, PurePosixPath
+
+from models import catalog, hub, paths
+from models.catalog import CONFIG, ModelInfo
+from models.errors import UserError, write_error
+
+LARGEST = 512 * 2**20  # bytes of an unpacked checkpoint
+_FILES = frozenset(hub.FILES)
+_MOST = 64  # entries of a zip
+
+
+def rename(info: ModelInfo, name: str) -> ModelInfo:
+    """Give one of the user's models another id; returns it under the new one.
+
+    Raises:
+        UserError: It is shipped, or the id is taken or not possible.
+    """
+    target = _free(_own(info), name)
+    try:
+        info.path.rename(target)
+    except OSError as error:
+        raise write_error(target, error) from error
+    return catalog.find(name)
+
+
+def delete(info: ModelInfo) -> None:
+    """Delete one of the user's models for good; raises UserError if it is shipped or cannot be deleted."""
+    _own(info)
+    # Renamed first: a reader sees the whole of it or nothing.
+    doomed = info.path.with_name(f".{info.path.name}-deleted")
+    try:
+        info.path.rename(doomed)
+        shutil.rmtree(doomed)
+    except OSError as error:
+        raise write_error(info.path, error) from error
+
+
+def pack(info: ModelInfo) -> bytes:
+    """Return a checkpoint as a zip with one folder, which `unpack` takes in again."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:  # weights hardly become smaller
+        for path in sorted(info.path.iterdir()):
+            if path.name in _FILES and path.is_file():
+                archive.write(path, f"{info.id}/{path.name}")
+    return buffer.getvalue()
+
+
+def take_in(where: str, name: str = "") -> ModelInfo:
+    """Copy a checkpoint into the user's models.
+
+    Args:
+        where: A folder, or `hf://owner/name[@revision]`.
+        name: Its id; empty: the one that it has.
+
+    Raises:
+        UserError: There is no checkpoint, or its id is taken or not possible.
+    """
+    info = catalog.find(where)
+    return _keep(info.path, name or info.id)
+
+
+def unpack(content: bytes, name: str = "") -> ModelInfo:
+    """Take a checkpoint in from a zip of its files, which may lie in one folder.
+
+    Raises:
+        UserError: It is no zip, a bomb, has files that belong elsewhere (`../`, links) or no checkpoint; or its id is
+            taken or not possible.
+    """
+    try:
+        archive = zipfile.ZipFile(io.BytesIO(content))
+    except zipfile.BadZipFile as error:
+        raise UserError(
+            "bad-zip", "This is no zip file, or a damaged one.", "Download or pack it again."
+        ) from error
+    with archive, tempfile.TemporaryDirectory() as folder:
+        for entry in _wanted(archive):
+            _extract(archive, entry, Path(folder) / PurePosixPath(entry.filename).name)
+        if not (Path(folder) / CONFIG).is_file():
+            problem = f"There is no checkpoint in this zip: it has no {CONFIG}."
+            raise UserError("no-checkpoint", problem, "Pack the checkpoint's folder.")
+        return _keep(Path(folder), name or catalog.read(Path(folder)).id)
+
+
+def _wanted(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+    entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+    if len(entries) > _MOST or sum(entry.file_size for entry in entries) > LARGEST:
+        problem = f"This zip holds more than {_MOST} files, or {LARGEST // 2**20} MB unpacked."
+        raise UserError("too-large", problem, "Pack one checkpoint and nothing else.")
+    for entry in entries:
+        place = PurePosixPath(entry.filename.replace("\\", "/"))
+        linked = stat.S_ISLNK(entry.external_attr >> 16)
+        if place.is_absolute() or ".." in place.parts or ":" in place.parts[0] or linked:
+            problem = f"This zip wants to write outside its folder: '{entry.filename}'."
+            raise UserError("outside-folder", problem, "Do not use it, unless you know who made it.")
+    folders = {
+        PurePosixPath(entry.filename).parent
+        for entry in entries
+        if PurePosixPath(entry.filename).name == CONFIG
+    }
+    if len(folders) > 1:
+        raise UserError(
+            "several", f"There are {len(folders)} checkpoints in this zip.", "Pack them one by one."
+        )
+    place = next(iter(folders), PurePosixPath())
+    named = [(PurePosixPath(entry.filename), entry) for entry in entries]
+    return [entry for path, entry in named if path.parent == place and path.name in _FILES]
+
+
+def _extract(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path) -> None:
+    """Unpack a file; a zip may lie about how large it is, so what comes out is counted."""
+    left = LARGEST
+    try:
+        with archive.open(entry) as source, target.open("wb") as file:
+            while chunk := source.read(2**20):
+                left -= len(chunk)
+                if left < 0:
+                    raise UserError("too-large", "This zip holds more than it says.", "Do not use it.")
+                file.write(chunk)
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+        problem = f"'{entry.filename}' in this zip is damaged or locked."
+        raise UserError("bad-zip", problem, "Pack the checkpoint again, without a password.") from error
+    except OSError as error:
+        raise write_error(target, error) from error
+
+
+def _keep(folder: Path, name: str) -> ModelInfo:
+    """Copy a checkpoint's files among the user's models, under a hidden name first."""
+    info = catalog.read(folder)
+    if not info.weights.is_file():
+        raise UserError(
+            "no-weights", f"'{info.id}' has no {info.weights.name}.", "Copy the whole checkpoint folder."
+        )
+    target = _free(paths.user_models(), name)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=target.parent) as temporary:
+            made = Path(temporary) / name
+            made.mkdir()
+            for path in folder.iterdir():
+                if path.name in _FILES and path.is_file():
+                    shutil.copyfile(path, made / path.name)
+            made.rename(target)
+    except OSError as error:
+        raise write_error(target, error) from error
+    return catalog.find(name)
+
+
+def _own(info: ModelInfo) -> Path:
+    """Return the folder of the user's models; raises UserError for a model that is not in it."""
+    root = paths.user_models()
+    if info.shipped or info.path.parent.resolve() != root.resolve():
+        problem = f"'{info.id}' is not one of your own models."
+        raise UserError("not-yours", problem, "Only models in your own folder can be changed.")
+    return root
+
+
+def _free(root: Path, name: str) -> Path:
+    """Return the folder of a new model; raises UserError if its id is taken or not possible."""
+    if not re.fullmatch(catalog.ID, name) or len(name) > 100:
+        problem = f"'{name}' cannot be the name of a model."
+        raise UserError("bad-name", problem, "Use letters, digits, dots, dashes and underscores.")
+    taken = {
+        path.name for path in (paths.shipped_checkpoints(), root) if path.is_dir() for path in path.iterdir()
+    }
+    if name in taken:
+        raise UserError("id-in-use", f"There is a model '{name}' already.", "Choose another name.")
+    return root / name
