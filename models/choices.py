@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from models.objectives.penalties import Penalty
     from models.objectives.vae import VaeObjective
     from models.plans import Route
+    from models.priors import Prior
     from models.training.optimizers import OptimizerOf
 
 LIKELIHOODS: Table["Likelihood"] = Table(
@@ -69,6 +70,9 @@ AUGMENTATIONS: Table["Augmentation"] = Table(
         "cutout": "models.objectives.augmentation:cutout",
     },
 )
+PRIORS: Table["type[Prior] | None"] = Table(
+    "fitted prior", {"none": None, "gmm": "models.priors:Mixture", "flow": "models.priors:Flow"}
+)
 # Ways from key point to key point; those that have to prepare something are generators.
 ROUTES: Table["Route"] = Table(
     "interpolation",
@@ -83,4 +87,5 @@ OPTIONS: Mapping[str, Table[Any]] = {
     "penalty": PENALTIES,
     "optimizer": OPTIMIZERS,
     "augment": AUGMENTATIONS,
+    "prior_fit": PRIORS,
 }

@@ -59,7 +59,16 @@ class GeneratorConfig(ModelConfig):
 Output = Literal["pixels", "logits"]
 
 
-class AutoencoderConfig(GeneratorConfig):
+class EncodedConfig(GeneratorConfig):
+    """A model with an encoder, and perhaps a prior that is fitted to its codes."""
+
+    prior_fit: str = Field(
+        default="none", description="What is fitted to the codes after training, for better samples"
+    )
+    prior_components: int = Field(default=10, ge=1, le=200, description="Gaussians, where prior_fit is gmm")
+
+
+class AutoencoderConfig(EncodedConfig):
     """An autoencoder or a VAE, conditional (`cvae`) or not."""
 
     family: Literal["ae", "vae", "cvae"] = "vae"  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -101,7 +110,7 @@ class GanConfig(DiscriminatorConfig):
     )
 
 
-class VaeGanConfig(DiscriminatorConfig):
+class VaeGanConfig(DiscriminatorConfig, EncodedConfig):
     """A VAE whose decoder answers to a discriminator."""
 
     family: Literal["vaegan"] = "vaegan"  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -157,6 +166,17 @@ class TrainingConfig(Value):
     )
 
 
+class EncodedTraining(TrainingConfig):
+    """How a model with an encoder is trained."""
+
+    warmup: float = Field(
+        default=0.05, ge=0, le=1, description="Share of the training over which the KL term fades in"
+    )
+    prior_steps: int = Field(
+        default=1000, ge=1, le=100_000, description="Steps after the training, where prior_fit is flow"
+    )
+
+
 # The objective that an option is for, if none is named.
 _OBJECTIVE_OF = {
     "beta": "beta",
@@ -167,7 +187,7 @@ _OBJECTIVE_OF = {
 }
 
 
-class AutoencoderTraining(TrainingConfig):
+class AutoencoderTraining(EncodedTraining):
     """How an autoencoder is trained."""
 
     batch_size: int = Field(default=128, ge=2, le=4096, description="Images a step")
@@ -177,9 +197,6 @@ class AutoencoderTraining(TrainingConfig):
         ge=0,
         le=1000,
         description="Weight of the KL term, where the objective is beta; of the total correlation, where it is btc",
-    )
-    warmup: float = Field(
-        default=0.05, ge=0, le=1, description="Share of the training over which the KL term fades in"
     )
     binarise: bool = Field(
         default=False,
@@ -262,13 +279,10 @@ class GanTraining(TrainingConfig):
     augment: Names = Field(default=(), description="DiffAugment operations on what the discriminator sees")
 
 
-class VaeGanTraining(GanTraining):
+class VaeGanTraining(GanTraining, EncodedTraining):
     """How a VAE-GAN is trained."""
 
     beta: float = Field(default=1.0, ge=0, le=1000, description="Weight of the KL term")
-    warmup: float = Field(
-        default=0.05, ge=0, le=1, description="Share of the training over which the KL term fades in"
-    )
     feature_weight: float = Field(
         default=1.0,
         ge=0,

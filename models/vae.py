@@ -19,7 +19,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from models.choices import LIKELIHOODS, VAE_OBJECTIVES
+from models.choices import LIKELIHOODS, PRIORS, VAE_OBJECTIVES
 from models.config import AutoencoderConfig, AutoencoderTraining, VaeGanConfig
 from models.core import LatentModel, Posterior, log_normal
 from models.datasets import ImageData
@@ -30,8 +30,10 @@ from models.metrics.reconstruction import psnr
 from models.networks import Decoder, Encoder
 from models.objectives.likelihoods import Likelihood, decoder_mean
 from models.objectives.vae import RECONSTRUCTION, Draws
+from models.priors import Prior
 from models.training.recipe import Batch, Ema, Recipe
 
+_DRAWS = 4  # samples of each posterior that a prior is fitted to
 _LOGVAR_RANGE = (-16.0, 8.0)  # keeps exp() finite while the encoder is still wild
 
 
@@ -42,11 +44,15 @@ class Autoencoder(LatentModel):
     latent_scale: Tensor
     aggregate_covariance: Tensor
 
+    prior: Prior | None
+
     def __init__(self, config: AutoencoderConfig | VaeGanConfig) -> None:
         super().__init__(config)
         self.likelihood = config.likelihood
         self.stochastic = config.family != "ae"
-        self.fitted = config.classes > 0 or not self.stochastic  # whether latents are mapped to codes
+        prior = PRIORS[config.prior_fit]
+        # Whether latents are mapped to codes.
+        self.fitted = config.classes > 0 or not self.stochastic or prior is not None
         kinds = (config.classes,) if config.classes else ()
         self.encoder = Encoder(config)
         self.label = nn.Embedding(config.classes, self.encoder.out_features) if config.classes else None
@@ -60,11 +66,13 @@ class Autoencoder(LatentModel):
         self.register_buffer("latent_scale", torch.eye(config.latent_dim).repeat(*kinds, 1, 1))
         # Of the latents of the training images: its eigenvectors are the directions that the data use.
         self.register_buffer("aggregate_covariance", torch.eye(config.latent_dim))
+        self.prior = prior(config).requires_grad_(False) if prior else None
 
     def parts(self) -> Mapping[str, nn.Module]:
         """Return the decoder, and the encoder with its head."""
         label = () if self.label is None else (self.label,)
-        return {"decoder": self.decoder, "encoder": nn.Sequential(self.encoder, self.head, *label)}
+        prior = {} if self.prior is None else {"prior": self.prior}
+        return {"decoder": self.decoder, "encoder": nn.Sequential(self.encoder, self.head, *label), **prior}
 
     def posterior(self, x: Tensor, labels: Tensor | None) -> Posterior:
         """Return q(z|x) over the codes that the networks use, before any fitted affine map."""
@@ -91,9 +99,12 @@ class Autoencoder(LatentModel):
         q = self.posterior(x, labels)
         if not self.fitted:
             return q
-        mean, inverse = self._whitener(labels)
+        z, inverse = self.whitened(q.mean, labels)
+        if self.prior is not None:
+            inverse = self.prior.inverse_jacobian(z) @ inverse  # of all that is between codes and latents
+            z = self.prior.inverse(z)[0]
         variance = inverse.square() @ q.logvar.exp()[:, :, None]
-        return Posterior((inverse @ (q.mean - mean)[:, :, None])[:, :, 0], variance[:, :, 0].log())
+        return Posterior(z, variance[:, :, 0].log())
 
     def codes(
         self, z: Float[Tensor, "batch dim"], labels: Int[Tensor, " batch"] | None = None
@@ -102,14 +113,18 @@ class Autoencoder(LatentModel):
         if not self.fitted:
             return z
         mean, scale = self._of_class(self.latent_mean, labels), self._of_class(self.latent_scale, labels)
-        return mean + (scale @ z[:, :, None])[:, :, 0]
+        u = z if self.prior is None else self.prior(z)
+        return mean + (scale @ u[:, :, None])[:, :, 0]
 
-    def _whitener(self, labels: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Return the mean of codes and the inverse of their scale, of each image's class where there are classes."""
+    def whitened(
+        self, codes: Float[Tensor, "*samples batch dim"], labels: Int[Tensor, " batch"] | None
+    ) -> tuple[Tensor, Tensor]:
+        """Undo the affine part of the map to codes; returns what was mapped, and the matrix that undoes the scale."""
         solve = cast(Callable[..., Tensor], torch.linalg.solve_triangular)  # pyright: ignore[reportUnknownMemberType]
         eye = torch.eye(self.latent_dim, device=self.latent_scale.device)
         inverse = solve(self.latent_scale, eye, upper=False)
-        return self._of_class(self.latent_mean, labels), self._of_class(inverse, labels)
+        mean, inverse = self._of_class(self.latent_mean, labels), self._of_class(inverse, labels)
+        return (inverse @ (codes - mean)[..., None])[..., 0], inverse
 
     def _of_class(self, table: Tensor, labels: Tensor | None) -> Tensor:
         """Return what a table has for each image's class; of an unconditional model, the table."""
@@ -140,9 +155,12 @@ class Autoencoder(LatentModel):
         """Return log p(z) of codes, in nats: of N(0, I), or of what it is mapped to (of each class)."""
         if not self.fitted:
             return log_normal(codes).sum(-1)
-        mean, inverse = self._whitener(labels)
-        z = (inverse @ (codes - mean)[..., None])[..., 0]
-        return log_normal(z).sum(-1) + inverse.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+        z, inverse = self.whitened(codes, labels)
+        volume = inverse.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+        if self.prior is not None:
+            flat, change = self.prior.inverse(z.flatten(0, 1))
+            z, volume = flat.view_as(z), volume + change.view(z.shape[:2])
+        return log_normal(z).sum(-1) + volume
 
     def outputs(self, codes: Tensor, labels: Tensor | None) -> Tensor:
         """Decode several codes of each image, shape (K, B, D), to (K B, C, H, W)."""
@@ -157,9 +175,9 @@ class Autoencoder(LatentModel):
     def network(self) -> Decoder | None:
         """Return the decoder, with the map from latents to codes in its first layer.
 
-        None where each class has a map of its own.
+        None where that map is not affine, or another one for each class.
         """
-        if self.classes:
+        if self.classes or self.prior is not None:
             return None
         decoder = copy.deepcopy(self.decoder)
         if self.fitted:
@@ -168,7 +186,10 @@ class Autoencoder(LatentModel):
         return decoder
 
     def first_layer(self) -> Float[Tensor, "out dim"]:
-        """Return the weight that latents meet first; of a conditional model its mean over classes."""
+        """Return the weight that latents meet first; of a conditional model its mean over classes.
+
+        A fitted prior, which is not linear, is left out: it maps to codes that are as wide as its latents.
+        """
         weight = self.decoder.first.weight
         scale = self.latent_scale.mean(0) if self.classes else self.latent_scale
         return weight @ scale if self.fitted else weight
@@ -204,7 +225,9 @@ class AutoencoderRecipe(Recipe):
         self.objective = VAE_OBJECTIVES[config.objective] if self.model.stochastic else RECONSTRUCTION
         self.modules = {"model": self.model, "average": self.ema.average}
         self.optimizers = {
-            "model": torch.optim.Adam(self.model.parameters(), config.learning_rate, fused=True),
+            "model": torch.optim.Adam(
+                [p for p in self.model.parameters() if p.requires_grad], config.learning_rate, fused=True
+            ),
         }
 
     @property
@@ -257,7 +280,7 @@ class AutoencoderRecipe(Recipe):
         """Return the averaged model, with what is fitted to its codes of training images."""
         model = Autoencoder(cast(AutoencoderConfig, self.model.config))
         model.load_state_dict(self.average.state_dict())
-        fit(model.eval().requires_grad_(False), data)
+        fit(model.eval().requires_grad_(False), data, self.config.prior_steps)
         return model
 
 
@@ -274,12 +297,13 @@ def validated(model: Autoencoder, data: ImageData, device: torch.device) -> dict
     return result
 
 
-def fit(model: Autoencoder, data: ImageData) -> None:
+def fit(model: Autoencoder, data: ImageData, steps: int) -> None:
     """Fit to a trained model what depends on its codes of training images: deviation, map of latents, covariance.
 
     Args:
         model: On the CPU, in eval mode; it is changed.
         data: Training images.
+        steps: Of a fitted prior that takes steps.
     """
     chunks = [slice(start, start + 500) for start in range(0, min(len(data), 10_000), 500)]
     labels = [data.labels_at(chunk, "cpu") if model.classes else None for chunk in chunks]
@@ -290,6 +314,10 @@ def fit(model: Autoencoder, data: ImageData) -> None:
         _fit_sigma(model, q, data, classes)
     if model.fitted:
         _fit_map(model, q, classes)
+    if model.prior is not None:
+        draws = [q.sample(generator(i)) if model.stochastic else q.mean for i in range(_DRAWS)]
+        whitened = [model.whitened(codes, classes)[0] for codes in draws]
+        model.prior.fit(torch.cat(whitened), steps)
     if model.stochastic:
         means = q.mean
         if model.fitted:

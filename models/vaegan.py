@@ -55,7 +55,10 @@ class VaeGanRecipe(AdversarialRecipe):
         self.model = cast(VaeGan, self.place(VaeGan(model)))
         self.ema = Ema(self.place(VaeGan(model)), self.model, config.ema_images)
         self.modules = {"model": self.model, "average": self.ema.average}
-        self.optimizers = {name: self.optimizer(part) for name, part in self.model.parts().items()}
+        parts = self.model.parts()
+        self.optimizers = {
+            name: self.optimizer(parts[name]) for name in ("discriminator", "encoder", "decoder")
+        }
 
     @property
     def discriminator(self) -> Discriminator:
@@ -134,5 +137,5 @@ class VaeGanRecipe(AdversarialRecipe):
         model = VaeGan(cast(VaeGanConfig, self.model.config))
         model.load_state_dict(self.average.state_dict())
         model.discriminator.load_state_dict(self.discriminator.state_dict())
-        fit(model.eval().requires_grad_(False), data)
+        fit(model.eval().requires_grad_(False), data, self.config.prior_steps)
         return model

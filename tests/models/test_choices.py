@@ -15,7 +15,7 @@ from models.families import FAMILIES, options
 from models.training import session
 from models.training.runs import Run
 
-TINY = {"width": 4, "batch_size": 16, "latent_dim": 4, "feature_dim": 8}
+TINY = {"width": 4, "batch_size": 16, "latent_dim": 4, "feature_dim": 8, "prior_steps": 5}
 CASES = [
     (option, name, family)
     for option, table in OPTIONS.items()
