@@ -108,6 +108,11 @@ DATASETS = Table[DatasetInfo](
                 _Drawn("models.datasets.avatars"),
             ),
             DatasetInfo(
+                "sprites", "Sprites", 1, 64, 20_000, 2_000, "models.datasets.standard:sprites", "MIT",
+                "Procedural white shapes with the five factors of dSprites, drawn by this project; the orientation "
+                "of a square or an ellipse is ambiguous", (), _Drawn("models.datasets.sprites"),
+            ),
+            DatasetInfo(
                 "mnist", "MNIST", 1, 32, 60_000, 10_000, "models.datasets.standard:mnist", "CC BY-SA 3.0",
                 "Y. LeCun, C. Cortes, C. Burges; 28x28, zero-padded to 32x32", _DIGITS,
                 folders=("mnist", "MNIST/raw", "MNIST"), fill=20 / 32,

@@ -2,15 +2,13 @@
 
 import gzip
 import hashlib
-import os
 import struct
 import sys
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import numpy as np
 import torch
@@ -18,8 +16,26 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from models import paths
-from models.datasets import DATASETS, Split, avatars as drawing, idx_files
+from models.datasets import (
+    DATASETS,
+    Split,
+    avatars as avatar_drawing,
+    idx_files,
+    sprites as sprite_drawing,
+)
+from models.disk import replacing
 from models.errors import UserError
+
+
+class Draw(Protocol):
+    """Draws a number of images of a seed; returns them, uint8 (N, C, H, W), and their factors, float32 (N, F)."""
+
+    def __call__(
+        self, count: int, seed: int, *, progress: Callable[[int, int], None]
+    ) -> tuple[Tensor, Tensor]:
+        """Draw them; `progress` is told (drawn, count)."""
+        ...
+
 
 _SPLIT_SEEDS = {"train": 0, "test": 1}
 
@@ -39,32 +55,40 @@ def digits(split: Split) -> tuple[Tensor, Tensor | None, Tensor | None]:
 
 def avatars(split: Split) -> tuple[Tensor, Tensor | None, Tensor | None]:
     """Return the procedural faces; drawn once, then read from the cache folder."""
-    info = DATASETS["avatars"]
+    return _drawn("avatars", split, avatar_drawing.draw, ("avatar*.py", "shapes.py"))
+
+
+def sprites(split: Split) -> tuple[Tensor, Tensor | None, Tensor | None]:
+    """Return the procedural shapes; drawn once, then read from the cache folder."""
+    return _drawn("sprites", split, sprite_drawing.draw, ("sprites.py",))
+
+
+def _drawn(name: str, split: Split, draw: Draw, code: tuple[str, ...]) -> tuple[Tensor, None, Tensor]:
+    """Return the images of a data set that is drawn, and their factors.
+
+    Args:
+        name: In `DATASETS`, which says how many there are.
+        split: Which of them.
+        draw: Draws a number of images of a seed, and tells its progress.
+        code: Patterns of the files that draw them: a change of these must not show old pictures.
+    """
+    info = DATASETS[name]
     count = info.train if split == "train" else info.test
-    # The drawing code is part of the key: a change to it must not show old pictures.
-    folder = Path(drawing.__file__).parent
-    code = b"".join(p.read_bytes() for p in sorted([*folder.glob("avatar*.py"), folder / "shapes.py"]))
-    key = hashlib.sha256(code).hexdigest()[:12]
-    path = paths.cache() / "avatars" / f"{split}-{count}-{key}.npz"
+    folder = Path(__file__).parent
+    files = sorted(path for pattern in (*code, "drawing.py") for path in folder.glob(pattern))
+    key = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:12]
+    path = paths.cache() / name / f"{split}-{count}-{key}.npz"
     try:
         with np.load(path, allow_pickle=False) as stored:
             return torch.as_tensor(stored["images"]), None, torch.as_tensor(stored["factors"])
     except (OSError, ValueError, KeyError, EOFError, zlib.error, zipfile.BadZipFile):
         pass  # not there yet, or damaged: it is drawn again
-    images, factors = drawing.draw(
-        count, _SPLIT_SEEDS[split], progress=_progress(f"Drawing avatars ({split})")
-    )
-    temporary: Path | None = None
+    images, factors = draw(count, _SPLIT_SEEDS[split], progress=_progress(f"Drawing {name} ({split})"))
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
-            temporary = Path(file.name)
+        with replacing(path) as temporary, temporary.open("wb") as file:
             np.savez(file, images=images.numpy(), factors=factors.numpy())
-        os.replace(temporary, path)
     except OSError as error:
-        if temporary:
-            temporary.unlink(missing_ok=True)
-        print(f"The avatars could not be kept for next time: {error}.", file=sys.stderr)
+        print(f"The {name} could not be kept for next time: {error}.", file=sys.stderr)
     return images, None, factors
 
 
@@ -113,7 +137,7 @@ def where_to_put(name: str) -> str:
     debian = " or run 'apt-get install dataset-fashion-mnist'" if name == "fashion_mnist" else ""
     return (
         f"Put its four idx files (.gz or not) into {paths.data() / folder}, or set EXPLORER_DATA_DIR to the folder "
-        f"that holds '{folder}'{debian}; 'digits' and 'avatars' are always there."
+        f"that holds '{folder}'{debian}; 'digits', 'avatars' and 'sprites' are always there."
     )
 
 
