@@ -10,9 +10,8 @@ from typing import Any, cast
 
 from pydantic import Field
 
-from models import paths
+from models import datasets, paths
 from models.config import GeneratorConfig, ModelConfig, Start, Value, parse
-from models.datasets import DATASETS
 from models.errors import UserError
 from models.families import FAMILIES
 from models.tables import nearest
@@ -122,7 +121,8 @@ class ModelInfo:
     def labels(self) -> tuple[str, ...]:
         """Names of the labels that it is conditioned on; empty if it is not."""
         count = self.model.classes if isinstance(self.model, GeneratorConfig) else 0
-        known = DATASETS[self.dataset].classes if self.dataset in DATASETS else ()
+        data = datasets.known(self.dataset) if count else None
+        known = data.classes if data else ()
         return known if len(known) == count else tuple(str(i) for i in range(count))
 
     @property

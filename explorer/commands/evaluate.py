@@ -8,7 +8,7 @@ from explorer.commands.console import Json, Model, ProgressLine, emit, note, onl
 from explorer.commands.train import Device
 from models import catalog
 from models.catalog import ModelInfo
-from models.datasets import DATASETS
+from models.datasets import DATASETS, info as info_of, sized_for
 from models.metrics import METRICS
 
 
@@ -18,7 +18,7 @@ def evaluate(
         str | None,
         typer.Option(
             metavar="NAME",
-            help=f"One of {', '.join(DATASETS)}. By default the model's own.",
+            help=f"One of {', '.join(DATASETS)}, or folder:<path>. By default the model's own.",
             show_default=False,
         ),
     ] = None,
@@ -45,7 +45,7 @@ def evaluate(
 ) -> None:
     """Measure a model on held-out images of a data set."""
     info = catalog.find(model)
-    name = DATASETS[dataset or info.dataset].name
+    name = info_of(sized_for(dataset or info.dataset, info.model.size)).name
     chosen = None if metrics == "all" else [word.strip() for word in metrics.split(",")]
     for word in chosen or ():
         METRICS[word]  # an unknown one shows before any image is loaded

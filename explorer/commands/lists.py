@@ -1,9 +1,13 @@
 """`models` and `datasets`: what there is. Neither imports torch."""
 
+from typing import Annotated
+
+import typer
+
 from explorer.commands.console import Json, emit, note, table
 from models import catalog
 from models.catalog import ModelInfo
-from models.datasets import DATASETS, DatasetInfo, available
+from models.datasets import DATASETS, DatasetInfo, available, info as info_of
 
 
 def models(as_json: Json = False) -> None:
@@ -32,20 +36,31 @@ def _shape(shape: tuple[int, int, int]) -> str:
     return f"{width}x{height} {'grey' if channels == 1 else 'RGB'}"
 
 
-def datasets(as_json: Json = False) -> None:
+def datasets(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[NAME]...",
+            help="Only these; also a folder of images of your own, as folder:<path>.",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
     """List the data sets, and which are on this machine."""
+    chosen = [info_of(name) for name in names] if names else list(DATASETS.values())
     if as_json:
-        emit({"datasets": [_summary(info) for info in DATASETS.values()]})
+        emit({"datasets": [_summary(info) for info in chosen]})
         return
     header = ("id", "title", "image", "train", "test", "known of each image", "here")
-    print(table(header, [_dataset_row(info) for info in DATASETS.values()], right=(3, 4)))
+    print(table(header, [_dataset_row(info) for info in chosen], right=(3, 4)))
 
 
 def _summary(info: DatasetInfo) -> dict[str, object]:
     return {
         "id": info.name,
         "title": info.title,
-        "sample_shape": [info.channels, info.size, info.size],
+        "sample_shape": list(info.sample_shape),
         "train": info.train,
         "test": info.test,
         "classes": list(info.classes),

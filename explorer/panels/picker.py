@@ -7,9 +7,8 @@ import streamlit as st
 from explorer import cache, state
 from explorer.panels import problem
 from explorer.text import _, count, duration, ngettext
-from models import paths
+from models import datasets, paths
 from models.catalog import ModelInfo
-from models.datasets import DATASETS
 from models.families import FAMILIES
 
 _NOISY = 1.05  # times the sharpness of real pictures from which noise is part of it
@@ -78,7 +77,7 @@ def chosen() -> ModelInfo | None:
 
 def _facts(info: ModelInfo) -> None:
     card = info.card
-    dataset = DATASETS[info.dataset].title if info.dataset in DATASETS else info.dataset
+    dataset = datasets.title(info.dataset)
     channels, height, width = info.sample_shape
     colour = _("in colour") if channels == 3 else _("in grey")
     facts = [

@@ -1,14 +1,19 @@
-"""Data sets: one table. An entry knows its shape and names; the images load when they are asked for."""
+"""Data sets: one table. An entry knows its shape and names; the images load when they are asked for.
+
+Some are named by where they are and not listed, such as a folder of images: `info(name)` finds both.
+"""
 
 import importlib
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, overload
+from typing import TYPE_CHECKING, Literal, get_args, overload
 
-from models import paths
+from models.datasets import files
 from models.datasets.factors import Factor
+from models.errors import UserError
 from models.tables import Table
 
 if TYPE_CHECKING:
@@ -69,10 +74,11 @@ class DatasetInfo:
         classes: Names of its labels; empty if it has none.
         factors: Attributes that are known of each image; empty if none are.
         likelihood: The p(x|z) that suits its pixel values.
-        load: `"module:attribute"`, a function of the split that returns `(images, labels, factors)`.
+        load: `"module:attribute"`, a function of this and of the split that returns `(images, labels, factors)`.
         licence: Under which its images may be used.
         source: Where it comes from.
-        folders: Names of the folder that its idx files are looked for in; empty if it needs no files.
+        files: The format of the files that it needs, a name in `models.datasets.files.FILES`; empty if none.
+        folders: Names of the folder that they are looked for in.
         fill: How much of the side what is drawn takes, where that is centred in each image; None if it is not.
     """
 
@@ -88,8 +94,14 @@ class DatasetInfo:
     classes: tuple[str, ...] = ()
     factors: Sequence[Factor] = ()
     likelihood: str = "bernoulli"
+    files: str = ""
     folders: tuple[str, ...] = ()
     fill: float | None = None
+
+    @property
+    def sample_shape(self) -> tuple[int, ...]:
+        """Channels, height, width of an image."""
+        return (self.channels, self.size, self.size)
 
 
 DATASETS = Table[DatasetInfo](
@@ -115,12 +127,12 @@ DATASETS = Table[DatasetInfo](
             DatasetInfo(
                 "mnist", "MNIST", 1, 32, 60_000, 10_000, "models.datasets.standard:mnist", "CC BY-SA 3.0",
                 "Y. LeCun, C. Cortes, C. Burges; 28x28, zero-padded to 32x32", _DIGITS,
-                folders=("mnist", "MNIST/raw", "MNIST"), fill=20 / 32,
+                files="idx", folders=("mnist", "MNIST/raw", "MNIST"), fill=20 / 32,
             ),
             DatasetInfo(
                 "fashion_mnist", "Fashion-MNIST", 1, 32, 60_000, 10_000,
                 "models.datasets.standard:fashion_mnist", "MIT",
-                "H. Xiao, K. Rasul, R. Vollgraf, Zalando SE; 28x28, zero-padded to 32x32", _FASHION,
+                "H. Xiao, K. Rasul, R. Vollgraf, Zalando SE; 28x28, zero-padded to 32x32", _FASHION, files="idx",
                 folders=("fashion-mnist", "fashion_mnist", "FashionMNIST/raw", "FashionMNIST"), fill=28 / 32,
             ),
         )
@@ -128,23 +140,90 @@ DATASETS = Table[DatasetInfo](
 )  # fmt: skip
 
 
-def idx_files(info: DatasetInfo, split: Split) -> tuple[Path, Path] | None:
-    """Return the idx files of a split's images and labels, compressed or not; None if they are not here."""
-    stem = "train" if split == "train" else "t10k"
-    names = (f"{stem}-images-idx3-ubyte", f"{stem}-labels-idx1-ubyte")
-    for root in paths.data_sources():
-        for folder in info.folders:
-            pairs = [[root / folder / f"{name}{ending}" for ending in ("", ".gz")] for name in names]
-            images, labels = (next((path for path in pair if path.is_file()), None) for pair in pairs)
-            if images and labels:
-                return images, labels
-    return None
+# Data sets that are named by where they are: "folder:/home/me/cats".
+NAMED = Table[Callable[[str], DatasetInfo]]("kind of data set", {"folder": "models.datasets.folder:describe"})
+
+
+_SIZE = r"\?size=\w*$"  # at the end of a name that says how large the images are to be
+
+
+def _kind(name: str) -> str | None:
+    """Return the kind of a data set that is named by where it is; None for an entry of the table."""
+    kind, colon, _ = name.partition(":")
+    return kind if colon and kind in NAMED else None
+
+
+def info(name: str) -> DatasetInfo:
+    """Return what is known of a data set: of an entry of the table, or of one that is named by where it is.
+
+    Raises:
+        UserError: It is unknown; the message suggests the nearest.
+    """
+    kind = _kind(name)
+    if kind:
+        return NAMED[kind](name)
+    if name not in DATASETS and Path(name).is_dir():
+        raise UserError(
+            "unknown-data-set", f"There is no data set '{name}'.", f"Did you mean 'folder:{name}'?"
+        )
+    return DATASETS[name]
+
+
+def known(name: str) -> DatasetInfo | None:
+    """Return what is known of a data set if that is at hand; None if images would have to be read, or it is gone."""
+    if not _kind(name):
+        return DATASETS.get(name)
+    from models.datasets import folder
+
+    found = folder.remembered(name)
+    return found and found[0]
+
+
+def title(name: str) -> str:
+    """Return a data set's name for people, without reading any file."""
+    if _kind(name):
+        return re.sub(_SIZE, "", name).rstrip("/").rpartition("/")[2] or name
+    return DATASETS[name].title if name in DATASETS else name
+
+
+def slug(name: str) -> str:
+    """Return a data set's name as a part of file names and of ids."""
+    text = title(name) if _kind(name) else name
+    return re.sub(r"[^A-Za-z0-9.]+", "-", text).strip("-.")[:60] or "folder"
+
+
+def resized(name: str, size: int | str) -> str:
+    """Return the name of a data set whose images have another size; raises UserError if there is none."""
+    if not _kind(name):
+        there = info(name).size
+        problem = f"The images of '{name}' have {there} pixels each way, not {size}."
+        raise UserError("bad-size", problem, "Only the images of a folder can be resized.")
+    from models.datasets import folder
+
+    return folder.place(re.sub(_SIZE, "", name), size).name
+
+
+def sized_for(name: str, size: int) -> str:
+    """Return the name of a data set whose images have a size, where it leaves that open; else its name as it is."""
+    return resized(name, size) if _kind(name) and not re.search(_SIZE, name) else name
 
 
 def available(name: str) -> bool:
-    """Tell whether a data set can be loaded without a download."""
-    info = DATASETS[name]
-    return not info.folders or all(idx_files(info, split) for split in ("train", "test"))
+    """Tell whether a data set can be loaded without a download, or without reading a folder for the first time."""
+    if _kind(name):
+        return state(name) is not None
+    return all(files.found(info(name), split) is not None for split in get_args(Split))
+
+
+def state(name: str) -> str | None:
+    """Return a key of what lies on the disk for a data set, which changes with it; None if it is not here."""
+    if _kind(name):
+        from models.datasets import folder
+
+        kept = folder.remembered(name)
+        return kept and kept[1]
+    found = files.found(info(name), "train")
+    return None if found is None else " ".join(map(str, found))
 
 
 @dataclass(frozen=True)
@@ -184,7 +263,7 @@ class ImageData:
         return self.labels[index].to(device)
 
 
-Loader = Callable[[Split], "tuple[Tensor, Tensor | None, Tensor | None]"]
+Loader = Callable[[DatasetInfo, Split], "tuple[Tensor, Tensor | None, Tensor | None]"]
 
 
 def load(name: str, split: Split = "train") -> ImageData:
@@ -193,6 +272,6 @@ def load(name: str, split: Split = "train") -> ImageData:
     Raises:
         UserError: It is unknown, or it is not on this machine and cannot be downloaded.
     """
-    info = DATASETS[name]
-    loader = Table[Loader]("loader", {name: info.load})[name]
-    return ImageData(info, *loader(split))
+    found = info(name)
+    loader = Table[Loader]("loader", {name: found.load})[name]
+    return ImageData(found, *loader(found, split))

@@ -18,11 +18,12 @@ from torch.nn import functional as F
 from models import paths
 from models.datasets import (
     DATASETS,
+    DatasetInfo,
     Split,
     avatars as avatar_drawing,
-    idx_files,
     sprites as sprite_drawing,
 )
+from models.datasets.files import idx_files, progress_line
 from models.disk import replacing
 from models.errors import UserError
 
@@ -40,8 +41,9 @@ class Draw(Protocol):
 _SPLIT_SEEDS = {"train": 0, "test": 1}
 
 
-def digits(split: Split) -> tuple[Tensor, Tensor | None, Tensor | None]:
+def digits(info: DatasetInfo, split: Split) -> tuple[Tensor, Tensor | None, Tensor | None]:
     """Return scikit-learn's 8x8 digits, enlarged to 16x16; every fifth image is a test image."""
+    del info
     from sklearn import datasets  # pyright: ignore[reportMissingTypeStubs]
 
     bunch = cast(Any, datasets.load_digits())
@@ -53,26 +55,26 @@ def digits(split: Split) -> tuple[Tensor, Tensor | None, Tensor | None]:
     return x.round().to(torch.uint8)[chosen], labels[chosen], None
 
 
-def avatars(split: Split) -> tuple[Tensor, Tensor | None, Tensor | None]:
+def avatars(info: DatasetInfo, split: Split) -> tuple[Tensor, Tensor | None, Tensor | None]:
     """Return the procedural faces; drawn once, then read from the cache folder."""
-    return _drawn("avatars", split, avatar_drawing.draw, ("avatar*.py", "shapes.py"))
+    return _drawn(info, split, avatar_drawing.draw, ("avatar*.py", "shapes.py"))
 
 
-def sprites(split: Split) -> tuple[Tensor, Tensor | None, Tensor | None]:
+def sprites(info: DatasetInfo, split: Split) -> tuple[Tensor, Tensor | None, Tensor | None]:
     """Return the procedural shapes; drawn once, then read from the cache folder."""
-    return _drawn("sprites", split, sprite_drawing.draw, ("sprites.py",))
+    return _drawn(info, split, sprite_drawing.draw, ("sprites.py",))
 
 
-def _drawn(name: str, split: Split, draw: Draw, code: tuple[str, ...]) -> tuple[Tensor, None, Tensor]:
+def _drawn(info: DatasetInfo, split: Split, draw: Draw, code: tuple[str, ...]) -> tuple[Tensor, None, Tensor]:
     """Return the images of a data set that is drawn, and their factors.
 
     Args:
-        name: In `DATASETS`, which says how many there are.
+        info: Says how many there are.
         split: Which of them.
         draw: Draws a number of images of a seed, and tells its progress.
         code: Patterns of the files that draw them: a change of these must not show old pictures.
     """
-    info = DATASETS[name]
+    name = info.name
     count = info.train if split == "train" else info.test
     folder = Path(__file__).parent
     files = sorted(path for pattern in (*code, "drawing.py") for path in folder.glob(pattern))
@@ -83,7 +85,7 @@ def _drawn(name: str, split: Split, draw: Draw, code: tuple[str, ...]) -> tuple[
             return torch.as_tensor(stored["images"]), None, torch.as_tensor(stored["factors"])
     except (OSError, ValueError, KeyError, EOFError, zlib.error, zipfile.BadZipFile):
         pass  # not there yet, or damaged: it is drawn again
-    images, factors = draw(count, _SPLIT_SEEDS[split], progress=_progress(f"Drawing {name} ({split})"))
+    images, factors = draw(count, _SPLIT_SEEDS[split], progress=progress_line(f"Drawing {name} ({split})"))
     try:
         with replacing(path) as temporary, temporary.open("wb") as file:
             np.savez(file, images=images.numpy(), factors=factors.numpy())
@@ -92,31 +94,18 @@ def _drawn(name: str, split: Split, draw: Draw, code: tuple[str, ...]) -> tuple[
     return images, None, factors
 
 
-def _progress(title: str) -> Callable[[int, int], None]:
-    def show(done: int, total: int) -> None:
-        if sys.stderr.isatty():
-            print(
-                f"\r{title}: {done:,} of {total:,}",
-                end="\n" if done >= total else "",
-                file=sys.stderr,
-                flush=True,
-            )
-
-    return show
-
-
-def mnist(split: Split) -> tuple[Tensor, Tensor | None, Tensor | None]:
+def mnist(info: DatasetInfo, split: Split) -> tuple[Tensor, Tensor | None, Tensor | None]:
     """Return MNIST, zero-padded to 32x32."""
-    return _idx("mnist", split, torchvision_name="MNIST")
+    return _idx(info, split, torchvision_name="MNIST")
 
 
-def fashion_mnist(split: Split) -> tuple[Tensor, Tensor | None, Tensor | None]:
+def fashion_mnist(info: DatasetInfo, split: Split) -> tuple[Tensor, Tensor | None, Tensor | None]:
     """Return Fashion-MNIST, zero-padded to 32x32."""
-    return _idx("fashion_mnist", split, torchvision_name="FashionMNIST")
+    return _idx(info, split, torchvision_name="FashionMNIST")
 
 
-def _idx(name: str, split: Split, *, torchvision_name: str) -> tuple[Tensor, Tensor, None]:
-    info = DATASETS[name]
+def _idx(info: DatasetInfo, split: Split, *, torchvision_name: str) -> tuple[Tensor, Tensor, None]:
+    name = info.name
     found = idx_files(info, split)
     if found is None:
         _download(name, torchvision_name)
@@ -133,6 +122,8 @@ def _idx(name: str, split: Split, *, torchvision_name: str) -> tuple[Tensor, Ten
 
 def where_to_put(name: str) -> str:
     """Say what to do about a data set whose files are missing."""
+    if name not in DATASETS:
+        return "Its folder was not read here yet, or has changed since."
     folder = DATASETS[name].folders[0]
     debian = " or run 'apt-get install dataset-fashion-mnist'" if name == "fashion_mnist" else ""
     return (
