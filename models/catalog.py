@@ -108,8 +108,8 @@ class ModelInfo:
         return self.config.dataset
 
     @property
-    def sample_shape(self) -> tuple[int, int, int]:
-        """Channels, height, width of its images."""
+    def sample_shape(self) -> tuple[int, ...]:
+        """Channels, height, width of its images; (2,) of its points."""
         return self.model.sample_shape
 
     @property
@@ -127,7 +127,7 @@ class ModelInfo:
 
     @property
     def sheet(self) -> Path | None:
-        """A picture of 8x8 samples that needs no torch (seeds 0 to 63); None if there is none."""
+        """A picture of 8x8 samples (seeds 0 to 63), or of points, that needs no torch; None if there is none."""
         path = self.path / SHEET
         return path if path.is_file() else None
 
@@ -136,9 +136,15 @@ class ModelInfo:
         """Trained numbers of all its networks."""
         return sum(self.card.parameters.values())
 
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """What it can do: what its family can and, where it decodes to images and not to points, `picture`."""
+        found = FAMILIES[self.family].capabilities
+        return found | {"picture"} if "decode" in found and self.model.size else found
+
     def can(self, capability: str) -> bool:
-        """Tell whether it has a capability: decode, encode, score, label, features, classify."""
-        return capability in FAMILIES[self.family].capabilities
+        """Tell whether it has a capability: decode, picture, encode, score, label, features, classify."""
+        return capability in self.capabilities
 
     def summary(self) -> dict[str, Any]:
         """Return it as `latent-explorer models --json` prints it."""
@@ -152,7 +158,7 @@ class ModelInfo:
             "parameters": self.parameters,
             "parameters_by_network": dict(self.card.parameters),
             "metrics": {name: metric.value for name, metric in self.card.metrics.items()},
-            "capabilities": sorted(FAMILIES[self.family].capabilities),
+            "capabilities": sorted(self.capabilities),
             "shipped": self.shipped,
             "path": str(self.path),
         }
@@ -272,7 +278,7 @@ def find(name: str) -> ModelInfo:
     raise UserError("unknown-model", f"There is no model '{name}'.", nearest(name, [m.id for m in known]))
 
 
-def classifier_for(dataset: str, shape: tuple[int, int, int] | None = None) -> ModelInfo | None:
+def classifier_for(dataset: str, shape: tuple[int, ...] | None = None) -> ModelInfo | None:
     """Return the classifier of a data set, the judge of its generators, the shipped one if there are several.
 
     Args:

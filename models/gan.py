@@ -5,6 +5,7 @@ layers, an averaged generator (Huang et al., 2024, arXiv:2501.05441). The genera
 tanh and lazy penalties from the first step it saturates and never comes back.
 """
 
+import math
 from collections.abc import Mapping
 from typing import cast
 
@@ -18,6 +19,7 @@ from models.config import GanConfig, GanTraining, GeneratorConfig
 from models.core import ImageModel, LatentModel
 from models.datasets import ImageData
 from models.latent import generator, prior
+from models.metrics.points import SAMPLES, of_points
 from models.metrics.sharpness import sharpness
 from models.networks import Decoder, Encoder, initialise
 from models.training.recipe import Batch, Ema, Recipe, check_fits, does_not_fit
@@ -96,9 +98,8 @@ class GanRecipe(Recipe):
         self.losses = ADVERSARIAL_LOSSES[config.loss]
         self.penalise = PENALTIES[config.penalty]
         self.augmentations = [AUGMENTATIONS[name] for name in config.augment]
-        channels, height, width = model.sample_shape
         # Gradients are per pixel: over more pixels, the same change of the image has a smaller gradient norm.
-        self._scale = channels * height * width / 1024
+        self._scale = math.prod(model.sample_shape) / 1024
         self.modules = {"model": self.model, "average": self.ema.average}
         betas = (config.beta1, config.beta2)
         self.optimizers = {
@@ -202,11 +203,17 @@ class GanRecipe(Recipe):
 
     @torch.no_grad()
     def validate(self, data: ImageData) -> Mapping[str, float]:
-        """Measure the sharpness of 512 samples as a ratio to held-out images, and their spread in pixels."""
-        real = data.floats(slice(0, 512), self.device)
-        labels = data.labels_at(slice(0, 512), self.device) if self.model.classes else None
+        """Measure the sharpness of 512 samples as a ratio to held-out images, and their spread in pixels.
+
+        Of points: how far they are from the data's, and how many of their modes they cover.
+        """
+        some = slice(0, SAMPLES if data.info.points else 512)
+        real = data.floats(some, self.device)
+        labels = data.labels_at(some, self.device) if self.model.classes else None
         z = prior(range(len(real)), self.model.latent_dim).to(self.device)
         fake = self.preview(z, labels)
+        if data.info.points:
+            return of_points(fake, real, data.info.points)
         shuffle = torch.randperm(len(real), generator=generator(0)).to(self.device)
         spread = [(x - x[shuffle]).square().flatten(1).sum(1).sqrt().mean() for x in (fake, real)]
         return {

@@ -35,7 +35,7 @@ class Judge:
     open: Callable[[], Classify]
 
 
-def judge_of(dataset: str, shape: tuple[int, int, int]) -> Judge:
+def judge_of(dataset: str, shape: tuple[int, ...]) -> Judge:
     """Find who judges a data set's generators: its classifier in the catalog, else pixels and labels.
 
     Nothing is loaded before the judge is opened, so that asking for its key is cheap.

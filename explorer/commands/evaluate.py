@@ -68,7 +68,7 @@ def evaluate(
 def _measure(
     info: ModelInfo, dataset: str, metrics: list[str] | None, count: int, device: Device, seed: int
 ) -> tuple[str, dict[str, float], ModelInfo | None]:
-    judge = catalog.classifier_for(dataset) if info.can("decode") else None
+    judge = catalog.classifier_for(dataset, info.sample_shape) if info.can("picture") else None
 
     from models import checkpoints, datasets
     from models.classifier import Classifier
@@ -117,7 +117,7 @@ def _write_card(
 
 def _write_directions(info: ModelInfo) -> bool:
     """Complete the checkpoint of a generator with what the app would else make people wait for."""
-    if not info.can("decode"):
+    if not info.can("picture"):
         return False
 
     from models import attributes, checkpoints

@@ -31,7 +31,9 @@ def _row(info: ModelInfo) -> tuple[str, ...]:
     return info.id, info.family, info.dataset, latent, shape, f"{info.parameters:,}", f"{size / 1e6:.1f} MB"
 
 
-def _shape(shape: tuple[int, int, int]) -> str:
+def _shape(shape: tuple[int, ...]) -> str:
+    if len(shape) == 1:
+        return "points"
     channels, height, width = shape
     return f"{width}x{height} {'grey' if channels == 1 else 'RGB'}"
 
@@ -75,5 +77,5 @@ def _dataset_row(info: DatasetInfo) -> tuple[str, ...]:
     known = [f"{len(info.classes)} classes"] if info.classes else []
     known += [f"{len(info.factors)} attributes"] if info.factors else []
     here = "yes" if available(info.name) else "no: train and evaluate download it"
-    shape = _shape((info.channels, info.size, info.size))
+    shape = _shape(info.sample_shape)
     return info.name, info.title, shape, f"{info.train:,}", f"{info.test:,}", ", ".join(known) or "-", here

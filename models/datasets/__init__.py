@@ -11,8 +11,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args, overload
 
-from models.datasets import files
+from models.datasets import files, points
 from models.datasets.factors import Factor
+from models.datasets.points import Points
 from models.errors import UserError
 from models.tables import Table
 
@@ -22,7 +23,11 @@ if TYPE_CHECKING:
 
 Split = Literal["train", "test"]
 
-_DIGITS = tuple("0123456789")
+
+def _numbers(count: int) -> tuple[str, ...]:
+    return tuple(map(str, range(count)))
+
+
 _FASHION = (
     "T-shirt/top",
     "Trouser",
@@ -67,8 +72,8 @@ class DatasetInfo:
     Args:
         name: Its id.
         title: Its name for people.
-        channels: 1 (grey) or 3 (RGB).
-        size: Height and width, in pixels.
+        channels: 1 (grey) or 3 (RGB); of points 2, their coordinates.
+        size: Height and width, in pixels; 0 where it holds points and not images.
         train: Number of training images.
         test: Number of test images.
         classes: Names of its labels; empty if it has none.
@@ -80,12 +85,13 @@ class DatasetInfo:
         files: The format of the files that it needs, a name in `models.datasets.files.FILES`; empty if none.
         folders: Names of the folder that they are looked for in.
         fill: How much of the side what is drawn takes, where that is centred in each image; None if it is not.
+        points: What is known of its points; None if it holds images.
     """
 
     name: str
     title: str
-    channels: Literal[1, 3]
-    size: Literal[16, 32, 64]
+    channels: Literal[1, 2, 3]
+    size: Literal[0, 16, 32, 64]
     train: int
     test: int
     load: str
@@ -97,11 +103,12 @@ class DatasetInfo:
     files: str = ""
     folders: tuple[str, ...] = ()
     fill: float | None = None
+    points: Points | None = None
 
     @property
     def sample_shape(self) -> tuple[int, ...]:
-        """Channels, height, width of an image."""
-        return (self.channels, self.size, self.size)
+        """Channels, height, width of an image; (2,) where it holds points."""
+        return (self.channels, self.size, self.size) if self.size else (self.channels,)
 
 
 DATASETS = Table[DatasetInfo](
@@ -112,7 +119,7 @@ DATASETS = Table[DatasetInfo](
             DatasetInfo(
                 "digits", "Digits", 1, 16, 1438, 359, "models.datasets.standard:digits", "BSD-3-Clause",
                 "scikit-learn's load_digits: UCI optical recognition of handwritten digits, enlarged to 16x16",
-                _DIGITS, fill=1.0,
+                _numbers(10), fill=1.0,
             ),
             DatasetInfo(
                 "avatars", "Avatars", 3, 64, 20_000, 2_000, "models.datasets.standard:avatars", "MIT",
@@ -126,7 +133,7 @@ DATASETS = Table[DatasetInfo](
             ),
             DatasetInfo(
                 "mnist", "MNIST", 1, 32, 60_000, 10_000, "models.datasets.standard:mnist", "CC BY-SA 3.0",
-                "Y. LeCun, C. Cortes, C. Burges; 28x28, zero-padded to 32x32", _DIGITS,
+                "Y. LeCun, C. Cortes, C. Burges; 28x28, zero-padded to 32x32", _numbers(10),
                 files="idx", folders=("mnist", "MNIST/raw", "MNIST"), fill=20 / 32,
             ),
             DatasetInfo(
@@ -134,6 +141,19 @@ DATASETS = Table[DatasetInfo](
                 "models.datasets.standard:fashion_mnist", "MIT",
                 "H. Xiao, K. Rasul, R. Vollgraf, Zalando SE; 28x28, zero-padded to 32x32", _FASHION, files="idx",
                 folders=("fashion-mnist", "fashion_mnist", "FashionMNIST/raw", "FashionMNIST"), fill=28 / 32,
+            ),
+            *(
+                DatasetInfo(
+                    f"toy:{name}", title, 2, 0, 20_000, 2_000, f"models.datasets.toy:{loader}", "MIT",
+                    f"{source}, drawn by this project", classes, likelihood="gaussian-optimal", points=known,
+                )
+                for name, title, loader, classes, known, source in (
+                    ("grid25", "Grid", "mixture", _numbers(25), points.GRID25, "25 Gaussians on a square grid"),
+                    ("ring8", "Ring", "mixture", _numbers(8), points.RING8, "Eight Gaussians on a circle"),
+                    ("spirals", "Spirals", "spirals", _numbers(2), points.SPIRALS, "Points of two spirals"),
+                    ("moons", "Moons", "moons", _numbers(2), points.MOONS, "Points of two half circles"),
+                    ("line", "Line", "line", (), points.LINE, "Points along a straight line"),
+                )
             ),
         )
     },
@@ -228,11 +248,11 @@ def state(name: str) -> str | None:
 
 @dataclass(frozen=True)
 class ImageData:
-    """Images in memory: one uint8 tensor, plus what is known of each.
+    """Images, or points, in memory: one tensor, plus what is known of each.
 
     Args:
         info: The data set.
-        images: uint8, shape (N, C, H, W).
+        images: uint8, shape (N, C, H, W); points are float32, shape (N, 2), in about [-1, 1].
         labels: int64, shape (N,), or None.
         factors: float32, shape (N, F): the value of a continuous factor, the index of a categorical one; or None.
     """
@@ -251,10 +271,11 @@ class ImageData:
         return ImageData(self.info, self.images.to(device), *parts)
 
     def floats(self, index: "slice | Tensor", device: "torch.device | str" = "cpu") -> "Tensor":
-        """Return some images as float32 in [-1, 1], shape (B, C, H, W)."""
+        """Return some images as float32 in [-1, 1], shape (B, C, H, W); points as they are, shape (B, 2)."""
         from models.core import to_unit
 
-        return to_unit(self.images[index].to(device))
+        chosen = self.images[index].to(device)
+        return chosen if self.info.points else to_unit(chosen)
 
     def labels_at(self, index: "slice | Tensor", device: "torch.device | str" = "cpu") -> "Tensor":
         """Return the labels of some images, shape (B,); raises ValueError if the data have none."""

@@ -10,9 +10,10 @@ from typing import Literal
 
 from models.tables import Table
 
-Need = Literal["decode", "encode", "posterior", "classify", "judge", "classes", "factors"]
+Need = Literal["images", "decode", "encode", "posterior", "classify", "judge", "classes", "factors"]
 
 NEEDS: Mapping[Need, str] = {
+    "images": "a data set of images",
     "decode": "a model that generates images",
     "encode": "a model that encodes images",
     "posterior": "a model whose encoder gives a distribution, such as a VAE",
@@ -44,7 +45,7 @@ METRICS = Table[Metric](
     "metric",
     {
         "sharpness": Metric(
-            "models.metrics.sharpness:measure", ("decode",),
+            "models.metrics.sharpness:measure", ("images", "decode"),
             "How much fine detail samples have compared with real images; above 1 it is noise or "
             "checkerboard, not quality.",
             {
@@ -53,7 +54,7 @@ METRICS = Table[Metric](
             },
         ),
         "reconstruction": Metric(
-            "models.metrics.reconstruction:measure", ("decode", "encode"),
+            "models.metrics.reconstruction:measure", ("images", "decode", "encode"),
             "How near held-out images come back from their posterior means; PSNR favours blur over detail "
             "that is a pixel off, and neither value says how good samples are.",
             {

@@ -15,9 +15,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from models.checkpoints import as_sheet
+from models.checkpoints import as_sheet, sheet_seeds
 from models.config import Budget, parse
-from models.core import to_unit
 from models.datasets import ImageData
 from models.errors import UserError
 from models.latent import default_labels, generator, prior
@@ -93,7 +92,8 @@ class Trainer:
         per_epoch = len(self.data) // self.batch_size
         epoch, position = divmod(self.step, per_epoch)
         index = self._order(epoch)[position * self.batch_size : (position + 1) * self.batch_size]
-        x = to_unit(self.data.images[index]).contiguous(memory_format=torch.channels_last)
+        x = self.data.floats(index, self.recipe.device)
+        x = x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x
         labels, factors = self.data.labels, self.data.factors
         return Batch(
             x, None if labels is None else labels[index], None if factors is None else factors[index]
@@ -187,20 +187,21 @@ class Trainer:
         return metrics
 
     def snapshot(self) -> None:
-        """Write a sheet of 64 pictures from the latents of seeds 0 to 63."""
+        """Write a sheet of pictures from the latents of seeds 0 to 63; of points, a scatter plot of more."""
         sheet = self.sheet()
         if sheet is not None:
             self.run.snapshot(sheet, self.step)
 
-    def sheet(self, count: int = 64) -> Pixels | None:
-        """Return pictures of seeds 0 to count - 1 as one image (H, W, C); None for a model without a decoder."""
+    def sheet(self) -> Pixels | None:
+        """Return what the seeds of a sheet make, as one image (H, W, C); None for a model without a decoder."""
         config = self.recipe.modules["model"].config
         dim, classes = int(getattr(config, "latent_dim", 0)), int(getattr(config, "classes", 0))
         if not dim:
             return None
-        labels = default_labels(range(count), classes).to(self.recipe.device) if classes else None
-        x = self.recipe.preview(prior(range(count), dim).to(self.recipe.device), labels)
-        return None if x is None else as_sheet(x.cpu())
+        seeds = sheet_seeds(self.data.info.points is not None)
+        labels = default_labels(seeds, classes).to(self.recipe.device) if classes else None
+        x = self.recipe.preview(prior(seeds, dim).to(self.recipe.device), labels)
+        return None if x is None else as_sheet(x.cpu(), self.held_out)
 
     def _read(self, scalars: Mapping[str, Tensor]) -> dict[str, float]:
         values = {name: float(value) for name, value in scalars.items()}

@@ -17,7 +17,7 @@ from models.config import Budget, ModelConfig, RunConfig, Start, TrainingConfig,
 from models.core import parameter_count
 from models.datasets import DatasetInfo, ImageData, info as info_of, load, resized, slug
 from models.errors import UserError
-from models.families import FAMILIES, preset, split_options
+from models.families import FAMILIES, POINT_OPTIONS, preset, split_options
 from models.tables import Table
 from models.training.loop import Progress, Trainer
 from models.training.recipe import Recipe
@@ -115,6 +115,11 @@ def _configured(
 ) -> RunConfig:
     entry = FAMILIES[family]
     standard, defaults = preset(family, preset_name)
+    if info.points:
+        if family not in POINT_OPTIONS:
+            problem = f"'{family}' looks at images, and '{info.name}' holds points."
+            raise UserError("no-images", problem, f"Use --model {' or '.join(POINT_OPTIONS)}.")
+        defaults = {**POINT_OPTIONS[family], **defaults}
     given, training = split_options(family, {**defaults, **(options or {})})
     fields = entry.config.model_fields
     fixed: dict[str, Any] = {"family": family, "size": info.size, "channels": info.channels}
@@ -269,7 +274,9 @@ def export(trainer: Trainer, config: RunConfig, metrics: Mapping[str, float]) ->
         seed=config.seed,
         start=config.start,
     )
-    return checkpoints.save(trainer.run.checkpoint, model, checkpoint, card, checkpoints.sheet_of(model))
+    return checkpoints.save(
+        trainer.run.checkpoint, model, checkpoint, card, checkpoints.sheet_of(model, trainer.held_out)
+    )
 
 
 def _device_name(where: torch.device) -> str:

@@ -1,4 +1,4 @@
-"""Commands over a person's own images."""
+"""Commands over data that are no list of pictures: a person's own folder, points in the plane."""
 
 import json
 import shutil
@@ -114,3 +114,52 @@ def test_mistakes(run: Run, pets: Path, words: tuple[str, ...], parts: tuple[str
     code, out, err = run("train", *words, "--model", "gan", *TINY)
     assert code == 1 and not out and all(part in err for part in parts), err
     assert not Path("home/runs").exists()
+
+
+# Points ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def points(run: Run, tmp_path: Path) -> str:
+    """A model over points, in the catalog."""
+    code, _, err = run("train", "--dataset", "toy:grid25", "--model", "cgan", *TINY, "--out", "made")
+    assert code == 0, err
+    shutil.copytree("made/checkpoint", tmp_path / "home" / "models" / "grid")
+    return "grid"
+
+
+def test_samples_of_points_are_a_scatter_plot_or_arrays(run: Run, points: str) -> None:
+    assert run("sample", points, "-n", "30", "-o", "a.png")[0] == 0
+    with Image.open("a.png") as image:
+        assert image.size == (512, 512) and image.mode == "RGB"
+        assert len(image.getcolors(10**6)) > 10
+    assert run("sample", points, "-n", "30", "--label", "3", "-o", "a.npz")[0] == 0
+    with np.load("a.npz") as arrays:
+        assert sorted(arrays) == ["labels", "latents", "points", "seeds"]
+        assert arrays["points"].shape == (30, 2) and set(arrays["labels"]) == {3}
+
+
+def test_points_are_listed_and_measured(run: Run, points: str) -> None:
+    (row,) = json.loads(run("models", "--json")[1])["models"]
+    assert row["sample_shape"] == [2] and "picture" not in row["capabilities"]
+    assert "points" in run("models")[1]
+    data = {row["id"]: row for row in json.loads(run("datasets", "--json")[1])["datasets"]}
+    assert data["toy:ring8"]["sample_shape"] == [2] and data["toy:ring8"]["available"]
+
+
+@pytest.mark.parametrize(
+    ("words", "parts"),
+    [
+        (("interpolate", "grid", "--seeds", "1,2", "-o", "a.gif"), ("makes points, not pictures",)),
+        (("evaluate", "grid", "--dataset", "digits", "--n", "10"), ("points",)),
+        (("evaluate", "grid", "--metrics", "sharpness", "--n", "10"), ("'sharpness' needs", "images")),
+        (("train", "--dataset", "toy:grid", "--model", "gan"), ("Did you mean 'toy:grid25'?",)),
+        (("train", "--dataset", "toy:line", "--model", "classifier"), ("holds points", "--model")),
+    ],
+)
+def test_what_cannot_be_done_with_points(
+    run: Run, points: str, words: tuple[str, ...], parts: tuple[str, ...]
+) -> None:
+    code, out, err = run(*words)
+    assert code == 1 and not out and all(part in err for part in parts), err
+    assert "Traceback" not in err
