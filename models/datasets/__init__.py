@@ -42,6 +42,14 @@ _FASHION = (
 )
 
 
+_CIFAR = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+_MNIST_FOLDERS = ("mnist", "MNIST/raw", "MNIST")
+_STACKED = tuple(
+    Factor(f"{colour}_digit", "categorical", _numbers(10), description=f"The digit in {colour}")
+    for colour in ("red", "green", "blue")
+)
+
+
 class _Drawn(Sequence[Factor]):
     """`FACTORS` of a module that draws, imported (with numpy) when they are first asked for."""
 
@@ -134,13 +142,25 @@ DATASETS = Table[DatasetInfo](
             DatasetInfo(
                 "mnist", "MNIST", 1, 32, 60_000, 10_000, "models.datasets.standard:mnist", "CC BY-SA 3.0",
                 "Y. LeCun, C. Cortes, C. Burges; 28x28, zero-padded to 32x32", _numbers(10),
-                files="idx", folders=("mnist", "MNIST/raw", "MNIST"), fill=20 / 32,
+                files="idx", folders=_MNIST_FOLDERS, fill=20 / 32,
             ),
             DatasetInfo(
                 "fashion_mnist", "Fashion-MNIST", 1, 32, 60_000, 10_000,
                 "models.datasets.standard:fashion_mnist", "MIT",
                 "H. Xiao, K. Rasul, R. Vollgraf, Zalando SE; 28x28, zero-padded to 32x32", _FASHION, files="idx",
                 folders=("fashion-mnist", "fashion_mnist", "FashionMNIST/raw", "FashionMNIST"), fill=28 / 32,
+            ),
+            DatasetInfo(
+                "cifar10", "CIFAR-10", 3, 32, 50_000, 10_000, "models.datasets.cifar:cifar10", "not stated",
+                "A. Krizhevsky, V. Nair, G. Hinton; the binary version", _CIFAR, likelihood="gaussian-optimal",
+                files="cifar",
+                folders=("cifar-10-batches-bin", "cifar10/cifar-10-batches-bin", "CIFAR10/cifar-10-batches-bin"),
+            ),
+            DatasetInfo(
+                "stacked_mnist", "Stacked MNIST", 3, 32, 60_000, 10_000,
+                "models.datasets.standard:stacked_mnist", "CC BY-SA 3.0",
+                "Three digits of MNIST as the colours of one image: 1,000 modes", factors=_STACKED,
+                files="idx", folders=_MNIST_FOLDERS,
             ),
             *(
                 DatasetInfo(

@@ -24,7 +24,30 @@ def idx_files(info: "DatasetInfo", split: "Split") -> tuple[Path, ...] | None:
     return None
 
 
-FILES: Mapping[str, Callable[["DatasetInfo", "Split"], tuple[Path, ...] | None]] = {"idx": idx_files}
+CIFAR_ARCHIVE = "cifar-10-binary.tar.gz"
+
+
+def cifar_names(split: "Split") -> tuple[str, ...]:
+    """Return the names of the files of a split of CIFAR-10's binary version."""
+    return tuple(f"data_batch_{i}.bin" for i in range(1, 6)) if split == "train" else ("test_batch.bin",)
+
+
+def cifar_files(info: "DatasetInfo", split: "Split") -> tuple[Path, ...] | None:
+    """Return the files of a split, or the archive that holds them; None if they are not here."""
+    for root in paths.data_sources():
+        for folder in (root / name for name in info.folders):
+            files = tuple(folder / name for name in cifar_names(split))
+            if all(path.is_file() for path in files):
+                return files
+            if (folder.parent / CIFAR_ARCHIVE).is_file():
+                return (folder.parent / CIFAR_ARCHIVE,)
+    return None
+
+
+FILES: Mapping[str, Callable[["DatasetInfo", "Split"], tuple[Path, ...] | None]] = {
+    "idx": idx_files,
+    "cifar": cifar_files,
+}
 
 
 def found(info: "DatasetInfo", split: "Split") -> tuple[Path, ...] | None:

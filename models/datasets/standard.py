@@ -21,6 +21,8 @@ from models.datasets import (
     DatasetInfo,
     Split,
     avatars as avatar_drawing,
+    cifar,
+    load,
     sprites as sprite_drawing,
 )
 from models.datasets.files import idx_files, progress_line
@@ -120,10 +122,24 @@ def _idx(info: DatasetInfo, split: Split, *, torchvision_name: str) -> tuple[Ten
     return F.pad(images[:, None], (padding,) * 4), labels.long(), None
 
 
+def stacked_mnist(info: DatasetInfo, split: Split) -> tuple[Tensor, None, Tensor]:
+    """Return random digits of MNIST as the red, green and blue of one image: 1,000 modes, alike in number.
+
+    The factors are the three digits. Metz et al. (2017), Unrolled GANs, arXiv:1611.02163, section 3.3.1.
+    """
+    digits = load("mnist", split)
+    count = info.train if split == "train" else info.test
+    rng = torch.Generator().manual_seed(_SPLIT_SEEDS[split])
+    index = torch.randint(len(digits), (count, 3), generator=rng)
+    return digits.images[:, 0][index], None, digits.labels_at(index).float()
+
+
 def where_to_put(name: str) -> str:
     """Say what to do about a data set whose files are missing."""
     if name not in DATASETS:
         return "Its folder was not read here yet, or has changed since."
+    if DATASETS[name].files == "cifar":
+        return cifar.where_to_put()
     folder = DATASETS[name].folders[0]
     debian = " or run 'apt-get install dataset-fashion-mnist'" if name == "fashion_mnist" else ""
     return (
