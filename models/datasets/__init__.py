@@ -5,7 +5,7 @@ Some are named by where they are and not listed, such as a folder of images: `in
 
 import importlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -94,6 +94,8 @@ class DatasetInfo:
         folders: Names of the folder that they are looked for in.
         fill: How much of the side what is drawn takes, where that is centred in each image; None if it is not.
         points: What is known of its points; None if it holds images.
+        draw: `"module:attribute"`, a function of a number, a seed and `start` that draws any number of its images, and
+            returns them with their factors; empty if there are only those that there are.
     """
 
     name: str
@@ -112,6 +114,7 @@ class DatasetInfo:
     folders: tuple[str, ...] = ()
     fill: float | None = None
     points: Points | None = None
+    draw: str = ""
 
     @property
     def sample_shape(self) -> tuple[int, ...]:
@@ -132,12 +135,13 @@ DATASETS = Table[DatasetInfo](
             DatasetInfo(
                 "avatars", "Avatars", 3, 64, 20_000, 2_000, "models.datasets.standard:avatars", "MIT",
                 "Procedural cartoon faces with known attributes, drawn by this project", (),
-                _Drawn("models.datasets.avatars"),
+                _Drawn("models.datasets.avatars"), draw="models.datasets.avatars:draw",
             ),
             DatasetInfo(
                 "sprites", "Sprites", 1, 64, 20_000, 2_000, "models.datasets.standard:sprites", "MIT",
                 "Procedural white shapes with the five factors of dSprites, drawn by this project; the orientation "
                 "of a square or an ellipse is ambiguous", (), _Drawn("models.datasets.sprites"),
+                draw="models.datasets.sprites:draw",
             ),
             DatasetInfo(
                 "mnist", "MNIST", 1, 32, 60_000, 10_000, "models.datasets.standard:mnist", "CC BY-SA 3.0",
@@ -302,6 +306,21 @@ class ImageData:
         if self.labels is None:
             raise ValueError(f"data set '{self.info.name}' has no labels")
         return self.labels[index].to(device)
+
+
+SEEDS: Mapping[Split, int] = {"train": 0, "test": 1}  # of data sets that are drawn
+
+
+def drawn_on(data: ImageData, count: int) -> ImageData:
+    """Return the test images of a data set that is drawn and some more; of another one as many as there are."""
+    if not data.info.draw:
+        return data
+    import torch
+
+    draw = Table[Callable[..., "tuple[Tensor, Tensor]"]]("drawing", {"draw": data.info.draw})["draw"]
+    images, factors = draw(count, SEEDS["test"], start=data.info.test)
+    known = factors if data.factors is None else torch.cat([data.factors, factors])
+    return ImageData(data.info, torch.cat([data.images, images]), None, known)
 
 
 Loader = Callable[[DatasetInfo, Split], "tuple[Tensor, Tensor | None, Tensor | None]"]

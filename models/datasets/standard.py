@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from models import paths
 from models.datasets import (
     DATASETS,
+    SEEDS,
     DatasetInfo,
     Split,
     avatars as avatar_drawing,
@@ -38,9 +39,6 @@ class Draw(Protocol):
     ) -> tuple[Tensor, Tensor]:
         """Draw them; `progress` is told (drawn, count)."""
         ...
-
-
-_SPLIT_SEEDS = {"train": 0, "test": 1}
 
 
 def digits(info: DatasetInfo, split: Split) -> tuple[Tensor, Tensor | None, Tensor | None]:
@@ -87,7 +85,7 @@ def _drawn(info: DatasetInfo, split: Split, draw: Draw, code: tuple[str, ...]) -
             return torch.as_tensor(stored["images"]), None, torch.as_tensor(stored["factors"])
     except (OSError, ValueError, KeyError, EOFError, zlib.error, zipfile.BadZipFile):
         pass  # not there yet, or damaged: it is drawn again
-    images, factors = draw(count, _SPLIT_SEEDS[split], progress=progress_line(f"Drawing {name} ({split})"))
+    images, factors = draw(count, SEEDS[split], progress=progress_line(f"Drawing {name} ({split})"))
     try:
         with replacing(path) as temporary, temporary.open("wb") as file:
             np.savez(file, images=images.numpy(), factors=factors.numpy())
@@ -129,7 +127,7 @@ def stacked_mnist(info: DatasetInfo, split: Split) -> tuple[Tensor, None, Tensor
     """
     digits = load("mnist", split)
     count = info.train if split == "train" else info.test
-    rng = torch.Generator().manual_seed(_SPLIT_SEEDS[split])
+    rng = torch.Generator().manual_seed(SEEDS[split])
     index = torch.randint(len(digits), (count, 3), generator=rng)
     return digits.images[:, 0][index], None, digits.labels_at(index).float()
 

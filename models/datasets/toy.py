@@ -11,10 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models.datasets import DatasetInfo, Split
+from models.datasets import SEEDS, DatasetInfo, Split
 from models.datasets.points import Points
 
-_SEEDS = {"train": 0, "test": 1}
 _NOISE = 0.03  # standard deviation across a curve
 
 Array = NDArray[np.float64]
@@ -79,7 +78,7 @@ def _noisy(points: Array, rng: np.random.Generator) -> Array:
 def _drawn(info: DatasetInfo, split: Split, shape: Shape) -> tuple[Tensor, Tensor | None, None]:
     """Draw the points of a split, float32 (N, 2), scaled, and their labels where there are some."""
     count = info.train if split == "train" else info.test
-    points, labels = shape(count, np.random.default_rng(_SEEDS[split]))
+    points, labels = shape(count, np.random.default_rng(SEEDS[split]))
     scaled = torch.as_tensor(points / _of(info).scale, dtype=torch.float32)
     return scaled, None if labels is None else torch.as_tensor(labels), None
 

@@ -10,7 +10,9 @@ from typing import Literal
 
 from models.tables import Table
 
-Need = Literal["images", "decode", "encode", "posterior", "classify", "judge", "classes", "factors"]
+Need = Literal[
+    "images", "decode", "encode", "posterior", "classify", "judge", "classes", "factors", "known", "modes"
+]
 
 NEEDS: Mapping[Need, str] = {
     "images": "a data set of images",
@@ -21,6 +23,8 @@ NEEDS: Mapping[Need, str] = {
     "judge": "a classifier of the data set to judge the samples",
     "classes": "a data set with classes",
     "factors": "a data set with known categorical attributes",
+    "known": "a data set with known attributes, such as sprites",
+    "modes": "a data set whose modes are known: a toy, or stacked_mnist and its classifier",
 }
 
 
@@ -102,6 +106,27 @@ METRICS = Table[Metric](
                 "factor_values_missing": "Values that 3 % of the data or more have, and no sample",
                 "factor_values_missing_real": "Values among them that it sees in no real image either",
                 "factor_values": "Values that 3 % of the data or more have",
+            },
+        ),
+        "modes": Metric(
+            "models.metrics.modes:measure", ("decode", "modes"),
+            "How many of the modes that the data are known to have samples reach; a mode counts however narrow "
+            "a part of it they show, so read it beside their quality.",
+            {
+                "modes_covered": "Modes with samples: of points with 1 % of them, of images with one",
+                "modes": "Modes that there are",
+                "high_quality_share": "Share of points within three standard deviations of a mode",
+                "modes_kl_nats": "KL divergence of the shares of modes from uniform ones, in nats",
+                "energy_distance": "Energy distance of points to held-out ones, in the data's units; 0 is best",
+            },
+        ),
+        "mig": Metric(
+            "models.metrics.disentanglement:measure", ("encode", "known"),
+            "Whether each known attribute has a latent dimension of its own (mutual information gap); symmetric "
+            "shapes make orientation ambiguous, so on sprites 1 cannot be reached.",
+            {
+                "mig": "Mutual information gap, mean over attributes, in [0, 1]",
+                "mig_<name>": "That of one attribute",
             },
         ),
         "accuracy": Metric(

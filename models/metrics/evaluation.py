@@ -140,7 +140,16 @@ _HAS: Mapping[Need, Callable[[Context], bool]] = {
     "factors": lambda context: (
         context.data.factors is not None and any(factor.values for factor in context.data.info.factors)
     ),
+    "known": lambda context: context.data.factors is not None,
+    "modes": lambda context: _has_modes(context),
 }
+
+
+def _has_modes(context: Context) -> bool:
+    """Tell whether it is known which modes the data have, and of a sample which it is of."""
+    info = context.data.info
+    categorical = bool(info.factors) and all(factor.values for factor in info.factors)
+    return info.points is not None or (categorical and context.judge is not None)
 
 
 def _fits(model: object, data: ImageData) -> bool:
