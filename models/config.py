@@ -126,6 +126,13 @@ class TrainingConfig(Value):
     ema_images: float = Field(
         default=40_000, ge=0, description="Half-life of the averaged weights, in images; 0: none"
     )
+    shift: int = Field(
+        default=0, ge=0, le=8, description="Random shifts of the training images, in pixels each way"
+    )
+    crop: float = Field(
+        default=0.0, ge=0, le=0.5, description="Random crops of the training images, up to this share smaller"
+    )
+    flip: bool = Field(default=False, description="Random mirror images, left to right")
 
 
 class AutoencoderTraining(TrainingConfig):
@@ -190,7 +197,6 @@ class ClassifierTraining(TrainingConfig):
     shift: int = Field(
         default=2, ge=0, le=8, description="Random shifts of the training images, in pixels each way"
     )
-    flip: bool = Field(default=False, description="Random mirror images, left to right")
     label_smoothing: float = Field(
         default=0.0, ge=0, lt=1, description="Share of the target spread over all classes"
     )

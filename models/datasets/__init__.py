@@ -294,6 +294,35 @@ class ImageData:
         parts = (None if t is None else t.to(device) for t in (self.labels, self.factors))
         return ImageData(self.info, self.images.to(device), *parts)
 
+    def split(self, share: float = 0.05, seed: int = 0, most: int = 2000) -> "tuple[ImageData, ImageData]":
+        """Part the images at random, the same way each time.
+
+        Args:
+            share: Of the images that the second part has: two at least, so that they can be compared.
+            seed: Another one chooses others.
+            most: Images that it has at most.
+
+        Returns:
+            All but the second part, in their order, and the second part.
+
+        Raises:
+            ValueError: There are fewer than four images.
+        """
+        from models.latent import generator
+
+        if len(self) < 4:
+            raise ValueError(f"{len(self)} images cannot be parted")
+        import torch
+
+        count = max(2, min(most, round(share * len(self))))
+        order = torch.randperm(len(self), generator=generator(seed, _SPLIT))
+        return self.take(order[count:].sort().values), self.take(order[:count])
+
+    def take(self, index: "Tensor") -> "ImageData":
+        """Return some of the images, with what is known of them."""
+        labels, factors = (None if t is None else t[index] for t in (self.labels, self.factors))
+        return ImageData(self.info, self.images[index], labels, factors)
+
     def floats(self, index: "slice | Tensor", device: "torch.device | str" = "cpu") -> "Tensor":
         """Return some images as float32 in [-1, 1], shape (B, C, H, W); points as they are, shape (B, 2)."""
         from models.core import to_unit
@@ -308,6 +337,7 @@ class ImageData:
         return self.labels[index].to(device)
 
 
+_SPLIT = 5  # stream of random numbers, see `models.latent.generator`
 SEEDS: Mapping[Split, int] = {"train": 0, "test": 1}  # of data sets that are drawn
 
 

@@ -38,13 +38,31 @@ FACTORS: tuple[Factor, ...] = (
     Factor("mouth_open", "continuous", description="How far the mouth is open"),
     Factor("eye_size", "continuous", description="Size of the eyes"),
     Factor("eyelids", "continuous", description="Eyelids, from wide awake to sleepy"),
-    Factor("gaze", "continuous", low=-1.0, description="Where the eyes look, from left to right"),
+    Factor(
+        "gaze",
+        "continuous",
+        low=-1.0,
+        description="Where the eyes look, from left to right",
+        moved_by=("flip",),
+    ),
     Factor("brow_angle", "continuous", low=-1.0, description="Brows, from worried to stern"),
     Factor("face_width", "continuous", description="Face, from slender to wide"),
     Factor("jaw", "continuous", description="Jaw, from pointed to square"),
     Factor("blush", "continuous", description="Redness of the cheeks"),
-    Factor("turn", "continuous", low=-1.0, description="Head turned from the picture's left to its right"),
-    Factor("tilt", "continuous", low=-1.0, description="Head tilted from the picture's left to its right"),
+    Factor(
+        "turn",
+        "continuous",
+        low=-1.0,
+        description="Head turned from the picture's left to its right",
+        moved_by=("flip",),
+    ),
+    Factor(
+        "tilt",
+        "continuous",
+        low=-1.0,
+        description="Head tilted from the picture's left to its right",
+        moved_by=("flip",),
+    ),
 )
 
 # How often each value occurs, where not all are alike.

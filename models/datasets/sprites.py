@@ -39,15 +39,23 @@ Array = drawing.Array
 
 FACTORS: tuple[Factor, ...] = (
     Factor("shape", "categorical", ("square", "ellipse", "heart"), description="What is shown"),
-    Factor("scale", "continuous", low=0.5, description="Size of the shape"),
+    Factor("scale", "continuous", low=0.5, description="Size of the shape", moved_by=("crop",)),
     Factor(
         "orientation",
         "continuous",
         high=2 * math.pi,
         description="Turn of the shape, clockwise in radians; ambiguous for the square and the ellipse",
+        moved_by=("flip",),
     ),
-    Factor("x", "continuous", description="Place of the shape, from left to right"),
-    Factor("y", "continuous", description="Place of the shape, from top to bottom"),
+    Factor(
+        "x",
+        "continuous",
+        description="Place of the shape, from left to right",
+        moved_by=("shift", "crop", "flip"),
+    ),
+    Factor(
+        "y", "continuous", description="Place of the shape, from top to bottom", moved_by=("shift", "crop")
+    ),
 )
 
 

@@ -52,8 +52,7 @@ class Context:
         """Real images in random order: min(n, len(data)) of them."""
         # Data sets may be sorted by class, and the first n would then show only some of them.
         order = torch.randperm(len(self.data), generator=generator(self.seed, _PERMUTATION))[: self.n]
-        labels, factors = (None if t is None else t[order] for t in (self.data.labels, self.data.factors))
-        return ImageData(self.data.info, self.data.images[order], labels, factors)
+        return self.data.take(order)
 
     @cached_property
     def samples(self) -> ImageData:

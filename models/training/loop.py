@@ -8,7 +8,7 @@ saved, and a resumed run takes exactly the steps that an uninterrupted one would
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -21,6 +21,7 @@ from models.datasets import ImageData
 from models.errors import UserError
 from models.latent import default_labels, generator, prior
 from models.media import Pixels
+from models.training.augmentation import augmented
 from models.training.recipe import Batch, Recipe
 from models.training.runs import Run
 
@@ -107,7 +108,9 @@ class Trainer:
                 break
             started = time.perf_counter()
             rng = generator(self.seed, _STEP, self.step, device=self.recipe.device)
-            scalars = self.recipe.step(self.batch(), self.share, self.step, rng)
+            batch = self.batch()
+            batch = replace(batch, x=augmented(batch.x, self.recipe.config, rng))
+            scalars = self.recipe.step(batch, self.share, self.step, rng)
             self.step += 1
             self.seconds += time.perf_counter() - started
         return scalars

@@ -19,6 +19,7 @@ from models.datasets import DatasetInfo, ImageData, info as info_of, load, resiz
 from models.errors import UserError
 from models.families import FAMILIES, POINT_OPTIONS, preset, split_options
 from models.tables import Table
+from models.training import augmentation
 from models.training.loop import Progress, Trainer
 from models.training.recipe import Recipe
 from models.training.runs import Run
@@ -140,7 +141,11 @@ def _configured(
         given = {**{k: v for k, v in first.model.model_dump().items() if k in same}, **given}
     what = "The option set"
     model = parse(entry.config, {**fixed, **given}, what=what, code="bad-option")
+    predicts = "heads" in fields
+    if predicts and any("shift" in factor.moved_by for factor in info.factors):
+        training = {"shift": 0, **training}  # the default would move what is to be predicted
     recipe = parse(entry.training, training, what=what, code="bad-option")
+    augmentation.check(recipe, info, predicts)
     return RunConfig(
         model=model.model_dump(mode="json"),
         training=recipe.model_dump(mode="json"),
@@ -204,6 +209,14 @@ def new_run(config: RunConfig, out: Path | None) -> Run:
     return Run.create(out or paths.runs() / f"{name}-{stamp}-{os.getpid()}", config)
 
 
+def data_of(dataset: str) -> tuple[ImageData, ImageData]:
+    """Load what a training needs: training images, and some of them held out to validate on.
+
+    The test images stay unseen, so that `evaluate` measures what no choice was made by.
+    """
+    return load(dataset, "train").split()
+
+
 def train(
     run: Run,
     *,
@@ -219,14 +232,14 @@ def train(
         budget: Overrides the run's.
         report: Called about once a second.
         stop: Asked after every step; True ends the training early, with a checkpoint.
-        data: Training and held-out images, if they are loaded already.
+        data: Training images and those to validate on, if they are loaded already; see `data_of`.
     """
     config = run.config()
     if budget:
         config = config.model_copy(update={"budget": budget})
         run.write_config(config)
     recipe = recipe_for(config)
-    images, held_out = data or (load(config.dataset, "train"), load(config.dataset, "test"))
+    images, held_out = data or data_of(config.dataset)
     trainer = Trainer(recipe, images, held_out, run, config.budget, config.seed)
     trainer.load()
     if not trainer.step:
@@ -259,7 +272,7 @@ def export(trainer: Trainer, config: RunConfig, metrics: Mapping[str, float]) ->
         device=where,
         command=command(config, data),
         metrics={
-            k: Metric(value=v, n=count, protocol="held-out images, at the end of training")
+            k: Metric(value=v, n=count, protocol="training images that were held out, at the end of training")
             for k, v in metrics.items()
             if math.isfinite(v)
         },
