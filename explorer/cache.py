@@ -110,16 +110,16 @@ def all_models() -> tuple[list[ModelInfo], list[UserError]]:
 def models() -> tuple[list[ModelInfo], list[UserError]]:
     """Return the models that make pictures, and why others cannot be opened; new files are noticed."""
     found, errors = all_models()
-    return [info for info in found if info.can("decode")], errors
+    return [info for info in found if info.can("picture")], errors
 
 
 def makes_no_pictures(name: str) -> bool:
-    """Tell whether there is a model of this id that cannot be shown, such as a classifier."""
-    return any(info.id == name and not info.can("decode") for info in all_models()[0])
+    """Tell whether there is a model of this id that cannot be shown, such as a classifier or one of points."""
+    return any(info.id == name and not info.can("picture") for info in all_models()[0])
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def _read(path: str, stamp: int, shape: tuple[int, int, int]) -> bytes | None:
+def _read(path: str, stamp: int, shape: tuple[int, ...]) -> bytes | None:
     del stamp
     try:
         data = Path(path).read_bytes()

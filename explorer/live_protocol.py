@@ -212,7 +212,7 @@ def hello(streams: int) -> str:
     return json.dumps({"hello": VERSION, "batch": MAX_PICTURES, "streams": streams})
 
 
-def opened(stream: int, dim: int, classes: int, shape: tuple[int, int, int]) -> str:
+def opened(stream: int, dim: int, classes: int, shape: tuple[int, ...]) -> str:
     """Return the answer to a stream that is there now; `shape` is (C, H, W), as everywhere in `models`."""
     channels, height, width = shape
     return json.dumps({"opened": stream, "dim": dim, "classes": classes, "shape": [height, width, channels]})

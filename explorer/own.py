@@ -9,9 +9,8 @@ from typing import Any, Literal
 import streamlit as st
 
 from explorer.text import _
-from models import images
+from models import datasets, images
 from models.catalog import ModelInfo
-from models.datasets import DATASETS
 from models.errors import UserError
 from models.images import Crop, Pixels, Preparation
 
@@ -125,7 +124,7 @@ def centred(info: ModelInfo, image: Own) -> bool:
 
 
 def _fill(info: ModelInfo) -> float | None:
-    known = DATASETS.get(info.dataset)
+    known = datasets.known(info.dataset)
     return known.fill if known else None
 
 

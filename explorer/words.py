@@ -21,7 +21,9 @@ WORDS = (
     N_("gold"), N_("background"), N_("smile"), N_("mouth open"), N_("eye size"), N_("eyelids"), N_("gaze"),
     N_("brow angle"), N_("face width"), N_("jaw"), N_("blush"), N_("turn"), N_("tilt"), N_("T-shirt/top"),
     N_("Trouser"), N_("Pullover"), N_("Dress"), N_("Coat"), N_("Sandal"), N_("Shirt"), N_("Sneaker"),
-    N_("Bag"), N_("Ankle boot"),
+    N_("Bag"), N_("Ankle boot"), N_("shape"), N_("ellipse"), N_("heart"), N_("scale"), N_("orientation"),
+    N_("x"), N_("y"), N_("red digit"), N_("green digit"), N_("blue digit"), N_("airplane"), N_("automobile"),
+    N_("bird"), N_("cat"), N_("deer"), N_("dog"), N_("frog"), N_("horse"), N_("ship"), N_("truck"),
 )  # fmt: skip
 
 

@@ -10,9 +10,8 @@ from typing import Any, cast
 
 from pydantic import Field
 
-from models import hub, paths
+from models import datasets, hub, paths
 from models.config import GeneratorConfig, ModelConfig, Start, Value, parse
-from models.datasets import DATASETS
 from models.errors import UserError
 from models.families import FAMILIES, IMPORTED, kind_of
 from models.foreign.configs import ForeignConfig
@@ -110,8 +109,8 @@ class ModelInfo:
         return self.config.dataset
 
     @property
-    def sample_shape(self) -> tuple[int, int, int]:
-        """Channels, height, width of its images."""
+    def sample_shape(self) -> tuple[int, ...]:
+        """Channels, height, width of its images; (2,) of its points."""
         return self.model.sample_shape
 
     @property
@@ -125,12 +124,13 @@ class ModelInfo:
         if isinstance(self.model, ForeignConfig):
             return self.model.labels
         count = self.model.classes if isinstance(self.model, GeneratorConfig) else 0
-        known = DATASETS[self.dataset].classes if self.dataset in DATASETS else ()
+        data = datasets.known(self.dataset) if count else None
+        known = data.classes if data else ()
         return known if len(known) == count else tuple(str(i) for i in range(count))
 
     @property
     def sheet(self) -> Path | None:
-        """A picture of 8x8 samples that needs no torch (seeds 0 to 63); None if there is none."""
+        """A picture of 8x8 samples (seeds 0 to 63), or of points, that needs no torch; None if there is none."""
         path = self.path / SHEET
         return path if path.is_file() else None
 
@@ -145,11 +145,18 @@ class ModelInfo:
 
     @property
     def capabilities(self) -> frozenset[str]:
-        """What it can do: decode, encode, invert, score, label, features, classify."""
+        """What it can do: decode, picture, encode, invert, score, label, features, classify.
+
+        What its family can; `label` where it takes one; `picture` where it decodes to images and not to points;
+        `invert` where it has a gradient to follow to an image, as decoders of others may not.
+        """
         known = kind_of(self.family).capabilities
-        label = {"label"} if self.labels else set[str]()
-        # An image is inverted by following the gradient, which not every decoder of others has.
-        return known | label | ({"invert"} if "decode" in known and self.family in FAMILIES else set[str]())
+        more = {
+            "label": bool(self.labels),
+            "picture": "decode" in known and self.model.size > 0,
+            "invert": "decode" in known and self.family in FAMILIES,
+        }
+        return known | {name for name, can in more.items() if can}
 
     @property
     def weights(self) -> Path:
@@ -287,7 +294,7 @@ def find(name: str) -> ModelInfo:
     raise UserError("unknown-model", f"There is no model '{name}'.", nearest(name, [m.id for m in known]))
 
 
-def classifier_for(dataset: str, shape: tuple[int, int, int] | None = None) -> ModelInfo | None:
+def classifier_for(dataset: str, shape: tuple[int, ...] | None = None) -> ModelInfo | None:
     """Return the classifier of a data set, the judge of its generators, the shipped one if there are several.
 
     Args:

@@ -33,11 +33,12 @@ from models.catalog import (
 )
 from models.config import ModelConfig, parse
 from models.core import ImageModel, LatentModel
+from models.datasets import ImageData
 from models.disk import replacing
 from models.errors import UserError, write_error
 from models.families import FAMILIES, IMPORTED
 from models.latent import default_labels, prior
-from models.media import Pixels, contact_sheet, save_png
+from models.media import Pixels, contact_sheet, save_png, scatter
 from models.results import pictures
 from models.tables import Table
 
@@ -234,14 +235,27 @@ def round_as_stored(model: ImageModel) -> None:
 
 
 @torch.no_grad()
-def sheet_of(model: ImageModel, count: int = 64) -> Pixels | None:
-    """Return pictures of seeds 0 to count - 1 as one image (H, W, C); None for a model without a decoder."""
+def sheet_of(model: ImageModel, data: ImageData | None = None) -> Pixels | None:
+    """Return what the seeds of a sheet make, as one image (H, W, C); None for a model without a decoder.
+
+    Args:
+        model: In eval mode, on the CPU.
+        data: What it learned from; points are drawn behind its own.
+    """
     if not isinstance(model, LatentModel):
         return None
-    labels = default_labels(range(count), model.classes) if model.classes else None
-    return as_sheet(model.decode(prior(range(count), model.latent_dim), labels))
+    seeds = sheet_seeds(len(model.sample_shape) == 1)
+    labels = default_labels(seeds, model.classes) if model.classes else None
+    return as_sheet(model.decode(prior(seeds, model.latent_dim), labels), data)
 
 
-def as_sheet(x: Tensor) -> Pixels:
-    """Return a sheet (H, W, C) of images (N, C, H, W) in [-1, 1], eight a row."""
-    return contact_sheet(pictures(x))
+def sheet_seeds(points: bool) -> range:
+    """Return the seeds that a sheet shows: as many as eight rows of pictures, or as make a cloud of points."""
+    return range(1000 if points else 64)
+
+
+def as_sheet(x: Tensor, data: ImageData | None = None) -> Pixels:
+    """Return a sheet (H, W, C) of images (N, C, H, W) in [-1, 1], eight a row; of points (N, 2) a scatter plot."""
+    if x.ndim == 4:
+        return contact_sheet(pictures(x))
+    return scatter(x.numpy(), None if data is None else data.floats(slice(len(x))).numpy())

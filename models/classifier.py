@@ -71,7 +71,7 @@ def heads_of(info: DatasetInfo) -> tuple[Head, ...]:
 
 
 class ClassifierRecipe(Recipe):
-    """Cross-entropy for categories, squared error for continuous attributes, AdamW, random shifts."""
+    """Cross-entropy for categories, squared error for continuous attributes, AdamW."""
 
     config: ClassifierTraining
 
@@ -99,24 +99,12 @@ class ClassifierRecipe(Recipe):
                 losses.append(12 * F.mse_loss(out[:, 0], unit))
         return torch.stack(losses).mean()
 
-    def _augment(self, x: Tensor, rng: torch.Generator) -> Tensor:
-        if self.config.flip:
-            mirror = torch.rand(len(x), 1, 1, 1, generator=rng, device=x.device) < 0.5
-            x = torch.where(mirror, x.flip(3), x)
-        reach = self.config.shift
-        if reach:
-            dy, dx = (
-                int(v) for v in torch.randint(0, 2 * reach + 1, (2,), generator=rng, device=x.device).cpu()
-            )
-            padded = F.pad(x, (reach,) * 4, mode="replicate")
-            x = padded[:, :, dy : dy + x.shape[2], dx : dx + x.shape[3]]
-        return x
-
     def step(self, batch: Batch, progress: float, step: int, rng: torch.Generator) -> Mapping[str, Tensor]:
         """Take one step on the mean loss of all heads."""
+        del rng
         self.set_learning_rate(progress)
         with self.autocast():
-            outputs = self.model.outputs(self._augment(batch.x, rng))
+            outputs = self.model.outputs(batch.x)
         loss = self._losses(tuple(out.float() for out in outputs), _targets(batch.labels, batch.factors))
         self.optimizers["model"].zero_grad()
         loss.backward()  # pyright: ignore[reportUnknownMemberType]

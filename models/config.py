@@ -9,8 +9,8 @@ from pydantic import BeforeValidator, Field, model_validator
 from models.errors import UserError
 from models.values import Value, parse as parse
 
-Size = Literal[16, 32, 64]
-Channels = Literal[1, 3]
+Size = Literal[0, 16, 32, 64]
+Channels = Literal[1, 2, 3]
 Network = Literal["mlp", "conv"]
 
 
@@ -18,20 +18,28 @@ Network = Literal["mlp", "conv"]
 
 
 class ModelConfig(Value):
-    """What every network needs to know of the images that it reads or makes."""
+    """What every network needs to know of the images that it reads or makes, or of the points."""
 
     family: str
-    size: Size
-    channels: Channels
+    size: Size = Field(description="Height and width of an image, in pixels; 0: no image but a point")
+    channels: Channels = Field(description="Colours of a pixel, 1 or 3; of a point its two coordinates")
     network: Network = Field(default="conv", description="Dense (mlp) or convolutional (conv) layers")
     width: int = Field(
         default=32, ge=4, le=512, description="Channels of the highest-resolution layer of each network"
     )
 
+    @model_validator(mode="after")
+    def _check_shape(self) -> Self:
+        if (self.size == 0) != (self.channels == 2):
+            raise ValueError(f"size {self.size} does not go with {self.channels} channels")
+        if not self.size and self.network != "mlp":
+            raise ValueError(f"network '{self.network}' is for images; points take network=mlp")
+        return self
+
     @property
-    def sample_shape(self) -> tuple[int, int, int]:
-        """Channels, height, width of one image."""
-        return (self.channels, self.size, self.size)
+    def sample_shape(self) -> tuple[int, ...]:
+        """Channels, height, width of one image; (2,) of a point."""
+        return (self.channels, self.size, self.size) if self.size else (self.channels,)
 
 
 class GeneratorConfig(ModelConfig):
@@ -164,6 +172,13 @@ class TrainingConfig(Value):
     ema_images: float = Field(
         default=40_000, ge=0, description="Half-life of the averaged weights, in images; 0: none"
     )
+    shift: int = Field(
+        default=0, ge=0, le=8, description="Random shifts of the training images, in pixels each way"
+    )
+    crop: float = Field(
+        default=0.0, ge=0, le=0.5, description="Random crops of the training images, up to this share smaller"
+    )
+    flip: bool = Field(default=False, description="Random mirror images, left to right")
 
 
 class EncodedTraining(TrainingConfig):
@@ -305,7 +320,6 @@ class ClassifierTraining(TrainingConfig):
     shift: int = Field(
         default=2, ge=0, le=8, description="Random shifts of the training images, in pixels each way"
     )
-    flip: bool = Field(default=False, description="Random mirror images, left to right")
     label_smoothing: float = Field(
         default=0.0, ge=0, lt=1, description="Share of the target spread over all classes"
     )

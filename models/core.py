@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 
 
 class ImageModel(nn.Module):
-    """A network over images of one shape, built from a config."""
+    """A network over images of one shape, or over points, built from a config."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
 
     @property
-    def sample_shape(self) -> tuple[int, int, int]:
-        """Channels, height, width of one image."""
+    def sample_shape(self) -> tuple[int, ...]:
+        """Channels, height, width of one image; (2,) of a point."""
         return self.config.sample_shape
 
     def parts(self) -> Mapping[str, nn.Module]:
@@ -39,7 +39,7 @@ class ImageModel(nn.Module):
 
 
 class LatentModel(ImageModel, ABC):
-    """A model that decodes latents, with the prior p(z) = N(0, I), to images in [-1, 1]."""
+    """A model that decodes latents, with the prior p(z) = N(0, I), to images, or points, in [-1, 1]."""
 
     def __init__(self, config: GeneratorConfig) -> None:
         super().__init__(config)
@@ -57,7 +57,8 @@ class LatentModel(ImageModel, ABC):
             labels: Classes, shape (B,), for a conditional model; else None.
 
         Returns:
-            Images, shape (B, C, H, W), in [-1, 1]: the mean of p(x|z) where the model defines one.
+            Images, shape (B, C, H, W), or points, shape (B, 2), in [-1, 1]: the mean of p(x|z) where the model
+            defines one.
         """
 
     @abstractmethod

@@ -16,6 +16,7 @@ from models.config import DiscriminatorConfig, GanConfig, GanTraining, Generator
 from models.core import ImageModel, LatentModel
 from models.datasets import ImageData
 from models.latent import generator, prior
+from models.metrics.points import SAMPLES, of_points
 from models.metrics.sharpness import sharpness
 from models.networks import Decoder, Discriminator
 from models.objectives.likelihoods import unclipped
@@ -128,11 +129,17 @@ class GanRecipe(AdversarialRecipe):
 
     @torch.no_grad()
     def validate(self, data: ImageData) -> Mapping[str, float]:
-        """Measure the sharpness of 512 samples as a ratio to held-out images, and their spread in pixels."""
-        real = data.floats(slice(0, 512), self.device)
-        labels = data.labels_at(slice(0, 512), self.device) if self.model.classes else None
+        """Measure the sharpness of 512 samples as a ratio to held-out images, and their spread in pixels.
+
+        Of points: how far they are from the data's, and how many of their modes they cover.
+        """
+        some = slice(0, SAMPLES if data.info.points else 512)
+        real = data.floats(some, self.device)
+        labels = data.labels_at(some, self.device) if self.model.classes else None
         z = prior(range(len(real)), self.model.latent_dim).to(self.device)
         fake = self.preview(z, labels)
+        if data.info.points:
+            return of_points(fake, real, data.info.points)
         shuffle = torch.randperm(len(real), generator=generator(0)).to(self.device)
         spread = [(x - x[shuffle]).square().flatten(1).sum(1).sqrt().mean() for x in (fake, real)]
         return {

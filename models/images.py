@@ -144,7 +144,7 @@ def box(width: int, height: int, crop: Crop) -> tuple[float, float, float, float
     return left, upper, left + side, upper + side
 
 
-def prepare(image: Pixels, shape: tuple[int, int, int], how: Preparation | None = None) -> Pixels:
+def prepare(image: Pixels, shape: tuple[int, ...], how: Preparation | None = None) -> Pixels:
     """Make an image fit a model.
 
     Args:
@@ -190,7 +190,7 @@ def keep(image: Pixels) -> str:
     return BLOBS.put(png(image))
 
 
-def kept(reference: str, shape: tuple[int, int, int]) -> Pixels:
+def kept(reference: str, shape: tuple[int, ...]) -> Pixels:
     """Return a kept image for a model of a sample shape (C, H, W).
 
     Returns:

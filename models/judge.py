@@ -10,7 +10,7 @@ from torch import Tensor
 from models import catalog, checkpoints
 from models.config import ClassifierConfig, Head
 from models.core import Classifies
-from models.datasets import DATASETS, available, load
+from models.datasets import available, known as known_data, load
 from models.errors import UserError
 
 _IMAGES = 4000  # images that a quick classifier is fitted on
@@ -35,13 +35,13 @@ class Judge:
     open: Callable[[], Classify]
 
 
-def judge_of(dataset: str, shape: tuple[int, int, int]) -> Judge:
+def judge_of(dataset: str, shape: tuple[int, ...]) -> Judge:
     """Find who judges a data set's generators: its classifier in the catalog, else pixels and labels.
 
     Nothing is loaded before the judge is opened, so that asking for its key is cheap.
 
     Args:
-        dataset: A name in `models.datasets.DATASETS`.
+        dataset: A name that `models.datasets.info` knows.
         shape: Of the images that will be judged, (C, H, W).
 
     Raises:
@@ -50,8 +50,8 @@ def judge_of(dataset: str, shape: tuple[int, int, int]) -> Judge:
     info = catalog.classifier_for(dataset, shape)
     if info and isinstance(info.model, ClassifierConfig):
         return Judge(info.digest, info.model.heads, lambda: _classifier(info))
-    known = DATASETS.get(dataset)
-    if known and known.classes and (known.channels, known.size, known.size) == shape and available(dataset):
+    known = known_data(dataset)
+    if known and known.classes and known.sample_shape == shape and available(dataset):
         head = Head(name="label", values=known.classes)
         return Judge(f"pixels-{dataset}", (head,), lambda: _fitted(dataset))
     remedy = "Choose another kind of directions."

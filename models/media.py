@@ -11,13 +11,17 @@ from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from models.disk import replacing
 from models.errors import UserError, write_error
 
 MIN_PIXELS = 256  # smallest height or width of an animation: players blur what they have to enlarge
 Pixels = NDArray[np.uint8]
+# Of scatter plots.
+_FINE = 4  # times finer than they are kept, so that dots are round
+_EDGE = 1.1  # the largest coordinate that is seen
+_GROUND, _GRID, _BEHIND, _POINT = (255, 255, 255), (232, 232, 232), (190, 190, 190), (31, 97, 180)
 
 
 def kind(path: Path, known: Sequence[str]) -> str:
@@ -37,6 +41,34 @@ def contact_sheet(images: Pixels, columns: int = 8) -> Pixels:
     tiles[:n] = images
     tiles = tiles.reshape(rows, columns, height, width, channels)
     return tiles.transpose(0, 2, 1, 3, 4).reshape(rows * height, columns * width, channels)
+
+
+def scatter(
+    points: NDArray[np.floating], behind: NDArray[np.floating] | None = None, side: int = 512
+) -> Pixels:
+    """Draw points (N, 2) of [-1, 1], the second coordinate upwards, as an image (side, side, 3).
+
+    Args:
+        points: In blue; those outside are not seen.
+        behind: Others to compare with, in grey.
+        side: Height and width, in pixels.
+    """
+    fine = _FINE * side
+    image = Image.new("RGB", (fine, fine), _GROUND)
+    draw = ImageDraw.Draw(image)
+    for line in (-0.5, 0.0, 0.5):
+        at = round((line / _EDGE + 1) / 2 * fine)
+        draw.line([(at, 0), (at, fine)], _GRID, _FINE)
+        draw.line([(0, at), (fine, at)], _GRID, _FINE)
+    radius = fine / 250
+    for some, colour in ((behind, _BEHIND), (points, _POINT)):
+        if some is None:
+            continue
+        # Down from the top, as pixels are counted; of a point that is not finite there is nothing to see.
+        places = (some[np.isfinite(some).all(1)] * (1, -1) / _EDGE + 1) / 2 * fine
+        for x, y in cast(list[tuple[float, float]], places.tolist()):
+            draw.ellipse((x - radius, y - radius, x + radius, y + radius), colour)
+    return np.asarray(image.resize((side, side), Image.Resampling.BOX)).copy()
 
 
 def enlarged(image: Pixels, times: int) -> Pixels:

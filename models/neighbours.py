@@ -15,7 +15,7 @@ from torch import Tensor
 
 from models import datasets, paths
 from models.core import Encodes, Features, to_unit
-from models.datasets import DATASETS, ImageData
+from models.datasets import ImageData
 from models.disk import from_disk
 from models.errors import UserError
 from models.plans import CHUNK, Scene, decoded, planned, preparing
@@ -78,24 +78,24 @@ def gallery(scene: Scene) -> Waiting[Gallery]:
     Raises:
         UserError: They are not on this machine (nothing is downloaded here), or the model is of another shape.
     """
-    info = DATASETS[scene.info.dataset]
-    if not datasets.available(info.name):
+    name = scene.info.dataset
+    if not datasets.available(name):
         from models.datasets.standard import where_to_put
 
-        problem = f"The training images, '{info.name}', are not on this machine."
-        fetch = f"'latent-explorer evaluate {scene.info.id}' downloads them; the app never does."
-        raise UserError("no-data", problem, f"{where_to_put(info.name)} {fetch}")
-    if (info.channels, info.size, info.size) != scene.model.sample_shape:
-        problem = f"The images of '{info.name}' have another shape than those of '{scene.info.id}'."
+        problem = f"The training images, '{name}', are not on this machine."
+        fetch = f"'latent-explorer evaluate {scene.info.id}' gets them; the app never does."
+        raise UserError("no-data", problem, f"{where_to_put(name)} {fetch}")
+    info = datasets.info(name)
+    if info.sample_shape != scene.model.sample_shape:
+        problem = f"The images of '{name}' have another shape than those of '{scene.info.id}'."
         raise UserError("shape-mismatch", problem, "Choose a model whose config names its own data set.")
 
     def load(progress: Progress) -> Gallery:
-        data = datasets.load(info.name, "train")
+        data = datasets.load(name, "train")
         return Gallery(data, hashlib.sha256(data.images.contiguous().numpy().data).hexdigest())
 
     # The folder is part of the key: tests, and people, move it while the process lives.
-    where = datasets.idx_files(info, "train")
-    return _galleries.wait(f"{info.name} {where and where[0]}", load)
+    return _galleries.wait(f"{name} {datasets.state(name)}", load)
 
 
 def vectors(

@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
+from models import vectors
 from models.config import DiscriminatorConfig, GeneratorConfig, ModelConfig
 
 SLOPE = 0.2  # of the leaky ReLU, as in DCGAN (Radford et al., 2015, arXiv:1511.06434)
@@ -42,7 +43,7 @@ def channels_at(config: ModelConfig, resolution: int) -> int:
 
 
 class Decoder(nn.Module):
-    """Latents (B, D) to images (B, C, H, W), before any output non-linearity.
+    """Latents (B, D) to images (B, C, H, W), or points (B, 2), before any output non-linearity.
 
     A label enters by an embedding that is added to the first affine map, which is the same as a one-hot label
     concatenated to the latent.
@@ -51,9 +52,14 @@ class Decoder(nn.Module):
     def __init__(self, config: GeneratorConfig) -> None:
         super().__init__()
         self.config = config
-        build: Callable[[GeneratorConfig, int], tuple[nn.Linear, nn.Sequential]] = _DECODERS[config.network]
+        build: Callable[[GeneratorConfig, int], tuple[nn.Linear, nn.Sequential]] = (
+            _DECODERS[config.network] if config.size else vectors.decoder
+        )
         self.first, self.rest = build(config, config.latent_dim)
+        self.activation = nn.LeakyReLU(SLOPE) if config.size else vectors.Sine()
         initialise(self)
+        if not config.size:
+            vectors.spread(self.first, vectors.LATENT_FREQUENCY)
         self.label = nn.Embedding(config.classes, self.first.out_features) if config.classes else None
         if self.label is not None:
             nn.init.normal_(self.label.weight, std=1.0)
@@ -65,7 +71,7 @@ class Decoder(nn.Module):
             if labels is None:
                 raise ValueError("a conditional decoder needs labels")
             h = h + self.label(labels)
-        return nn.functional.leaky_relu(h, SLOPE)
+        return self.activation(h)
 
     def forward(
         self, z: Float[Tensor, "batch dim"], labels: Int[Tensor, " batch"] | None = None
@@ -75,12 +81,19 @@ class Decoder(nn.Module):
 
 
 class Encoder(nn.Module):
-    """Images (B, C, H, W) to features (B, F), after a non-linearity. Families put their own heads on it."""
+    """Images (B, C, H, W), or points (B, 2), to features (B, F), after a non-linearity.
+
+    Families put their own heads on it.
+    """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.net, self.out_features = _ENCODERS[config.network](config)
+        build = _ENCODERS[config.network] if config.size else vectors.encoder
+        self.net, self.out_features = build(config)
         initialise(self)
+        first = self.net[0]
+        if not config.size and isinstance(first, nn.Linear):
+            vectors.spread(first, vectors.POINT_FREQUENCY)
 
     def forward(self, x: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch features"]:
         """Map images to features."""

@@ -24,7 +24,7 @@ from models.core import Features, ImageModel, LatentModel
 from models.directions import DIRECTIONS, Directions as DirectionSet, Origin
 from models.errors import UserError
 from models.plans import CHUNK, Scene, decoded, planned, preparing
-from models.requests import Decode, Directions, Grid, Operation, Point, RenderRequest, Traverse
+from models.requests import Decode, Directions, Grid, Operation, Point, RenderRequest, Sample, Traverse
 from models.results import RenderResult, array, pictures
 from models.shared import Progress, Shared, Waiting, outcome, unheard
 from models.values import Value
@@ -102,6 +102,30 @@ def _generator(model: ImageModel, name: str) -> LatentModel:
     return model
 
 
+def _check_pictures(model: LatentModel, name: str) -> None:
+    if len(model.sample_shape) != 3:
+        remedy = "Draw them with 'latent-explorer sample', or choose a model of images."
+        raise UserError("no-pictures", f"'{name}' makes points, not pictures.", remedy)
+
+
+def points(digest: str, op: Sample) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Draw samples of a model over points.
+
+    Returns:
+        Points, shape (N, 2), in [-1, 1], and their latents, shape (N, D).
+
+    Raises:
+        UserError: The model is not there, damaged or makes no points, or the request does not fit it.
+    """
+    scene = _scene(digest)
+    if len(scene.model.sample_shape) != 1:
+        problem = f"'{scene.info.id}' makes pictures, not points."
+        raise UserError("no-points", problem, "Choose a model that was trained on points.")
+    plan = outcome(planned(scene, op))
+    with torch.inference_mode():
+        return array(scene.model.decode(plan.z, plan.labels)), array(plan.z)
+
+
 def stream(request: RenderRequest, cancel: Callable[[], bool] = lambda: False) -> Iterator[RenderResult]:
     """Answer a request piece by piece.
 
@@ -117,6 +141,7 @@ def stream(request: RenderRequest, cancel: Callable[[], bool] = lambda: False) -
     """
     started = time.perf_counter()
     scene, op = _scene(request.model), request.op
+    _check_pictures(scene.model, scene.info.id)
     for result in _answered(scene, op):
         yield replace(result, seconds=time.perf_counter() - started)
         if cancel():
@@ -217,7 +242,7 @@ class Decoder:
         return self.model.classes
 
     @property
-    def sample_shape(self) -> tuple[int, int, int]:
+    def sample_shape(self) -> tuple[int, ...]:
         """Channels, height, width of an image."""
         return self.model.sample_shape
 
@@ -245,4 +270,6 @@ def decoder(digest: str) -> Decoder:
     Raises:
         UserError: There is no such model, it is damaged, or it makes no images.
     """
-    return Decoder(_generator(_cache.model(digest), digest))
+    model = _generator(_cache.model(digest), digest)
+    _check_pictures(model, digest)
+    return Decoder(model)

@@ -80,7 +80,7 @@ def measure(names: Sequence[str] = ()) -> dict[str, Any]:
     Raises:
         UserError: A model is not there, there is no browser to measure with, or the app does not come up.
     """
-    known = [info for info in catalog.models() if info.can("decode")]
+    known = [info for info in catalog.models() if info.can("picture")]
     chosen = [catalog.find(name) for name in names] or [info for info in known if info.shipped]
     if not chosen:
         remedy = "Name models of your own with --model."

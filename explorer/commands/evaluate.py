@@ -8,7 +8,7 @@ from explorer.commands.console import Json, Model, ProgressLine, emit, note, onl
 from explorer.commands.train import Device
 from models import catalog
 from models.catalog import ModelInfo
-from models.datasets import DATASETS
+from models.datasets import DATASETS, info as info_of, sized_for
 from models.metrics import METRICS
 
 
@@ -18,7 +18,7 @@ def evaluate(
         str | None,
         typer.Option(
             metavar="NAME",
-            help=f"One of {', '.join(DATASETS)}. By default the model's own.",
+            help=f"One of {', '.join(DATASETS)}, or folder:<path>. By default the model's own.",
             show_default=False,
         ),
     ] = None,
@@ -45,7 +45,7 @@ def evaluate(
 ) -> None:
     """Measure a model on held-out images of a data set."""
     info = catalog.find(model)
-    name = DATASETS[dataset or info.dataset].name
+    name = info_of(sized_for(dataset or info.dataset, info.model.size)).name
     chosen = None if metrics == "all" else [word.strip() for word in metrics.split(",")]
     for word in chosen or ():
         METRICS[word]  # an unknown one shows before any image is loaded
@@ -68,7 +68,7 @@ def evaluate(
 def _measure(
     info: ModelInfo, dataset: str, metrics: list[str] | None, count: int, device: Device, seed: int
 ) -> tuple[str, dict[str, float], ModelInfo | None]:
-    judge = catalog.classifier_for(dataset) if info.can("decode") else None
+    judge = catalog.classifier_for(dataset, info.sample_shape) if info.can("picture") else None
 
     from models import checkpoints, datasets
     from models.classifier import Classifier
@@ -117,7 +117,7 @@ def _write_card(
 
 def _write_directions(info: ModelInfo) -> bool:
     """Complete the checkpoint of a generator with what the app would else make people wait for."""
-    if not info.can("decode"):
+    if not info.can("picture"):
         return False
 
     from models import attributes, checkpoints

@@ -1,9 +1,13 @@
 """`models` and `datasets`: what there is. Neither imports torch."""
 
+from typing import Annotated
+
+import typer
+
 from explorer.commands.console import Json, emit, note, table
 from models import catalog
 from models.catalog import ModelInfo
-from models.datasets import DATASETS, DatasetInfo, available
+from models.datasets import DATASETS, DatasetInfo, available, info as info_of
 
 
 def models(as_json: Json = False) -> None:
@@ -27,25 +31,38 @@ def _row(info: ModelInfo) -> tuple[str, ...]:
     return info.id, info.family, info.dataset, latent, shape, f"{info.parameters:,}", f"{size / 1e6:.1f} MB"
 
 
-def _shape(shape: tuple[int, int, int]) -> str:
+def _shape(shape: tuple[int, ...]) -> str:
+    if len(shape) == 1:
+        return "points"
     channels, height, width = shape
     return f"{width}x{height} {'grey' if channels == 1 else 'RGB'}"
 
 
-def datasets(as_json: Json = False) -> None:
+def datasets(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[NAME]...",
+            help="Only these; also a folder of images of your own, as folder:<path>.",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
     """List the data sets, and which are on this machine."""
+    chosen = [info_of(name) for name in names] if names else list(DATASETS.values())
     if as_json:
-        emit({"datasets": [_summary(info) for info in DATASETS.values()]})
+        emit({"datasets": [_summary(info) for info in chosen]})
         return
     header = ("id", "title", "image", "train", "test", "known of each image", "here")
-    print(table(header, [_dataset_row(info) for info in DATASETS.values()], right=(3, 4)))
+    print(table(header, [_dataset_row(info) for info in chosen], right=(3, 4)))
 
 
 def _summary(info: DatasetInfo) -> dict[str, object]:
     return {
         "id": info.name,
         "title": info.title,
-        "sample_shape": [info.channels, info.size, info.size],
+        "sample_shape": list(info.sample_shape),
         "train": info.train,
         "test": info.test,
         "classes": list(info.classes),
@@ -60,5 +77,5 @@ def _dataset_row(info: DatasetInfo) -> tuple[str, ...]:
     known = [f"{len(info.classes)} classes"] if info.classes else []
     known += [f"{len(info.factors)} attributes"] if info.factors else []
     here = "yes" if available(info.name) else "no: train and evaluate download it"
-    shape = _shape((info.channels, info.size, info.size))
+    shape = _shape(info.sample_shape)
     return info.name, info.title, shape, f"{info.train:,}", f"{info.test:,}", ", ".join(known) or "-", here

@@ -23,7 +23,11 @@ def sample(
     out: Annotated[
         Path,
         typer.Option(
-            "-o", "--out", metavar="FILE", help="A contact sheet (.png) or arrays (.npz).", show_default=False
+            "-o",
+            "--out",
+            metavar="FILE",
+            help="A contact sheet, of points a scatter plot (.png), or arrays (.npz).",
+            show_default=False,
         ),
     ],
     count: Annotated[int, typer.Option("-n", metavar="INTEGER", help="Number of samples.")] = 64,
@@ -46,12 +50,17 @@ def sample(
     chosen = _label(info, label)
     fields = {"seed": seed, "count": count, "truncation": truncation, "label": chosen}
     request = parse(Sample, fields, what="The request for samples", code="bad-request")
-    images, latents = _render(info, request)
+    if info.can("picture"):
+        images, latents = _render(info, request)
+        arrays, sheet = {"images": images}, media.contact_sheet(images, min(8, count))
+    else:
+        points, latents = _points(info, request)
+        arrays, sheet = {"points": points}, media.scatter(points)
     if kind == ".png":
-        media.save_png(media.contact_sheet(images, min(8, count)), out)
+        media.save_png(sheet, out)
     else:
         seeds, labels = _seeds_and_labels(info, request)
-        media.save_npz(out, images=images, latents=latents, seeds=seeds, labels=labels)
+        media.save_npz(out, **arrays, latents=latents, seeds=seeds, labels=labels)
     note(f"{count} samples of {info.id}: {out}")
 
 
@@ -78,6 +87,9 @@ def interpolate(
 
     media.kind(out, (".gif", ".mp4"))
     info = _generator(model)
+    if not info.can("picture"):
+        problem = f"'{info.id}' makes points, not pictures."
+        raise UserError("no-pictures", problem, "Draw them with 'latent-explorer sample'.")
     try:
         points = [{"seed": int(word)} for word in seeds.split(",")]
     except ValueError:
@@ -136,6 +148,14 @@ def _label(info: ModelInfo, text: str | None) -> int | None:
     if text.casefold() in names:
         return names[text.casefold()]
     raise UserError("bad-label", f"'{info.id}' has no label '{text}'.", nearest(text, info.labels))
+
+
+def _points(info: ModelInfo, request: Sample) -> tuple["NDArray[np.float32]", "NDArray[np.float32]"]:
+    """Return points as the model makes them, in [-1, 1], and their latents."""
+    with only_results():
+        from models import render
+
+        return render.points(render.admit(info), request)
 
 
 def _render(info: ModelInfo, operation: Operation) -> tuple["NDArray[np.uint8]", "NDArray[np.float32]"]:

@@ -51,7 +51,12 @@ def _names(names: Mapping[str, object] | tuple[str, ...]) -> str:
 def train(
     context: typer.Context,
     dataset: Annotated[
-        str | None, typer.Option(metavar="NAME", help=f"One of {_names(DATASETS)}.", show_default=False)
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help=f"One of {_names(DATASETS)}, or folder:<path> for images of your own.",
+            show_default=False,
+        ),
     ] = None,
     model: Annotated[
         str | None, typer.Option(metavar="FAMILY", help=f"One of {_names(FAMILIES)}.", show_default=False)
@@ -183,7 +188,7 @@ def _start(
     )
     # A mistake or a missing data set must not leave an empty folder behind that stands in the way next time.
     session.begin(session.recipe_for(config), config)
-    data = (session.load(dataset, "train"), session.load(dataset, "test"))
+    data = session.data_of(config.dataset)
     run = session.new_run(config, out)
     return _train(run, lambda report, stop: session.train(run, report=report, stop=stop, data=data))
 

@@ -11,7 +11,7 @@ from explorer.panels import problem
 from explorer.text import _
 from explorer.words import word
 from models.catalog import ModelInfo
-from models.datasets import DATASETS
+from models.datasets import known
 from models.errors import UserError
 from models.requests import Codes
 
@@ -79,7 +79,9 @@ def _groups(
     """Return what the images are coloured by, and its names: their class, or an attribute that is chosen here."""
     import numpy as np
 
-    data = DATASETS[info.dataset]
+    data = known(info.dataset)
+    if data is None:
+        return np.zeros(count, np.uint8), ("",)
     if "labels" in values:
         return values["labels"].astype(np.uint8), tuple(map(word, data.classes))
     kinds = [number for number, factor in enumerate(data.factors) if factor.kind == "categorical"]

@@ -11,7 +11,7 @@ from explorer.panels.fold import fold
 from explorer.text import _
 from explorer.words import word
 from models.catalog import ModelInfo
-from models.datasets import DATASETS
+from models.datasets import known
 from models.errors import UserError
 from models.requests import Decode, Nearest, Point
 
@@ -103,10 +103,10 @@ def _draw(info: ModelInfo, image: "NDArray[np.uint8]", work: Work) -> None:
 def _captions(info: ModelInfo, result: "RenderResult") -> list[str]:
     """Return the distance of each image, with its class where the data have classes."""
     distances = [f"{value:.3g}" for value in result.values["distances"][0]]
-    labels, names = result.values.get("labels"), DATASETS[info.dataset].classes
-    if labels is None or not names:
+    labels, data = result.values.get("labels"), known(info.dataset)
+    if labels is None or data is None or not data.classes:
         return distances
     return [
-        f"{word(names[int(label)])} · {distance}"
+        f"{word(data.classes[int(label)])} · {distance}"
         for label, distance in zip(labels[0], distances, strict=True)
     ]

@@ -7,9 +7,8 @@ import streamlit as st
 from explorer import cache, state
 from explorer.panels import problem
 from explorer.text import _, count, duration, ngettext
-from models import paths
+from models import datasets, paths
 from models.catalog import ModelInfo
-from models.datasets import DATASETS
 from models.families import kind_of
 
 _NOISY = 1.05  # times the sharpness of real pictures from which noise is part of it
@@ -79,7 +78,7 @@ def chosen() -> ModelInfo | None:
 def facts(info: ModelInfo) -> list[str]:
     """Return what is known of a model, a few words each."""
     card = info.card
-    dataset = DATASETS[info.dataset].title if info.dataset in DATASETS else info.dataset
+    dataset = datasets.title(info.dataset)
     channels, height, width = info.sample_shape
     colour = _("in colour") if channels == 3 else _("in grey")
     known = [

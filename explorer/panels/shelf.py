@@ -41,7 +41,7 @@ def show(found: Sequence[ModelInfo]) -> None:
     if not shown:
         st.caption(_("No model fits this filter."))
     with st.container(horizontal=True, gap="medium"):
-        for info in sorted(shown, key=lambda info: not info.can("decode")):
+        for info in sorted(shown, key=lambda info: not info.can("picture")):
             with st.container(border=True, width=_WIDTH, key=f"card-{_key(info)}"):
                 _card(info)
 
@@ -73,7 +73,7 @@ def _card(info: ModelInfo) -> None:
     picker.show_figures(info)
     st.caption("  \n".join(problem.literal(fact) for fact in picker.facts(info)[:3]))
     with st.container(horizontal=True):
-        if info.can("decode"):
+        if info.can("picture"):
             st.button(
                 _("Explore"),
                 key=f"open-{_key(info)}",

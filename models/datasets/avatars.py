@@ -1,29 +1,23 @@
 """Cartoon portraits with known attributes, 64 x 64 RGB, drawn on demand and the same everywhere.
 
-Picture i of a seed does not depend on how many are drawn or in which batches: every factor of it is a hash of
-(seed, i, factor). Importing this module does not import torch.
+`models.datasets.drawing` says why a picture is always the same. Importing this module does not import torch.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from models.datasets import avatar_face as face, avatar_style as style, avatar_wear as wear
+from models.datasets import avatar_face as face, avatar_style as style, avatar_wear as wear, drawing
 from models.datasets.avatar_hair import HAIR
 from models.datasets.factors import Factor
 from models.datasets.shapes import Array, Canvas, Window, egg
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-# Small enough that the layers of one batch stay in the cache of a core.
-_BATCH = 64
 
 FACTORS: tuple[Factor, ...] = (
     Factor("skin", "categorical", tuple(style.SKIN), description="Colour of the skin"),
@@ -44,13 +38,31 @@ FACTORS: tuple[Factor, ...] = (
     Factor("mouth_open", "continuous", description="How far the mouth is open"),
     Factor("eye_size", "continuous", description="Size of the eyes"),
     Factor("eyelids", "continuous", description="Eyelids, from wide awake to sleepy"),
-    Factor("gaze", "continuous", low=-1.0, description="Where the eyes look, from left to right"),
+    Factor(
+        "gaze",
+        "continuous",
+        low=-1.0,
+        description="Where the eyes look, from left to right",
+        moved_by=("flip",),
+    ),
     Factor("brow_angle", "continuous", low=-1.0, description="Brows, from worried to stern"),
     Factor("face_width", "continuous", description="Face, from slender to wide"),
     Factor("jaw", "continuous", description="Jaw, from pointed to square"),
     Factor("blush", "continuous", description="Redness of the cheeks"),
-    Factor("turn", "continuous", low=-1.0, description="Head turned from the picture's left to its right"),
-    Factor("tilt", "continuous", low=-1.0, description="Head tilted from the picture's left to its right"),
+    Factor(
+        "turn",
+        "continuous",
+        low=-1.0,
+        description="Head turned from the picture's left to its right",
+        moved_by=("flip",),
+    ),
+    Factor(
+        "tilt",
+        "continuous",
+        low=-1.0,
+        description="Head tilted from the picture's left to its right",
+        moved_by=("flip",),
+    ),
 )
 
 # How often each value occurs, where not all are alike.
@@ -64,26 +76,6 @@ _WEIGHTS: dict[str, tuple[float, ...]] = {
 }
 # A uniform number raised to this power: below 1 it favours the high end, above 1 the low end.
 _SKEW = {"smile": 0.55, "mouth_open": 1.6, "eyelids": 2.0}
-
-
-def _uniform(seed: int, index: npt.NDArray[np.uint64], stream: int) -> npt.NDArray[np.float64]:
-    """Hash (seed, index, stream) to numbers in [0, 1).
-
-    References:
-        Steele, Lea, Flood (2014), "Fast splittable pseudorandom number generators", the SplitMix64 finaliser.
-    """
-
-    def mix(state: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
-        state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        return state ^ (state >> np.uint64(31))
-
-    golden = np.uint64(0x9E3779B97F4A7C15)
-    # Mixed one after the other, so that neighbouring seeds do not share shifted sequences.
-    state = mix(np.full_like(index, seed % 2**64) + golden)
-    state = mix(state ^ (index * golden + golden))
-    state = mix(state ^ (np.full_like(index, stream + 1) * golden))
-    return (state >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
 def sample_factors(count: int, seed: int, start: int = 0) -> Array:
@@ -100,20 +92,7 @@ def sample_factors(count: int, seed: int, start: int = 0) -> Array:
     Raises:
         ValueError: `count` or `start` is negative.
     """
-    if count < 0 or start < 0:
-        raise ValueError(f"count and start must not be negative, got {count} and {start}")
-    index = np.arange(start, start + count, dtype=np.uint64)
-    table = np.empty((count, len(FACTORS)), np.float32)
-    for column, factor in enumerate(FACTORS):
-        uniform = _uniform(seed, index, column)
-        if factor.kind == "categorical":
-            weights = _WEIGHTS.get(factor.name, (1.0,) * len(factor.values))
-            edges = np.cumsum(weights) / sum(weights)
-            table[:, column] = np.searchsorted(edges[:-1], uniform, side="right")
-        else:
-            share = uniform ** _SKEW.get(factor.name, 1.0)
-            table[:, column] = factor.low + (factor.high - factor.low) * share
-    return table
+    return drawing.sample(FACTORS, count, seed, start, weights=_WEIGHTS, skew=_SKEW)
 
 
 def _paint(columns: Mapping[str, Array]) -> Canvas:
@@ -176,19 +155,11 @@ def compose(factors: npt.NDArray[np.floating]) -> npt.NDArray[np.uint8]:
     Raises:
         ValueError: The shape is wrong, or a value is not finite, out of range, or no index where one is due.
     """
-    table = np.asarray(factors, np.float32)
-    if table.ndim != 2 or table.shape[1] != len(FACTORS):
-        raise ValueError(f"factors must have shape (N, {len(FACTORS)}), got {table.shape}")
-    for column, factor in enumerate(FACTORS):
-        low, high = (0, len(factor.values) - 1) if factor.kind == "categorical" else (factor.low, factor.high)
-        if not np.all((table[:, column] >= low) & (table[:, column] <= high)):
-            raise ValueError(f"factor {factor.name} must lie in [{low}, {high}]")
-        if factor.kind == "categorical" and np.any(table[:, column] % 1):
-            raise ValueError(f"factor {factor.name} must be a whole number, the index of a value")
+    table = drawing.checked(FACTORS, factors)
     pictures = np.empty((len(table), 3, style.SIZE, style.SIZE), np.uint8)
-    for first in range(0, len(table), _BATCH):
-        columns = {factor.name: table[first : first + _BATCH, i] for i, factor in enumerate(FACTORS)}
-        pictures[first : first + _BATCH] = _paint(columns).to_bytes()
+    for first in range(0, len(table), drawing.BATCH):
+        columns = {factor.name: table[first : first + drawing.BATCH, i] for i, factor in enumerate(FACTORS)}
+        pictures[first : first + drawing.BATCH] = _paint(columns).to_bytes()
     return pictures
 
 
@@ -209,19 +180,5 @@ def draw(
     Raises:
         ValueError: `count` or `start` is negative.
     """
-    import torch
-
-    factors = sample_factors(count, seed, start)
-    images = np.empty((count, 3, style.SIZE, style.SIZE), np.uint8)
-    firsts = range(0, count, _BATCH)
-
-    def batch(first: int) -> npt.NDArray[np.uint8]:
-        return compose(factors[first : first + _BATCH])
-
-    # NumPy releases the interpreter lock, so that threads share the work.
-    with ThreadPoolExecutor(min(os.cpu_count() or 1, 8)) as pool:
-        for first, pictures in zip(firsts, pool.map(batch, firsts), strict=True):
-            images[first : first + len(pictures)] = pictures
-            if progress is not None:
-                progress(first + len(pictures), count)
-    return torch.as_tensor(images), torch.as_tensor(factors)
+    shape = (3, style.SIZE, style.SIZE)
+    return drawing.draw(sample_factors(count, seed, start), compose, shape, progress)

@@ -12,6 +12,7 @@ class Factor:
         name: Identifier, unique in its table.
         kind: "categorical" columns hold the index of a value, "continuous" ones the value itself.
         description: What the factor changes, in plain words.
+        moved_by: Changes of an image that change its value: "shift", "crop" or "flip".
         values: Names of the categories; empty for a continuous factor.
         low: Smallest value of a continuous factor.
         high: Largest value of a continuous factor.
@@ -26,6 +27,7 @@ class Factor:
     low: float = 0.0
     high: float = 1.0
     description: str = ""
+    moved_by: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.name.isidentifier():

@@ -2,15 +2,13 @@
 
 import gzip
 import hashlib
-import os
 import struct
 import sys
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import numpy as np
 import torch
@@ -18,14 +16,34 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from models import paths
-from models.datasets import DATASETS, Split, avatars as drawing, idx_files
+from models.datasets import (
+    DATASETS,
+    SEEDS,
+    DatasetInfo,
+    Split,
+    avatars as avatar_drawing,
+    cifar,
+    load,
+    sprites as sprite_drawing,
+)
+from models.datasets.files import idx_files, progress_line
+from models.disk import replacing
 from models.errors import UserError
 
-_SPLIT_SEEDS = {"train": 0, "test": 1}
+
+class Draw(Protocol):
+    """Draws a number of images of a seed; returns them, uint8 (N, C, H, W), and their factors, float32 (N, F)."""
+
+    def __call__(
+        self, count: int, seed: int, *, progress: Callable[[int, int], None]
+    ) -> tuple[Tensor, Tensor]:
+        """Draw them; `progress` is told (drawn, count)."""
+        ...
 
 
-def digits(split: Split) -> tuple[Tensor, Tensor | None, Tensor | None]:
+def digits(info: DatasetInfo, split: Split) -> tuple[Tensor, Tensor | None, Tensor | None]:
     """Return scikit-learn's 8x8 digits, enlarged to 16x16; every fifth image is a test image."""
+    del info
     from sklearn import datasets  # pyright: ignore[reportMissingTypeStubs]
 
     bunch = cast(Any, datasets.load_digits())
@@ -37,62 +55,57 @@ def digits(split: Split) -> tuple[Tensor, Tensor | None, Tensor | None]:
     return x.round().to(torch.uint8)[chosen], labels[chosen], None
 
 
-def avatars(split: Split) -> tuple[Tensor, Tensor | None, Tensor | None]:
+def avatars(info: DatasetInfo, split: Split) -> tuple[Tensor, Tensor | None, Tensor | None]:
     """Return the procedural faces; drawn once, then read from the cache folder."""
-    info = DATASETS["avatars"]
+    return _drawn(info, split, avatar_drawing.draw, ("avatar*.py", "shapes.py"))
+
+
+def sprites(info: DatasetInfo, split: Split) -> tuple[Tensor, Tensor | None, Tensor | None]:
+    """Return the procedural shapes; drawn once, then read from the cache folder."""
+    return _drawn(info, split, sprite_drawing.draw, ("sprites.py",))
+
+
+def _drawn(info: DatasetInfo, split: Split, draw: Draw, code: tuple[str, ...]) -> tuple[Tensor, None, Tensor]:
+    """Return the images of a data set that is drawn, and their factors.
+
+    Args:
+        info: Says how many there are.
+        split: Which of them.
+        draw: Draws a number of images of a seed, and tells its progress.
+        code: Patterns of the files that draw them: a change of these must not show old pictures.
+    """
+    name = info.name
     count = info.train if split == "train" else info.test
-    # The drawing code is part of the key: a change to it must not show old pictures.
-    folder = Path(drawing.__file__).parent
-    code = b"".join(p.read_bytes() for p in sorted([*folder.glob("avatar*.py"), folder / "shapes.py"]))
-    key = hashlib.sha256(code).hexdigest()[:12]
-    path = paths.cache() / "avatars" / f"{split}-{count}-{key}.npz"
+    folder = Path(__file__).parent
+    files = sorted(path for pattern in (*code, "drawing.py") for path in folder.glob(pattern))
+    key = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:12]
+    path = paths.cache() / name / f"{split}-{count}-{key}.npz"
     try:
         with np.load(path, allow_pickle=False) as stored:
             return torch.as_tensor(stored["images"]), None, torch.as_tensor(stored["factors"])
     except (OSError, ValueError, KeyError, EOFError, zlib.error, zipfile.BadZipFile):
         pass  # not there yet, or damaged: it is drawn again
-    images, factors = drawing.draw(
-        count, _SPLIT_SEEDS[split], progress=_progress(f"Drawing avatars ({split})")
-    )
-    temporary: Path | None = None
+    images, factors = draw(count, SEEDS[split], progress=progress_line(f"Drawing {name} ({split})"))
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
-            temporary = Path(file.name)
+        with replacing(path) as temporary, temporary.open("wb") as file:
             np.savez(file, images=images.numpy(), factors=factors.numpy())
-        os.replace(temporary, path)
     except OSError as error:
-        if temporary:
-            temporary.unlink(missing_ok=True)
-        print(f"The avatars could not be kept for next time: {error}.", file=sys.stderr)
+        print(f"The {name} could not be kept for next time: {error}.", file=sys.stderr)
     return images, None, factors
 
 
-def _progress(title: str) -> Callable[[int, int], None]:
-    def show(done: int, total: int) -> None:
-        if sys.stderr.isatty():
-            print(
-                f"\r{title}: {done:,} of {total:,}",
-                end="\n" if done >= total else "",
-                file=sys.stderr,
-                flush=True,
-            )
-
-    return show
-
-
-def mnist(split: Split) -> tuple[Tensor, Tensor | None, Tensor | None]:
+def mnist(info: DatasetInfo, split: Split) -> tuple[Tensor, Tensor | None, Tensor | None]:
     """Return MNIST, zero-padded to 32x32."""
-    return _idx("mnist", split, torchvision_name="MNIST")
+    return _idx(info, split, torchvision_name="MNIST")
 
 
-def fashion_mnist(split: Split) -> tuple[Tensor, Tensor | None, Tensor | None]:
+def fashion_mnist(info: DatasetInfo, split: Split) -> tuple[Tensor, Tensor | None, Tensor | None]:
     """Return Fashion-MNIST, zero-padded to 32x32."""
-    return _idx("fashion_mnist", split, torchvision_name="FashionMNIST")
+    return _idx(info, split, torchvision_name="FashionMNIST")
 
 
-def _idx(name: str, split: Split, *, torchvision_name: str) -> tuple[Tensor, Tensor, None]:
-    info = DATASETS[name]
+def _idx(info: DatasetInfo, split: Split, *, torchvision_name: str) -> tuple[Tensor, Tensor, None]:
+    name = info.name
     found = idx_files(info, split)
     if found is None:
         _download(name, torchvision_name)
@@ -107,13 +120,29 @@ def _idx(name: str, split: Split, *, torchvision_name: str) -> tuple[Tensor, Ten
     return F.pad(images[:, None], (padding,) * 4), labels.long(), None
 
 
+def stacked_mnist(info: DatasetInfo, split: Split) -> tuple[Tensor, None, Tensor]:
+    """Return random digits of MNIST as the red, green and blue of one image: 1,000 modes, alike in number.
+
+    The factors are the three digits. Metz et al. (2017), Unrolled GANs, arXiv:1611.02163, section 3.3.1.
+    """
+    digits = load("mnist", split)
+    count = info.train if split == "train" else info.test
+    rng = torch.Generator().manual_seed(SEEDS[split])
+    index = torch.randint(len(digits), (count, 3), generator=rng)
+    return digits.images[:, 0][index], None, digits.labels_at(index).float()
+
+
 def where_to_put(name: str) -> str:
     """Say what to do about a data set whose files are missing."""
+    if name not in DATASETS:
+        return "Its folder was not read here yet, or has changed since."
+    if DATASETS[name].files == "cifar":
+        return cifar.where_to_put()
     folder = DATASETS[name].folders[0]
     debian = " or run 'apt-get install dataset-fashion-mnist'" if name == "fashion_mnist" else ""
     return (
         f"Put its four idx files (.gz or not) into {paths.data() / folder}, or set EXPLORER_DATA_DIR to the folder "
-        f"that holds '{folder}'{debian}; 'digits' and 'avatars' are always there."
+        f"that holds '{folder}'{debian}; 'digits', 'avatars' and 'sprites' are always there."
     )
 
 

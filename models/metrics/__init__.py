@@ -10,9 +10,22 @@ from typing import Literal
 
 from models.tables import Table
 
-Need = Literal["decode", "encode", "posterior", "density", "classify", "judge", "classes", "factors"]
+Need = Literal[
+    "images",
+    "decode",
+    "encode",
+    "posterior",
+    "density",
+    "classify",
+    "judge",
+    "classes",
+    "factors",
+    "known",
+    "modes",
+]
 
 NEEDS: Mapping[Need, str] = {
+    "images": "a data set of images",
     "decode": "a model that generates images",
     "encode": "a model that encodes images",
     "posterior": "a model whose encoder gives a distribution, such as a VAE",
@@ -21,6 +34,8 @@ NEEDS: Mapping[Need, str] = {
     "judge": "a classifier of the data set to judge the samples",
     "classes": "a data set with classes",
     "factors": "a data set with known categorical attributes",
+    "known": "a data set with known attributes, such as sprites",
+    "modes": "a data set whose modes are known: a toy, or stacked_mnist and its classifier",
 }
 
 
@@ -45,7 +60,7 @@ METRICS = Table[Metric](
     "metric",
     {
         "sharpness": Metric(
-            "models.metrics.sharpness:measure", ("decode",),
+            "models.metrics.sharpness:measure", ("images", "decode"),
             "How much fine detail samples have compared with real images; above 1 it is noise or "
             "checkerboard, not quality.",
             {
@@ -54,7 +69,7 @@ METRICS = Table[Metric](
             },
         ),
         "reconstruction": Metric(
-            "models.metrics.reconstruction:measure", ("decode", "encode"),
+            "models.metrics.reconstruction:measure", ("images", "decode", "encode"),
             "How near held-out images come back from their posterior means; PSNR favours blur over detail "
             "that is a pixel off, and neither value says how good samples are.",
             {
@@ -112,6 +127,27 @@ METRICS = Table[Metric](
                 "factor_values_missing": "Values that 3 % of the data or more have, and no sample",
                 "factor_values_missing_real": "Values among them that it sees in no real image either",
                 "factor_values": "Values that 3 % of the data or more have",
+            },
+        ),
+        "modes": Metric(
+            "models.metrics.modes:measure", ("decode", "modes"),
+            "How many of the modes that the data are known to have samples reach; a mode counts however narrow "
+            "a part of it they show, so read it beside their quality.",
+            {
+                "modes_covered": "Modes with samples: of points with 1 % of them, of images with one",
+                "modes": "Modes that there are",
+                "high_quality_share": "Share of points within three standard deviations of a mode",
+                "modes_kl_nats": "KL divergence of the shares of modes from uniform ones, in nats",
+                "energy_distance": "Energy distance of points to held-out ones, in the data's units; 0 is best",
+            },
+        ),
+        "mig": Metric(
+            "models.metrics.disentanglement:measure", ("encode", "known"),
+            "Whether each known attribute has a latent dimension of its own (mutual information gap); symmetric "
+            "shapes make orientation ambiguous, so on sprites 1 cannot be reached.",
+            {
+                "mig": "Mutual information gap, mean over attributes, in [0, 1]",
+                "mig_<name>": "That of one attribute",
             },
         ),
         "accuracy": Metric(

@@ -28,7 +28,8 @@ Progress = Callable[[str, int, int], None]
 class Context:
     """What metrics measure, made when it is first asked for and then kept.
 
-    Images are kept as uint8, decoded ones too: a quarter of the memory, and the same rounding as real images.
+    Images are kept as uint8, decoded ones too: a quarter of the memory, and the same rounding as real images. Points
+    are kept as they are.
 
     Args:
         model: In eval mode, on the device.
@@ -55,8 +56,7 @@ class Context:
     @cached_property
     def real(self) -> ImageData:
         """The chosen real images."""
-        parts = (None if t is None else t[self.chosen] for t in (self.data.labels, self.data.factors))
-        return ImageData(self.data.info, self.data.images[self.chosen], *parts)
+        return self.data.take(self.chosen)
 
     @cached_property
     def samples(self) -> ImageData:
@@ -120,9 +120,10 @@ class Context:
         starts = range(0, len(z), CHUNK)
         chosen = [None if labels is None else labels[s : s + CHUNK].to(self.device) for s in starts]
         parts = zip(torch.split(z, CHUNK), chosen, strict=True)
-        return torch.cat(
-            [to_pixels(self.latent_model.decode(one.to(self.device), of)).cpu() for one, of in parts]
-        )
+        return torch.cat([self._kept(self.latent_model.decode(one.to(self.device), of)) for one, of in parts])
+
+    def _kept(self, x: Tensor) -> Tensor:
+        return (x if self.data.info.points else to_pixels(x)).cpu()
 
     @torch.no_grad()
     def _encode(self, index: slice) -> Posterior:
@@ -132,6 +133,7 @@ class Context:
 
 # What a metric may need -> whether it is there; only asked in the order that the metric lists its needs
 _HAS: Mapping[Need, Callable[[Context], bool]] = {
+    "images": lambda context: context.data.info.points is None,
     "decode": lambda context: isinstance(context.model, LatentModel),
     "encode": lambda context: isinstance(context.model, Encodes),
     "posterior": lambda context: context.is_stochastic,
@@ -142,7 +144,16 @@ _HAS: Mapping[Need, Callable[[Context], bool]] = {
     "factors": lambda context: (
         context.data.factors is not None and any(factor.values for factor in context.data.info.factors)
     ),
+    "known": lambda context: context.data.factors is not None,
+    "modes": lambda context: _has_modes(context),
 }
+
+
+def _has_modes(context: Context) -> bool:
+    """Tell whether it is known which modes the data have, and of a sample which it is of."""
+    info = context.data.info
+    categorical = bool(info.factors) and all(factor.values for factor in info.factors)
+    return info.points is not None or (categorical and context.judge is not None)
 
 
 def _fits(model: object, data: ImageData) -> bool:
@@ -235,10 +246,7 @@ def _check(model: ImageModel, data: ImageData, n: int, classifier: Classifier | 
             "too-few-images", "Metrics need two images at least.", "Give a larger number of images."
         )
     if model.sample_shape != shape:
-        sizes = ["x".join(map(str, s)) for s in (model.sample_shape, shape)]
-        problem = (
-            f"The model's images are {sizes[0]} (channels x height x width), those of '{name}' {sizes[1]}."
-        )
+        problem = f"The model makes or reads {_kind(model.sample_shape)}, and '{name}' holds {_kind(shape)}."
         raise UserError("shape-mismatch", problem, "Choose the data set that the model was trained on.")
     classes = model.classes if isinstance(model, LatentModel) else 0
     if classes and (data.labels is None or int(data.labels.max()) >= classes):
@@ -247,6 +255,12 @@ def _check(model: ImageModel, data: ImageData, n: int, classifier: Classifier | 
     if classifier is not None and not _fits(classifier, data):
         problem = f"The classifier does not predict the attributes of '{name}'."
         raise UserError("classifier-mismatch", problem, f"Give one that was trained on '{name}'.")
+
+
+def _kind(shape: tuple[int, ...]) -> str:
+    return (
+        f"images of {'x'.join(map(str, shape))} (channels x height x width)" if len(shape) == 3 else "points"
+    )
 
 
 def _placed(model: ImageModel, device: torch.device) -> ImageModel:

@@ -1,5 +1,6 @@
 """What recipes with a discriminator share: its step, its penalties, and what it tells a generator."""
 
+import math
 from abc import abstractmethod
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
@@ -39,8 +40,7 @@ class AdversarialRecipe(Recipe):
         self.losses = ADVERSARIAL_LOSSES[config.loss]
         self.penalty = PENALTIES[config.penalty]
         self.augmentations = [AUGMENTATIONS[name] for name in config.augment]
-        channels, height, width = model.sample_shape
-        self._pixels = channels * height * width
+        self._pixels = math.prod(model.sample_shape)
         self._packing = model.packing
 
     @property

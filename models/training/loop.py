@@ -8,20 +8,20 @@ saved, and a resumed run takes exactly the steps that an uninterrupted one would
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
-from models.checkpoints import as_sheet
+from models.checkpoints import as_sheet, sheet_seeds
 from models.config import Budget, parse
-from models.core import to_unit
 from models.datasets import ImageData
 from models.errors import UserError
 from models.latent import default_labels, generator, prior
 from models.media import Pixels
+from models.training.augmentation import augmented
 from models.training.recipe import Batch, Recipe
 from models.training.runs import Run
 
@@ -93,7 +93,8 @@ class Trainer:
         per_epoch = len(self.data) // self.batch_size
         epoch, position = divmod(self.step, per_epoch)
         index = self._order(epoch)[position * self.batch_size : (position + 1) * self.batch_size]
-        x = to_unit(self.data.images[index]).contiguous(memory_format=torch.channels_last)
+        x = self.data.floats(index, self.recipe.device)
+        x = x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x
         labels, factors = (None if t is None else t[index] for t in (self.data.labels, self.data.factors))
         return Batch(x, labels, factors, len(self.data))
 
@@ -105,7 +106,9 @@ class Trainer:
                 break
             started = time.perf_counter()
             rng = generator(self.seed, _STEP, self.step, device=self.recipe.device)
-            scalars = self.recipe.step(self.batch(), self.share, self.step, rng)
+            batch = self.batch()
+            batch = replace(batch, x=augmented(batch.x, self.recipe.config, rng))
+            scalars = self.recipe.step(batch, self.share, self.step, rng)
             self.step += 1
             self.seconds += time.perf_counter() - started
         return scalars
@@ -185,20 +188,21 @@ class Trainer:
         return metrics
 
     def snapshot(self) -> None:
-        """Write a sheet of 64 pictures from the latents of seeds 0 to 63."""
+        """Write a sheet of pictures from the latents of seeds 0 to 63; of points, a scatter plot of more."""
         sheet = self.sheet()
         if sheet is not None:
             self.run.snapshot(sheet, self.step)
 
-    def sheet(self, count: int = 64) -> Pixels | None:
-        """Return pictures of seeds 0 to count - 1 as one image (H, W, C); None for a model without a decoder."""
+    def sheet(self) -> Pixels | None:
+        """Return what the seeds of a sheet make, as one image (H, W, C); None for a model without a decoder."""
         config = self.recipe.modules["model"].config
         dim, classes = int(getattr(config, "latent_dim", 0)), int(getattr(config, "classes", 0))
         if not dim:
             return None
-        labels = default_labels(range(count), classes).to(self.recipe.device) if classes else None
-        x = self.recipe.preview(prior(range(count), dim).to(self.recipe.device), labels)
-        return None if x is None else as_sheet(x.cpu())
+        seeds = sheet_seeds(self.data.info.points is not None)
+        labels = default_labels(seeds, classes).to(self.recipe.device) if classes else None
+        x = self.recipe.preview(prior(seeds, dim).to(self.recipe.device), labels)
+        return None if x is None else as_sheet(x.cpu(), self.held_out)
 
     def _read(self, scalars: Mapping[str, Tensor]) -> dict[str, float]:
         values = {name: float(value) for name, value in scalars.items()}

@@ -2,7 +2,6 @@
 
 import math
 import os
-import re
 import shlex
 import time
 from collections.abc import Callable, Mapping
@@ -16,10 +15,11 @@ from models import catalog, checkpoints, paths
 from models.catalog import Card, CheckpointConfig, Metric
 from models.config import Budget, ModelConfig, RunConfig, Start, TrainingConfig, parse
 from models.core import parameter_count
-from models.datasets import DATASETS, ImageData, load
+from models.datasets import DatasetInfo, ImageData, info as info_of, load, resized, slug
 from models.errors import UserError
-from models.families import FAMILIES, preset, split_options
+from models.families import FAMILIES, POINT_OPTIONS, preset, split_options
 from models.tables import Table
+from models.training import augmentation
 from models.training.loop import Progress, Trainer
 from models.training.recipe import Recipe
 from models.training.runs import Run
@@ -71,11 +71,12 @@ def configure(
     """Turn a request into a validated config, so that mistakes show before any image is loaded.
 
     Args:
-        dataset: A name in `DATASETS`.
+        dataset: A name that `models.datasets.info` knows.
         family: A name in `FAMILIES`.
         preset_name: Gives budget and options, which the arguments override.
         budget: When to stop.
-        options: Values by name, of the model or of its training; strings are converted.
+        options: Values by name, of the model or of its training; strings are converted. `size` is that of the
+            images where the data set leaves it open, as a folder does.
         seed: Of weights, order and steps.
         where: Device.
         name: Id of the checkpoint; by default the data set and the family.
@@ -85,15 +86,47 @@ def configure(
     Raises:
         UserError: Something is unknown or does not go together.
     """
-    info = DATASETS[dataset]
+    asked = dict(options or {})
+    size = asked.pop("size", None)
+    data = info_of(dataset if size is None else resized(dataset, size))
+    return _configured(
+        data,
+        family,
+        preset_name=preset_name,
+        budget=budget,
+        options=asked,
+        seed=seed,
+        where=where,
+        name=name,
+        start=start,
+    )
+
+
+def _configured(
+    info: DatasetInfo,
+    family: str,
+    *,
+    preset_name: str,
+    budget: Budget | None = None,
+    options: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    where: Device = "auto",
+    name: str = "",
+    start: str = "",
+) -> RunConfig:
     entry = FAMILIES[family]
     standard, defaults = preset(family, preset_name, info.size)
+    if info.points:
+        if family not in POINT_OPTIONS:
+            problem = f"'{family}' looks at images, and '{info.name}' holds points."
+            raise UserError("no-images", problem, f"Use --model {' or '.join(POINT_OPTIONS)}.")
+        defaults = {**defaults, **POINT_OPTIONS[family]}
     given, training = split_options(family, {**defaults, **(options or {})})
     fields = entry.config.model_fields
     fixed: dict[str, Any] = {"family": family, "size": info.size, "channels": info.channels}
     if entry.conditional:
         if not info.classes:
-            problem = f"'{family}' learns from labels, but the data set '{dataset}' has none."
+            problem = f"'{family}' learns from labels, but the data set '{info.name}' has none."
             raise UserError("no-labels", problem, f"Use --model {family.removeprefix('c')}.")
         fixed["classes"] = len(info.classes)
     if "likelihood" in fields:
@@ -108,11 +141,15 @@ def configure(
         given = {**{name: getattr(first.model, name) for name in same if hasattr(first.model, name)}, **given}
     what = "The option set"
     model = parse(entry.config, {**fixed, **given}, what=what, code="bad-option")
+    predicts = "heads" in fields
+    if predicts and any("shift" in factor.moved_by for factor in info.factors):
+        training = {"shift": 0, **training}  # the default would move what is to be predicted
     recipe = parse(entry.training, training, what=what, code="bad-option")
+    augmentation.check(recipe, info, predicts)
     return RunConfig(
         model=model.model_dump(mode="json"),
         training=recipe.model_dump(mode="json"),
-        dataset=dataset,
+        dataset=info.name,
         name=name,
         preset=preset_name,
         seed=seed,
@@ -167,9 +204,17 @@ def _out_of_memory() -> UserError:
 
 def new_run(config: RunConfig, out: Path | None) -> Run:
     """Make the folder of a new run: the given one, or a new one in the runs folder."""
-    name = f"{config.dataset}-{config.model['family']}"
+    name = f"{slug(config.dataset)}-{config.model['family']}"
     stamp = time.strftime("%Y%m%d-%H%M%S")
     return Run.create(out or paths.runs() / f"{name}-{stamp}-{os.getpid()}", config)
+
+
+def data_of(dataset: str) -> tuple[ImageData, ImageData]:
+    """Load what a training needs: training images, and some of them held out to validate on.
+
+    The test images stay unseen, so that `evaluate` measures what no choice was made by.
+    """
+    return load(dataset, "train").split()
 
 
 def train(
@@ -187,14 +232,14 @@ def train(
         budget: Overrides the run's.
         report: Called about once a second.
         stop: Asked after every step; True ends the training early, with a checkpoint.
-        data: Training and held-out images, if they are loaded already.
+        data: Training images and those to validate on, if they are loaded already; see `data_of`.
     """
     config = run.config()
     if budget:
         config = config.model_copy(update={"budget": budget})
         run.write_config(config)
     recipe = recipe_for(config)
-    images, held_out = data or (load(config.dataset, "train"), load(config.dataset, "test"))
+    images, held_out = data or data_of(config.dataset)
     trainer = Trainer(recipe, images, held_out, run, config.budget, config.seed)
     trainer.load()
     if not trainer.step:
@@ -212,22 +257,22 @@ def export(trainer: Trainer, config: RunConfig, metrics: Mapping[str, float]) ->
     family = str(config.model["family"])
     model = trainer.recipe.export(trainer.data.to(torch.device("cpu")))
     checkpoints.round_as_stored(model)
-    default = f"{config.dataset.replace('_', '-')}-{family}"
-    identity = re.sub(r"[^A-Za-z0-9._-]+", "-", config.name or default)
+    identity = config.name or f"{slug(config.dataset)}-{family}"
+    data = trainer.data.info  # as it was loaded: a folder may be another by now
     where = _device_name(trainer.recipe.device)
     count = min(len(trainer.held_out), 2000)
     card = Card(
-        title=f"{DATASETS[config.dataset].title} {FAMILIES[family].title}",
-        description=f"{FAMILIES[family].title}, trained on {DATASETS[config.dataset].title}.",
+        title=f"{data.title} {FAMILIES[family].title}",
+        description=f"{FAMILIES[family].title}, trained on {data.title}.",
         capabilities=tuple(sorted(FAMILIES[family].capabilities)),
         parameters={role: parameter_count(part) for role, part in model.parts().items()},
         steps=trainer.step,
         images=trainer.images,
         seconds=round(trainer.seconds, 1),
         device=where,
-        command=command(config),
+        command=command(config, data),
         metrics={
-            k: Metric(value=v, n=count, protocol="held-out images, at the end of training")
+            k: Metric(value=v, n=count, protocol="training images that were held out, at the end of training")
             for k, v in metrics.items()
             if math.isfinite(v)
         },
@@ -242,7 +287,9 @@ def export(trainer: Trainer, config: RunConfig, metrics: Mapping[str, float]) ->
         seed=config.seed,
         start=config.start,
     )
-    return checkpoints.save(trainer.run.checkpoint, model, checkpoint, card, checkpoints.sheet_of(model))
+    return checkpoints.save(
+        trainer.run.checkpoint, model, checkpoint, card, checkpoints.sheet_of(model, trainer.held_out)
+    )
 
 
 def _device_name(where: torch.device) -> str:
@@ -252,11 +299,11 @@ def _device_name(where: torch.device) -> str:
     return f"{where.type.upper()}, {threads} thread{'s' if threads > 1 else ''}"
 
 
-def command(config: RunConfig) -> str:
-    """Return the command that trains a run again."""
+def command(config: RunConfig, data: DatasetInfo | None = None) -> str:
+    """Return the command that trains a run again, given its data set if that is known already."""
     family = str(config.model["family"])
     entry = FAMILIES[family]
-    fresh = configure(config.dataset, family, preset_name=config.preset)
+    fresh = _configured(data or info_of(config.dataset), family, preset_name=config.preset)
     defaults = {**fresh.model, **fresh.training}
     given = {**config.model, **config.training}
     known = {**entry.config.model_fields, **entry.training.model_fields}

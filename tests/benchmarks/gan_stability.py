@@ -33,7 +33,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--datasets", default=",".join(DATASETS))
+    parser.add_argument(
+        "--datasets", default=",".join(name for name, info in DATASETS.items() if not info.points)
+    )
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--budget", default="60s")
     arguments = parser.parse_args()

@@ -27,6 +27,8 @@ CASES = [
     for case in itertools.product(FAMILIES, SIZES, CHANNELS, NETWORKS)
     if not (case[0] == "classifier" and case[3] == "mlp")  # it has convolutional layers only
 ]
+GENERATORS = [family for family in FAMILIES if issubclass(FAMILIES[family].config, GeneratorConfig)]
+CASES += [(family, 0, 2, "mlp") for family in GENERATORS]  # points in the plane
 HEADS = (Head(name="shape", values=("round", "square", "long")), Head(name="angle", low=-1, high=1))
 
 
@@ -55,7 +57,7 @@ def build(config: ModelConfig, seed: int = 0) -> ImageModel:
 @pytest.mark.parametrize(("family", "size", "channels", "network"), CASES)
 def test_shapes_ranges_and_gradients(family: str, size: int, channels: int, network: str) -> None:
     model = build(config_of(family, size, channels, network))
-    shape = (channels, size, size)
+    shape = (channels, size, size) if size else (2,)
     assert model.sample_shape == shape
     labels = torch.tensor([0, 1, 2, 0]) if FAMILIES[family].conditional else None
     x = torch.rand(4, *shape, generator=torch.Generator().manual_seed(1)) * 2 - 1
@@ -103,7 +105,7 @@ def test_capabilities_are_what_the_family_says(family: str, network: str) -> Non
     assert ("label" in FAMILIES[family].capabilities) == bool(getattr(model, "classes", 0))
 
 
-@pytest.mark.parametrize(("family", "size", "channels", "network"), [c for c in CASES if c[1] == 16])
+@pytest.mark.parametrize(("family", "size", "channels", "network"), [c for c in CASES if c[1] in (0, 16)])
 def test_same_seed_same_weights_and_save_load_equality(
     family: str, size: int, channels: int, network: str, tmp_path: Path
 ) -> None:
@@ -125,7 +127,7 @@ def test_same_seed_same_weights_and_save_load_equality(
     assert digests[0] == digests[1]
 
 
-@pytest.mark.parametrize("family", [f for f in FAMILIES if issubclass(FAMILIES[f].config, GeneratorConfig)])
+@pytest.mark.parametrize("family", GENERATORS)
 @pytest.mark.parametrize("latent_dim", [1, 2, 100])
 def test_any_latent_dimension(family: str, latent_dim: int) -> None:
     model = build(config_of(family, 16, 1, "conv", latent_dim))

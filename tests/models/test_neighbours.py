@@ -132,7 +132,7 @@ def write_model(folder: Path, dataset: str) -> str:
 
 def test_without_the_data_it_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EXPLORER_MODELS_DIR", str(tmp_path))
-    monkeypatch.setattr(datasets.paths, "data_sources", lambda: (tmp_path,))
+    monkeypatch.setattr("models.paths.data_sources", lambda: (tmp_path,))
     digest = write_model(tmp_path, "mnist")
     with pytest.raises(UserError) as caught:
         render(RenderRequest(model=digest, op=Nearest(of=Sample(count=1))))
@@ -157,7 +157,7 @@ def test_more_neighbours_than_images_are_all_of_them(tmp_path: Path, monkeypatch
         labels = struct.pack(">HBBI", 0, 8, 1, 3) + bytes([7, 8, 9])
         (folder / f"{stem}-labels-idx1-ubyte.gz").write_bytes(gzip.compress(labels))
     monkeypatch.setenv("EXPLORER_MODELS_DIR", str(tmp_path))
-    monkeypatch.setattr(datasets.paths, "data_sources", lambda: (tmp_path,))
+    monkeypatch.setattr("models.paths.data_sources", lambda: (tmp_path,))
     op = Nearest(of=Sample(count=2), k=5)
     result = render(RenderRequest(model=write_model(tmp_path, "mnist"), op=op))
     assert result.images.shape == (6, 32, 32, 1)

@@ -16,7 +16,9 @@ from models.directions import DIRECTIONS
 from models.errors import UserError
 from models.exporting import export_onnx
 from models.foreign import onnx_files
+from models.foreign.configs import OnnxConfig
 from models.foreign.importing import METADATA, bring_in, recognise
+from models.foreign.onnx_decoder import OnnxDecoder
 from models.latent import default_labels, prior
 from models.requests import Directions, Invert, Point, RenderRequest, Sample, Traverse
 
@@ -62,6 +64,13 @@ def dense(last: str = "Tanh", shape: Shape = (-1, 1, SIDE, SIDE), batch: int | s
         helper.make_node("Reshape", ["values", "to"], ["image"]),
     ]
     return model_of(nodes, constants, {"z": (FLOAT, (batch, DIM))}, (batch, *shape[1:]))
+
+
+def looked_at(where: Path) -> OnnxConfig:
+    """Return how a decoder will be called."""
+    found = recognise(where).config
+    assert isinstance(found, OnnxConfig)
+    return found
 
 
 @pytest.fixture
@@ -144,9 +153,10 @@ def test_it_cannot_be_searched_and_says_so(put: Callable[..., Path]) -> None:
     ],
 )
 def test_any_order_of_dimensions(layout: str, shape: tuple[int, ...], put: Callable[..., Path]) -> None:
+    assert looked_at(put(dense(shape=shape))).layout == layout
     found = recognise(put(dense(shape=shape)))
     channels = 3 if np.prod(shape[1:]) == 192 else 1
-    assert found.config.layout == layout and found.model.sample_shape == (channels, 8, 8)
+    assert found.model.sample_shape == (channels, 8, 8)
     z = prior([5], DIM)
     flat = np.tanh(z.numpy() @ weights(DIM, 64 * channels) + weights(64 * channels))[0]
     expected = flat.reshape(8, 8, 3).transpose(2, 0, 1) if layout == "hwc" else flat.reshape(channels, 8, 8)
@@ -161,6 +171,7 @@ def test_the_range_of_values_is_read_from_samples(
     assert (found.config.low, found.config.high) == (low, high)
     given = recognise(put(dense(last), {"range": [-2, 2]}))
     assert (given.config.low, given.config.high) == (-2, 2)
+    assert isinstance(given.model, OnnxDecoder)
     raw = given.model.raw(prior([1], DIM))
     torch.testing.assert_close(given.model.decode(prior([1], DIM)), raw / 2)
 
@@ -179,7 +190,7 @@ def test_other_priors_are_reached_from_the_normal_one(kind: str, put: Callable[.
 @pytest.mark.parametrize("batch", [1, 4])
 def test_a_fixed_batch_is_filled_up(batch: int, put: Callable[..., Path]) -> None:
     fixed = recognise(put(dense(shape=(batch, 1, SIDE, SIDE), batch=batch)))
-    assert fixed.config.batch == batch
+    assert looked_at(put(dense(shape=(batch, 1, SIDE, SIDE), batch=batch))).batch == batch
     free = recognise(put(dense()))
     z = prior(range(7), DIM)
     torch.testing.assert_close(fixed.model.decode(z), free.model.decode(z), atol=1e-5, rtol=0)
@@ -200,8 +211,9 @@ def test_labels_are_taken_either_way(kind: str, put: Callable[..., Path]) -> Non
         helper.make_node("Tanh", ["s"], ["t"]),
         helper.make_node("Reshape", ["t", "to"], ["image"]),
     ]
-    found = recognise(put(model_of(nodes, constants, inputs), {"labels": ["cat", "dog", "owl"]}))
-    assert found.config.label == kind and found.config.labels == ("cat", "dog", "owl")
+    folder = put(model_of(nodes, constants, inputs), {"labels": ["cat", "dog", "owl"]})
+    found = recognise(folder)
+    assert looked_at(folder).label == kind and found.config.labels == ("cat", "dog", "owl")
     z, y = prior(range(3), DIM), torch.arange(3)
     expected = np.tanh(z.numpy() @ weights(DIM, 64) + weights(3, 64)).reshape(3, 1, 8, 8)
     np.testing.assert_allclose(found.model.decode(z, y).numpy(), expected, atol=1e-5)

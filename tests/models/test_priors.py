@@ -133,7 +133,7 @@ def test_encoding_undoes_decoding_in_a_model(
     outcome = session.train(session.new_run(run, tmp_path / "run"), data=digits)
     model = checkpoints.load(outcome.checkpoint)
     assert isinstance(model, Autoencoder) and model.fitted and model.prior is not None
-    assert model.pixel_decoder() is None
+    assert model.network() is None
     x = digits[1].floats(slice(0, 20))
     labels = digits[1].labels_at(slice(0, 20)) if model.classes else None
     codes, q = model.posterior(x, labels), model.encode(x, labels)

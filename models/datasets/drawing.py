@@ -1,0 +1,136 @@
+"""What data sets that are drawn share: factors by hash, checked tables, pictures in batches. Torch-free until then.
+
+Picture i of a seed does not depend on how many are drawn or in which batches: every factor of it is a hash of
+(seed, i, factor).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from models.datasets.factors import Factor
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Array = npt.NDArray[np.floating]
+Compose = Callable[[Array], npt.NDArray[np.uint8]]
+# Small enough that the layers of one batch stay in the cache of a core.
+BATCH = 64
+
+
+def uniform(seed: int, index: npt.NDArray[np.uint64], stream: int) -> npt.NDArray[np.float64]:
+    """Hash (seed, index, stream) to numbers in [0, 1).
+
+    References:
+        Steele, Lea, Flood (2014), "Fast splittable pseudorandom number generators", the SplitMix64 finaliser.
+    """
+
+    def mix(state: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+        state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        return state ^ (state >> np.uint64(31))
+
+    golden = np.uint64(0x9E3779B97F4A7C15)
+    # Mixed one after the other, so that neighbouring seeds do not share shifted sequences.
+    state = mix(np.full_like(index, seed % 2**64) + golden)
+    state = mix(state ^ (index * golden + golden))
+    state = mix(state ^ (np.full_like(index, stream + 1) * golden))
+    return (state >> np.uint64(11)).astype(np.float64) * 2.0**-53
+
+
+def sample(
+    factors: Sequence[Factor],
+    count: int,
+    seed: int,
+    start: int = 0,
+    *,
+    weights: Mapping[str, Sequence[float]] | None = None,
+    skew: Mapping[str, float] | None = None,
+) -> Array:
+    """Draw the factors of pictures start, ..., start + count - 1 of a seed.
+
+    Args:
+        factors: The columns.
+        count: Number of rows.
+        seed: Any integer; different seeds give independent pictures.
+        start: Index of the first.
+        weights: How often each value of a categorical factor occurs, where not all are alike.
+        skew: Powers that the uniform number of a continuous factor is raised to: below 1 favours the high end.
+
+    Returns:
+        Factors, float32, shape (count, len(factors)), in the order of `factors`.
+
+    Raises:
+        ValueError: `count` or `start` is negative.
+    """
+    if count < 0 or start < 0:
+        raise ValueError(f"count and start must not be negative, got {count} and {start}")
+    index = np.arange(start, start + count, dtype=np.uint64)
+    table = np.empty((count, len(factors)), np.float32)
+    for column, factor in enumerate(factors):
+        drawn = uniform(seed, index, column)
+        if factor.kind == "categorical":
+            shares = (weights or {}).get(factor.name, (1.0,) * len(factor.values))
+            edges = np.cumsum(shares) / sum(shares)
+            table[:, column] = np.searchsorted(edges[:-1], drawn, side="right")
+        else:
+            share = drawn ** (skew or {}).get(factor.name, 1.0)
+            table[:, column] = factor.low + (factor.high - factor.low) * share
+    return table
+
+
+def checked(factors: Sequence[Factor], rows: npt.NDArray[np.floating]) -> Array:
+    """Return a factor table as float32, shape (N, len(factors)).
+
+    Raises:
+        ValueError: The shape is wrong, or a value is not finite, out of range, or no index where one is due.
+    """
+    table = np.asarray(rows, np.float32)
+    if table.ndim != 2 or table.shape[1] != len(factors):
+        raise ValueError(f"factors must have shape (N, {len(factors)}), got {table.shape}")
+    for column, factor in enumerate(factors):
+        low, high = (0, len(factor.values) - 1) if factor.kind == "categorical" else (factor.low, factor.high)
+        if not np.all((table[:, column] >= np.float32(low)) & (table[:, column] <= np.float32(high))):
+            raise ValueError(f"factor {factor.name} must lie in [{low}, {high}]")
+        if factor.kind == "categorical" and np.any(table[:, column] % 1):
+            raise ValueError(f"factor {factor.name} must be a whole number, the index of a value")
+    return table
+
+
+def draw(
+    table: Array, compose: Compose, shape: tuple[int, int, int], progress: Callable[[int, int], None] | None
+) -> tuple[Tensor, Tensor]:
+    """Draw the pictures of a factor table, in batches that the cores share.
+
+    Args:
+        table: Factors, shape (N, F).
+        compose: Draws the pictures of some of its rows, uint8, shape (B, C, H, W).
+        shape: Channels, height, width of a picture.
+        progress: Called with (pictures done, N) as batches are finished.
+
+    Returns:
+        Images, uint8, shape (N, C, H, W), and the factors, float32, shape (N, F).
+    """
+    import torch
+
+    count = len(table)
+    images = np.empty((count, *shape), np.uint8)
+    firsts = range(0, count, BATCH)
+
+    def batch(first: int) -> npt.NDArray[np.uint8]:
+        return compose(table[first : first + BATCH])
+
+    # NumPy releases the interpreter lock, so that threads share the work.
+    with ThreadPoolExecutor(min(os.cpu_count() or 1, 8)) as pool:
+        for first, pictures in zip(firsts, pool.map(batch, firsts), strict=True):
+            images[first : first + len(pictures)] = pictures
+            if progress is not None:
+                progress(first + len(pictures), count)
+    return torch.as_tensor(images), torch.as_tensor(table)
