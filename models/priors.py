@@ -118,7 +118,7 @@ class Flow(Prior):
         """Maximise the likelihood of codes with Adam, the rate falling to zero."""
         rng = generator(0)
         self.requires_grad_(True)
-        optimizer = torch.optim.Adam(self.parameters(), _RATE)
+        optimizer = torch.optim.Adam(self.parameters(), _RATE, fused=True)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(1, steps))
         with torch.enable_grad():
             for _ in range(steps):
