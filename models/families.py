@@ -96,9 +96,9 @@ _QUICK_GAN = Preset(
 _GAN_PRESETS = {"quick": _QUICK_GAN, "standard": Preset("20k-steps"), "best": Preset("100k-steps")}
 _CLASSIFIER_PRESETS = {"quick": Preset("60s"), "standard": Preset("4k-steps"), "best": Preset("20k-steps")}
 
-# Options that suit points in the plane, where a family's own suit images; presets and people override them.
-_POINT_MODEL = {"network": "mlp", "width": 16, "latent_dim": 2}
-_POINT_GAN = {**_POINT_MODEL, "batch_size": 128, "learning_rate": 2e-3, "final_learning_rate": 0.05}
+# Options that suit points in the plane, in the place of those of a preset, which suit images.
+_POINT_MODEL = {"network": "mlp", "width": 8, "latent_dim": 2}
+_POINT_GAN = {**_POINT_MODEL, "batch_size": 128, "learning_rate": 3e-3, "final_learning_rate": 0.05}
 POINT_OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "ae": _POINT_MODEL, "vae": _POINT_MODEL, "cvae": _POINT_MODEL, "gan": _POINT_GAN, "cgan": _POINT_GAN,
 }  # fmt: skip

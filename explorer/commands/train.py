@@ -54,7 +54,7 @@ def train(
         str | None,
         typer.Option(
             metavar="NAME",
-            help=f"One of {_names(DATASETS)}, or folder:<path> for images of your own.",
+            help=f"One of {_names(DATASETS)}, or folder:<path> for images of your own (--set size=16, 32 or 64).",
             show_default=False,
         ),
     ] = None,

@@ -120,7 +120,7 @@ def _configured(
         if family not in POINT_OPTIONS:
             problem = f"'{family}' looks at images, and '{info.name}' holds points."
             raise UserError("no-images", problem, f"Use --model {' or '.join(POINT_OPTIONS)}.")
-        defaults = {**defaults, **POINT_OPTIONS[family]}
+        defaults = POINT_OPTIONS[family]
     given, training = split_options(family, {**defaults, **(options or {})})
     fields = entry.config.model_fields
     fixed: dict[str, Any] = {"family": family, "size": info.size, "channels": info.channels}
