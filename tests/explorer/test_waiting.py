@@ -139,6 +139,7 @@ def test_a_way_that_is_looked_for_can_be_left(open_app, held: Held, monkeypatch)
     held.kinds = set()
     app.button_group(key="method").set_value("slerp").run()
     assert not bars(app) and films[-1].count == 12
+    held.kinds = {"interpolate"}
     app.button_group(key="method").set_value("data").run()
     assert bars(app)
     let_go(held, app)
