@@ -125,8 +125,7 @@ def _read(path: str, stamp: int, shape: tuple[int, ...]) -> bytes | None:
         data = Path(path).read_bytes()
     except OSError:
         return None
-    _, height, width = shape
-    size = struct.pack(">II", COLUMNS * width, COLUMNS * height)
+    size = struct.pack(">II", COLUMNS * shape[-1], COLUMNS * shape[-2]) if len(shape) == 3 else data[16:24]
     return data if data.startswith(b"\x89PNG\r\n\x1a\n") and data[16:24] == size else None
 
 
@@ -152,9 +151,9 @@ def _part(sheet: bytes, columns: int, rows: int) -> bytes:
 
 
 def card_samples(info: ModelInfo, columns: int, rows: int) -> bytes | None:
-    """Return the first samples of `card_sheet` as a PNG, enlarged; None where there is no sheet."""
+    """Return the first samples of `card_sheet` as a PNG, enlarged, or all of a scatter plot; None without a sheet."""
     sheet = card_sheet(info)
-    return _part(sheet, columns, rows) if sheet else None
+    return _part(sheet, columns, rows) if sheet and info.can("picture") else sheet
 
 
 @st.cache_resource(show_spinner=False)

@@ -1,5 +1,6 @@
 """The catalog: checkpoints as cards, read without torch, so that listing them and the first page are instant."""
 
+import hashlib
 import json
 import re
 from collections.abc import Iterator
@@ -90,8 +91,14 @@ class ModelInfo:
 
     @property
     def digest(self) -> str:
-        """sha256 of its weights: the key of everything that is computed with it."""
-        return self.config.weights_sha256
+        """The key of everything that is computed with it: sha256 of its weights.
+
+        Of a decoder that was made elsewhere, what is known of it counts as well: it changes the pictures.
+        """
+        own = self.config.weights_sha256
+        if not isinstance(self.model, ForeignConfig):
+            return own
+        return hashlib.sha256(f"{own} {self.model.model_dump_json()}".encode()).hexdigest()
 
     @property
     def title(self) -> str:

@@ -121,7 +121,7 @@ def _open_imported(info: ModelInfo) -> ImageModel:
 
 
 def _verify(info: ModelInfo, found: str) -> None:
-    if found != info.digest:
+    if found != info.config.weights_sha256:
         raise UserError(
             "digest-mismatch",
             f"The weights of '{info.id}' are not the ones its config names: the file was changed or replaced.",

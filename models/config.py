@@ -124,6 +124,7 @@ class VaeGanConfig(DiscriminatorConfig, EncodedConfig):
     family: Literal["vaegan"] = "vaegan"  # pyright: ignore[reportIncompatibleVariableOverride]
     latent_dim: int = Field(default=64, ge=1, le=1024, description="Dimensions of the latent space")
     likelihood: ClassVar[str] = "gaussian-optimal"
+    output: ClassVar[Output] = "pixels"
 
 
 class Head(Value):

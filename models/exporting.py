@@ -22,6 +22,7 @@ from models.checkpoints import load
 from models.core import LatentModel
 from models.disk import replacing
 from models.errors import UserError, write_error
+from models.families import IMPORTED
 from models.foreign.importing import METADATA
 from models.foreign.onnx_decoder import Runner
 from models.foreign.onnx_files import library
@@ -60,7 +61,11 @@ def export_onnx(info: ModelInfo, out: Path) -> float:
     model = load(info)
     if not isinstance(model, LatentModel):
         raise UserError("cannot-decode", f"'{info.id}' makes no images.", "Choose a VAE or a GAN.")
-    if not any(True for _ in model.parameters()):
+    if not info.can("picture"):
+        raise UserError(
+            "cannot-export", f"'{info.id}' makes points, not pictures.", "Choose a model of images."
+        )
+    if info.family in IMPORTED and info.weights.suffix == ".onnx":
         problem = f"'{info.id}' was imported from an ONNX file."
         raise UserError("is-onnx", problem, f"Copy that file: {info.weights}.")
     content = _exported(model, info)
@@ -83,18 +88,24 @@ def _exported(model: LatentModel, info: ModelInfo) -> bytes:
     if model.classes:
         given["label"] = default_labels(range(2), model.classes)
     batch = torch.export.Dim("batch", min=1)
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-        warnings.simplefilter("ignore")  # of the exporter, about itself
-        program = torch.onnx.export(  # pyright: ignore[reportUnknownMemberType]
-            _Decode(model).eval(),
-            kwargs=given,
-            input_names=list(given),
-            output_names=["image"],
-            dynamic_shapes={name: {0: batch} for name in given},
-            opset_version=_OPSET,
-            dynamo=True,
-            verbose=False,
-        )
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")  # of the exporter, about itself
+            program = torch.onnx.export(  # pyright: ignore[reportUnknownMemberType]
+                _Decode(model).eval(),
+                kwargs=given,
+                input_names=list(given),
+                output_names=["image"],
+                dynamic_shapes={name: {0: batch} for name in given},
+                opset_version=_OPSET,
+                dynamo=True,
+                verbose=False,
+            )
+    except Exception as error:  # the exporter has many classes for what it cannot follow
+        problem = f"The decoder of '{info.id}' has steps that ONNX has no word for."
+        raise UserError(
+            "cannot-export", problem, "Export a model without a fitted mixture (prior_fit=gmm)."
+        ) from error
     assert program
     proto: Any = program.model_proto
     described = {

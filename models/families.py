@@ -90,7 +90,7 @@ _VAE_PRESETS = {"quick": Preset("60s"), "standard": Preset("15k-steps"), "best":
 # enough of them.
 _QUICK_GAN = Preset(
     "60s",
-    {"learning_rate": 2e-3, "penalty_dense_steps": 100},
+    {"learning_rate": 2e-3, "penalty_dense_steps": 100, "penalty_interval": 8, "ema_images": 5000},
     {64: {"learning_rate": 1e-3, "width": 16}},
 )
 _GAN_PRESETS = {"quick": _QUICK_GAN, "standard": Preset("20k-steps"), "best": Preset("100k-steps")}

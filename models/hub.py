@@ -83,7 +83,7 @@ def fetch(where: Address) -> Path:
         folder = _snapshot(where, offline=False)
     except ConnectionError:
         try:
-            return _snapshot(where, offline=True)
+            folder = _snapshot(where, offline=True)
         except ConnectionError as error:
             problem = f"{where} is not on this machine, and the Hub cannot be reached."
             raise UserError("no-network", problem, "Try again with a network connection.") from error
@@ -186,6 +186,11 @@ def _asked(where: Address, ask: Callable[[], T]) -> T:
 
     try:
         return ask()
+    except errors.HFValidationError as error:
+        problem = f"'{where}' is no name of a model on the Hub."
+        raise UserError(
+            "bad-hub-name", problem, "Write hf://owner/name, or hf://owner/name@revision."
+        ) from error
     except errors.GatedRepoError as error:
         raise UserError(
             "closed", f"{where} asks for your consent first.", "Give it on the Hub's page."
@@ -195,7 +200,7 @@ def _asked(where: Address, ask: Callable[[], T]) -> T:
         raise UserError("no-revision", problem, "Look its revisions up on the Hub's page.") from error
     except errors.RepositoryNotFoundError as error:
         problem = f"There is no {where} on the Hub, or you may not see it."
-        raise UserError("unknown-model", problem, "Check the name, or log in: hf auth login.") from error
+        raise UserError("not-on-hub", problem, "Check the name, or log in: hf auth login.") from error
     except errors.LocalTokenNotFoundError as error:
         raise UserError("no-token", "The Hub does not know you.", "Log in: hf auth login.") from error
     except errors.HfHubHTTPError as error:

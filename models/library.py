@@ -3,12 +3,15 @@
 Torch-free. A checkpoint comes in as a folder on this machine, from the Hub, or as a zip of its files.
 """
 
+import hashlib
 import io
+import lzma
 import re
 import shutil
 import stat
 import tempfile
 import zipfile
+import zlib
 from pathlib import Path, PurePosixPath
 
 from models import catalog, hub, paths
@@ -37,11 +40,10 @@ def rename(info: ModelInfo, name: str) -> ModelInfo:
 def delete(info: ModelInfo) -> None:
     """Delete one of the user's models for good; raises UserError if it is shipped or cannot be deleted."""
     _own(info)
-    # Renamed first: a reader sees the whole of it or nothing.
-    doomed = info.path.with_name(f".{info.path.name}-deleted")
     try:
-        info.path.rename(doomed)
-        shutil.rmtree(doomed)
+        # Moved away first: a reader sees the whole of it or nothing.
+        with tempfile.TemporaryDirectory(prefix=".deleted-", dir=info.path.parent) as folder:
+            info.path.rename(Path(folder) / info.path.name)
     except OSError as error:
         raise write_error(info.path, error) from error
 
@@ -79,7 +81,7 @@ def unpack(content: bytes, name: str = "") -> ModelInfo:
     """
     try:
         archive = zipfile.ZipFile(io.BytesIO(content))
-    except zipfile.BadZipFile as error:
+    except (zipfile.BadZipFile, NotImplementedError) as error:
         raise UserError(
             "bad-zip", "This is no zip file, or a damaged one.", "Download or pack it again."
         ) from error
@@ -100,7 +102,7 @@ def _wanted(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
     for entry in entries:
         place = PurePosixPath(entry.filename.replace("\\", "/"))
         linked = stat.S_ISLNK(entry.external_attr >> 16)
-        if place.is_absolute() or ".." in place.parts or ":" in place.parts[0] or linked:
+        if place.is_absolute() or ".." in place.parts or ":" in entry.filename or linked:
             problem = f"This zip wants to write outside its folder: '{entry.filename}'."
             raise UserError("outside-folder", problem, "Do not use it, unless you know who made it.")
     folders = {
@@ -118,16 +120,18 @@ def _wanted(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
 
 
 def _extract(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path) -> None:
-    """Unpack a file; a zip may lie about how large it is, so what comes out is counted."""
-    left = LARGEST
+    """Unpack a file, of which no more comes out than the zip says that there is."""
     try:
         with archive.open(entry) as source, target.open("wb") as file:
-            while chunk := source.read(2**20):
-                left -= len(chunk)
-                if left < 0:
-                    raise UserError("too-large", "This zip holds more than it says.", "Do not use it.")
-                file.write(chunk)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+            shutil.copyfileobj(source, file)
+    except (
+        zipfile.BadZipFile,
+        NotImplementedError,
+        RuntimeError,
+        EOFError,
+        zlib.error,
+        lzma.LZMAError,
+    ) as error:
         problem = f"'{entry.filename}' in this zip is damaged or locked."
         raise UserError("bad-zip", problem, "Pack the checkpoint again, without a password.") from error
     except OSError as error:
@@ -141,6 +145,10 @@ def _keep(folder: Path, name: str) -> ModelInfo:
         raise UserError(
             "no-weights", f"'{info.id}' has no {info.weights.name}.", "Copy the whole checkpoint folder."
         )
+    with info.weights.open("rb") as file:
+        if hashlib.file_digest(file, "sha256").hexdigest() != info.config.weights_sha256:
+            problem = f"The weights of '{info.id}' are not the ones its config names."
+            raise UserError("digest-mismatch", problem, "Copy the checkpoint again from where it came from.")
     target = _free(paths.user_models(), name)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -11,6 +11,7 @@ from explorer.panels.fold import fold
 from explorer.panels.shelf import may_change
 from explorer.text import _
 from models import hub, library
+from models.errors import UserError
 
 if TYPE_CHECKING:
     from models.foreign.importing import Candidate
@@ -30,12 +31,14 @@ def show() -> None:
     place = fold(_("Add a model"), key="adding", icon=":material/add:")
     if place is None:
         return
-    with place, problem.explained():
+    with place:
         left, right = st.columns(2, gap="large")
-        with left:
-            _from_somewhere()
-        with right:
-            _from_file()
+        for column, draw in ((left, _from_somewhere), (right, _from_file)):
+            with column:
+                try:
+                    draw()
+                except UserError as error:
+                    problem.show(error)
 
 
 def _name(key: str) -> str:

@@ -75,17 +75,24 @@ def chosen() -> ModelInfo | None:
     return info
 
 
+def _shape(info: ModelInfo) -> str:
+    if len(info.sample_shape) != 3:
+        return _("Points in the plane")
+    channels, height, width = info.sample_shape
+    colour = _("in colour") if channels == 3 else _("in grey")
+    return _("Pictures of {width} × {height} pixels, {colour}").format(
+        width=width, height=height, colour=colour
+    )
+
+
 def facts(info: ModelInfo) -> list[str]:
     """Return what is known of a model, a few words each."""
     card = info.card
-    dataset = datasets.title(info.dataset)
-    channels, height, width = info.sample_shape
-    colour = _("in colour") if channels == 3 else _("in grey")
+    family = kind_of(info.family).title
+    trained = _("{family}, trained on {dataset}").format(family=family, dataset=datasets.title(info.dataset))
     known = [
-        _("{family}, trained on {dataset}").format(family=kind_of(info.family).title, dataset=dataset),
-        _("Pictures of {width} × {height} pixels, {colour}").format(
-            width=width, height=height, colour=colour
-        ),
+        trained if info.dataset else family,
+        _shape(info),
         _("{parameters} parameters").format(parameters=count(info.parameters)),
     ]
     if dim := info.latent_dim:

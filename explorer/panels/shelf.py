@@ -22,7 +22,15 @@ _ERROR, _STALE, _GO = "shelf-error", "shelf-stale", "shelf-go"
 def may_change() -> bool:
     """Tell whether who looks at the page may change the models: on the machine itself, or where a setting says so."""
     chosen = settings().manage
-    return chosen == "on" or (chosen == "auto" and st.context.ip_address is None)
+    return chosen == "on" or (chosen == "auto" and _at_this_machine())
+
+
+def _at_this_machine() -> bool:
+    """Tell whether a browser on this machine talks to the app directly: a proxy would make everybody look like it."""
+    headers = {name.lower(): value for name, value in st.context.headers.items()}
+    direct = not any(name.startswith(("x-forwarded", "x-real", "forwarded", "via")) for name in headers)
+    host = headers.get("host", "").rpartition(":")[0]
+    return direct and host in ("localhost", "127.0.0.1", "[::1]") and st.context.ip_address is None
 
 
 @st.fragment

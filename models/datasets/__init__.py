@@ -206,7 +206,7 @@ def info(name: str) -> DatasetInfo:
     kind = _kind(name)
     if kind:
         return NAMED[kind](name)
-    if name not in DATASETS and Path(name).is_dir():
+    if name and name not in DATASETS and Path(name).is_dir():
         raise UserError(
             "unknown-data-set", f"There is no data set '{name}'.", f"Did you mean 'folder:{name}'?"
         )

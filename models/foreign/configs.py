@@ -55,19 +55,22 @@ class Layer(Value):
     view (to `outputs` channels of `kernel` x `kernel`), residual (`inner` plus `shortcut` of the same input).
     """
 
-    kind: str
-    inputs: int = 0
-    outputs: int = 0
-    kernel: int = 1
-    stride: int = 1
-    padding: int = 0
+    kind: Literal[
+        "linear", "conv", "conv-transpose", "batch-norm", "relu", "leaky-relu", "tanh", "sigmoid", "upsample", "view",
+        "residual",
+    ]  # fmt: skip
+    inputs: int = Field(default=0, ge=0, le=65_536)
+    outputs: int = Field(default=0, ge=0, le=65_536)
+    kernel: int = Field(default=1, ge=1, le=64)
+    stride: int = Field(default=1, ge=1, le=8)
+    padding: int = Field(default=0, ge=0, le=64)
     bias: bool = True
-    inner: tuple["Layer", ...] = ()
-    shortcut: tuple["Layer", ...] = ()
+    inner: tuple["Layer", ...] = Field(default=(), max_length=32)
+    shortcut: tuple["Layer", ...] = Field(default=(), max_length=32)
 
 
 class LayersConfig(ForeignConfig):
     """A decoder whose layers stand in its config, with its weights in a safetensors file."""
 
     family: Literal["layers"] = "layers"  # pyright: ignore[reportIncompatibleVariableOverride]
-    layers: tuple[Layer, ...] = Field(min_length=1)
+    layers: tuple[Layer, ...] = Field(min_length=1, max_length=128)

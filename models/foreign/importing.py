@@ -11,7 +11,7 @@ import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -33,6 +33,7 @@ from models.values import Value, parse
 
 DESCRIPTION = "model.json"
 METADATA = "latent_explorer"  # key of the description that an exported file carries in itself
+_LARGEST_BATCH = 1024  # that a file may be fixed to
 _PROBES = 16  # pictures that the range of values is read from
 _SLACK = 0.05  # share of a range that values may be beyond it
 _RANGES = ((0.0, 1.0), (-1.0, 1.0), (0.0, 255.0))
@@ -44,7 +45,7 @@ class Description(Value):
     latent_dim: int | None = Field(default=None, ge=1, le=1024)
     prior: Literal["normal", "uniform", "sphere"] = "normal"
     range: tuple[float, float] | None = None
-    labels: int | tuple[str, ...] = 0
+    labels: Annotated[int, Field(ge=0, le=1000)] | Annotated[tuple[str, ...], Field(max_length=1000)] = 0
     dataset: str = Field(default="", max_length=100)
     title: str = Field(default="", max_length=200)
     description: str = Field(default="", max_length=2000)
@@ -142,7 +143,11 @@ def _layers(source: Path) -> Candidate:
     model = LayeredDecoder(config)
     state = model.state_dict()
     names = [key for key in state if not key.endswith("num_batches_tracked")]
-    model.load_state_dict({**state, **dict(zip(names, tensors, strict=True))})
+    try:
+        model.load_state_dict({**state, **dict(zip(names, tensors, strict=True))})
+    except RuntimeError as error:
+        problem = f"The tensors of {source.name} have other shapes than those of {title}."
+        raise UserError("weights-do-not-fit", problem, "Export it as ONNX instead.") from error
     model.eval().requires_grad_(False)
     count = sum(tensor.numel() for tensor in tensors)
     findings = (f"The state dict of {title}, with {count:,} numbers.", *_told(config))
@@ -309,6 +314,9 @@ def _probed(
         "labels": names,
         "classes": len(names),
     }
+    if (latent.shape[0] or 1) > _LARGEST_BATCH:
+        problem = f"{name} makes {latent.shape[0]:,} pictures at once."
+        raise UserError("no-decoder", problem, "Export it for any number of latents.")
     one = np.zeros((latent.shape[0] or 1, dim, *[1] * (len(latent.shape) - 2)))
     first = np.zeros((len(one), len(names))[: 2 if kind == "one-hot" else 1])
     layout, channels, size = _layout(name, Runner(graph.content)(one, *([first] if names else [])).shape)

@@ -6,6 +6,7 @@ Images can be inverted by it, and SeFa and GANSpace look at its layers as they d
 from collections.abc import Callable, Iterator, Sequence
 from typing import cast
 
+import torch
 from jaxtyping import Float, Int
 from safetensors import SafetensorError
 from safetensors.torch import load, save  # pyright: ignore[reportUnknownVariableType]
@@ -114,10 +115,14 @@ def to_bytes(model: LayeredDecoder) -> bytes:
 
 def open_checkpoint(info: ModelInfo, content: bytes) -> LayeredDecoder:
     """Open an imported decoder whose file has been verified."""
-    model = LayeredDecoder(cast(LayersConfig, info.model))
     try:
+        model = LayeredDecoder(cast(LayersConfig, info.model)).eval()
         model.load_state_dict(load(content))
-    except (SafetensorError, RuntimeError) as error:
+        with torch.inference_mode():
+            fits = model.decode(torch.zeros(1, model.latent_dim)).shape[1:] == info.sample_shape
+        if not fits or not isinstance(model.layers[0], nn.Linear | nn.ConvTranspose2d):
+            raise ValueError("not the pictures that the config names")
+    except (SafetensorError, RuntimeError, ValueError, AttributeError) as error:
         problem = f"The weights of '{info.id}' do not fit its layers."
         raise UserError("weights-do-not-fit", problem, "Import it again.") from error
     return model

@@ -41,7 +41,7 @@ class Runner:
             self._session = runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # of ONNX Runtime, which has a class for each reason
             raise _failed(error) from error
-        self._inputs = [(one.name, _numpy_type(one.type)) for one in self._session.get_inputs()]
+        self._inputs = [(one.name, _numpy_type(one.name, one.type)) for one in self._session.get_inputs()]
 
     def __call__(self, *arrays: NDArray[Any]) -> NDArray[np.float32]:
         """Return its first output for its inputs, which are converted to the types that it takes."""
@@ -70,6 +70,7 @@ class OnnxDecoder(LatentModel):
         self._how = config
         self._runner = Runner(content)
         self._first = None if first is None else torch.tensor(first)
+        self.eval()
         self.raw(torch.zeros(1, self.latent_dim), torch.zeros(1, dtype=torch.long))
 
     def decode(
@@ -87,7 +88,7 @@ class OnnxDecoder(LatentModel):
         for start in range(0, len(z), at_once):
             part = slice(start, start + at_once)
             made.append(self._run(z[part], None if labels is None else labels[part]))
-        return torch.cat(made)
+        return torch.cat(made).to(z.device)
 
     def first_layer(self) -> Float[Tensor, "out dim"]:
         """Return the weight that latents meet first, or the Jacobian of the pixels at the origin."""
@@ -108,14 +109,14 @@ class OnnxDecoder(LatentModel):
         """Decode at most a batch; one of a fixed size is filled up."""
         missing = max(0, self._how.batch - len(z))
         filled = torch.cat([z, z.new_zeros(missing, self.latent_dim)])
-        given: list[NDArray[Any]] = [to_prior(self._how, filled).numpy()]
+        given: list[NDArray[Any]] = [to_prior(self._how, filled).cpu().numpy()]
         if self.classes and labels is not None:
             given.append(self._labels(torch.cat([labels, labels.new_zeros(missing)])))
         return self._images(torch.as_tensor(self._runner(*given))[: len(z)])
 
     def _labels(self, labels: Tensor) -> NDArray[np.int64]:
         one_hot = self._how.label == "one-hot"
-        return (torch.nn.functional.one_hot(labels, self.classes) if one_hot else labels).numpy()
+        return (torch.nn.functional.one_hot(labels, self.classes) if one_hot else labels).cpu().numpy()
 
     def _images(self, x: Tensor) -> Tensor:
         channels, height, width = self.sample_shape
@@ -135,10 +136,14 @@ class OnnxDecoder(LatentModel):
         return x.permute(0, 3, 1, 2) if self._how.layout == "hwc" else x.reshape(-1, channels, height, width)
 
 
-def _numpy_type(described: str) -> Any:
+def _numpy_type(name: str, described: str) -> Any:
     """Return the numpy type of ONNX Runtime's word for it, such as `tensor(float)`."""
     kind = described.removeprefix("tensor(").removesuffix(")")
-    return np.dtype({"float": "float32", "double": "float64"}.get(kind, kind))
+    try:
+        return np.dtype({"float": "float32", "double": "float64"}.get(kind, kind))
+    except TypeError as error:
+        problem = f"The input '{name}' is of a type that is not taken: {described}."
+        raise UserError("bad-onnx", problem, "Export it for inputs in single precision.") from error
 
 
 def _failed(error: Exception) -> UserError:

@@ -104,13 +104,21 @@ def read(path: Path) -> Graph:
 
 def parse(name: str, content: bytes) -> Graph:
     """Read the content of an ONNX file that has its weights in itself; raises UserError as `read` does."""
+    _check_size(name, len(content))
     onnx = library("onnx")
     try:
         model = onnx.load_model_from_string(content)
     except Exception as error:  # of protobuf, whose classes vary
         raise _unreadable(name) from error
     _check_operators(name, model)
+    if any(_elsewhere(tensor) for tensor in _tensors(model)):
+        problem = f"{name} wants to read weights from other files."
+        raise UserError("outside-weights", problem, "Import the original file again.")
     return _graph(model)
+
+
+def _elsewhere(tensor: "onnx.TensorProto") -> bool:
+    return bool(library("onnx.external_data_helper").external_data_helper.uses_external_data(tensor))
 
 
 def _unreadable(name: str) -> UserError:
@@ -128,6 +136,9 @@ def _check_size(name: str, size: int) -> None:
 def _check_operators(name: str, model: "onnx.ModelProto") -> None:
     own = {(function.domain, function.name) for function in model.functions}
     bodies = [model.graph.node, *(function.node for function in model.functions)]
+    if model.graph.sparse_initializer:
+        problem = f"{name} has sparse weights, which are not taken."
+        raise UserError("bad-onnx", problem, "Export it with dense weights.")
     used = {(node.domain, node.op_type) for body in bodies for node in _nodes(body)}
     foreign = sorted(f"{domain}.{kind}" for domain, kind in used - own if domain not in _STANDARD)
     if foreign:
@@ -147,8 +158,8 @@ def _nodes(nodes: "Iterable[onnx.NodeProto]") -> "Iterator[onnx.NodeProto]":
 def _gather(path: Path, model: "onnx.ModelProto") -> None:
     """Take weights that lie in other files into the model; raises UserError if they are too large or elsewhere."""
     helper = library("onnx.external_data_helper").external_data_helper
-    tensors = [t for t in _tensors(model) if helper.uses_external_data(t)]
-    files: set[Path] = set()
+    tensors = [tensor for tensor in _tensors(model) if _elsewhere(tensor)]
+    size = path.stat().st_size
     folder = path.parent.resolve()
     for tensor in tensors:
         place = next((entry.value for entry in tensor.external_data if entry.key == "location"), "")
@@ -159,8 +170,9 @@ def _gather(path: Path, model: "onnx.ModelProto") -> None:
         if not file.is_file():
             problem = f"{path.name} has its weights in '{place}', which is not there."
             raise UserError("no-weights", problem, f"Copy '{place}' into the same folder.")
-        files.add(file)
-    _check_size(path.name, path.stat().st_size + sum(file.stat().st_size for file in files))
+        length = next((entry.value for entry in tensor.external_data if entry.key == "length"), "")
+        size += int(length) if length.isdecimal() else file.stat().st_size  # several may share a file
+    _check_size(path.name, size)
     for tensor in tensors:
         try:
             helper.load_external_data_for_tensor(tensor, str(folder))
@@ -199,7 +211,9 @@ def _graph(model: "onnx.ModelProto") -> Graph:
 def _port(value: "onnx.ValueInfoProto") -> Port:
     onnx = library("onnx")
     kind = value.type.tensor_type
-    sizes = [size.dim_value if size.HasField("dim_value") else None for size in kind.shape.dim]
+    sizes = [
+        size.dim_value if size.dim_value > 0 else None for size in kind.shape.dim
+    ]  # some write -1 for any
     try:
         name = np.dtype(onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type)).name
     except (KeyError, TypeError, ValueError):

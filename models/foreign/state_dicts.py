@@ -117,7 +117,7 @@ def _dcgan(state: State) -> tuple[list[Layer], list[str]] | None:
     prefix = matches[0]["prefix"]
     places = sorted(int(match["index"]) for match in matches)
     weights = {place: state[f"{prefix}{place}.weight"] for place in places}
-    if weights[places[0]].ndim != 4 or any(w.ndim not in (1, 4) for w in weights.values()):
+    if weights[places[0]].ndim != 4 or any(w.ndim != 1 and w.shape[2:] != (4, 4) for w in weights.values()):
         return None
     layers: list[Layer] = []
     names: list[str] = []
@@ -146,11 +146,10 @@ def _dcgan(state: State) -> tuple[list[Layer], list[str]] | None:
 def _mimicry(state: State) -> tuple[list[Layer], list[str]] | None:
     if "l1.weight" not in state or "block2.c1.weight" not in state:
         return None
-    blocks = sorted(
-        {key.partition(".")[0] for key in state if key.startswith("block")}, key=lambda b: int(b[5:])
-    )
-    last = f"{int(blocks[-1][5:]) + 1}"
-    wide = state["block2.c1.weight"].shape[1]
+    numbers = sorted({int(match[1]) for key in state if (match := re.match(r"block(\d+)\.", key))})
+    blocks = [f"block{number}" for number in numbers]
+    last = f"{numbers[-1] + 1}"
+    wide = max(1, _shape(state, "block2.c1.weight")[1])
     side = round((state["l1.weight"].shape[0] / wide) ** 0.5)
     layers = [
         Layer(kind="linear", inputs=state["l1.weight"].shape[1], outputs=state["l1.weight"].shape[0]),

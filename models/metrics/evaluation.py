@@ -203,7 +203,8 @@ def evaluate(
     Raises:
         UserError: A metric is unknown or does not apply, or model, data and classifier do not go together.
     """
-    where = torch.device(device) if device is not None else next(model.parameters()).device
+    own = next((tensor.device for tensor in model.parameters()), torch.device("cpu"))
+    where = own if device is None else torch.device(device)
     _check(model, data, n, classifier)
     judge = None if classifier is None else cast(Classifier, _placed(classifier, where))
     context = Context(_placed(model, where), data, n, where, judge, seed)
@@ -266,6 +267,6 @@ def _kind(shape: tuple[int, ...]) -> str:
 def _placed(model: ImageModel, device: torch.device) -> ImageModel:
     """Return the model in eval mode on a device; a copy if need be, because sessions share models."""
     here = {tensor.device for tensor in (*model.parameters(), *model.buffers())}
-    if not model.training and here == {torch.empty(0, device=device).device}:
+    if not model.training and here <= {torch.empty(0, device=device).device}:
         return model
     return copy.deepcopy(model).eval().to(device)

@@ -77,7 +77,8 @@ def interpolated(judged: Judged) -> Tensor:
     between real and fake.
     """
     together = len(judged.real) // len(judged.real_logits)
-    share = torch.rand(len(judged.real_logits), 1, 1, 1, generator=judged.rng, device=judged.real.device)
+    ones = [1] * (judged.real.ndim - 1)
+    share = torch.rand(len(judged.real_logits), *ones, generator=judged.rng, device=judged.real.device)
     share = share.repeat_interleave(together, 0)
     between = torch.lerp(judged.fake.detach(), judged.real.detach(), share).requires_grad_()
     squared = gradient_norms(judged.judge(between), between)[0]

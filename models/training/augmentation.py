@@ -67,8 +67,12 @@ def check(config: TrainingConfig, info: DatasetInfo, predicts_factors: bool) -> 
         predicts_factors: Whether the model learns to tell the factors of an image.
 
     Raises:
-        UserError: Points are to be changed, or a change moves what is to be predicted.
+        UserError: Points are to be changed or binarised, or a change moves what is to be predicted.
     """
+    for name in ("augment", "binarise"):
+        if info.points and getattr(config, name, None):
+            problem = f"'{name}' is for images, and '{info.name}' holds points."
+            raise UserError("bad-option", problem, f"Leave --set {name} out.")
     for name in ("shift", "crop", "flip"):
         if not getattr(config, name):
             continue

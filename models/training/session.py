@@ -121,8 +121,11 @@ def _configured(
             problem = f"'{family}' looks at images, and '{info.name}' holds points."
             raise UserError("no-images", problem, f"Use --model {' or '.join(POINT_OPTIONS)}.")
         defaults = POINT_OPTIONS[family]
-    given, training = split_options(family, {**defaults, **(options or {})})
     fields = entry.config.model_fields
+    first = catalog.find(start) if start else None
+    same = {"network", "width", "latent_dim", "detail", "output", "feature_dim"} & fields.keys()
+    shape = {name: getattr(first.model, name) for name in same if hasattr(first.model, name)} if first else {}
+    given, training = split_options(family, {**defaults, **shape, **(options or {})})
     fixed: dict[str, Any] = {"family": family, "size": info.size, "channels": info.channels}
     if entry.conditional:
         if not info.classes:
@@ -135,10 +138,6 @@ def _configured(
         from models.classifier import heads_of
 
         fixed["heads"] = [head.model_dump() for head in heads_of(info)]
-    first = catalog.find(start) if start else None
-    if first:
-        same = {"network", "width", "latent_dim", "detail", "output", "feature_dim"} & fields.keys()
-        given = {**{name: getattr(first.model, name) for name in same if hasattr(first.model, name)}, **given}
     what = "The option set"
     model = parse(entry.config, {**fixed, **given}, what=what, code="bad-option")
     predicts = "heads" in fields

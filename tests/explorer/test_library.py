@@ -1,12 +1,14 @@
 """The Models page under AppTest."""
 
 import shutil
+import types
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from explorer.panels import shelf
 from models import catalog, paths
 
 Open = Callable[..., AppTest]
@@ -38,14 +40,15 @@ def test_every_model_has_a_card(open_app: Open) -> None:
     app = open_app("library")
     assert all(info.title in words(app) for info in catalog.models())
     shown = {button.key for button in app.button if str(button.key).startswith("open-")}
-    assert shown == {f"open-{info.id}" for info in catalog.models() if info.can("decode")}
+    assert shown == {f"open-{info.id}" for info in catalog.models() if info.can("picture")}
 
 
 def test_the_filter_leaves_what_fits(open_app: Open) -> None:
     app = open_app("library")
-    app.text_input(key="shelf-filter").set_value("gan CONDITIONAL".lower()).run()
-    left = {str(button.key) for button in app.button if str(button.key).startswith("open-")}
-    assert left < {f"open-{info.id}" for info in catalog.models()}
+    app.text_input(key="shelf-filter").set_value("TINY cGAN").run()
+    assert {str(button.key) for button in app.button if str(button.key).startswith("open-")} == {
+        "open-tiny-cgan"
+    }
     app.text_input(key="shelf-filter").set_value("no such thing").run()
     assert "No model fits" in words(app)
 
@@ -62,10 +65,13 @@ def test_own_models_are_renamed_and_deleted(open_app: Open, own: str) -> None:
     assert "renamed" not in {info.id for info in catalog.models()} and not app.exception
 
 
-def test_where_changes_are_off_nothing_can_be_changed(
-    open_app: Open, own: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "manage", ["off", "auto"]
+)  # this visitor does not come through a browser on this machine
+def test_who_may_not_change_models_is_offered_nothing(
+    open_app: Open, own: str, manage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("EXPLORER_MANAGE", "off")
+    monkeypatch.setenv("EXPLORER_MANAGE", manage)
     app = open_app("library")
     assert not [b for b in app.button if str(b.key).startswith("delete-")]
     assert not [e for e in app.expander if e.label == "Add a model"]
@@ -85,3 +91,18 @@ def test_a_folder_is_added(open_app: Open, tmp_path: Path) -> None:
     app.text_input(key="adding-where").set_value("/nowhere/at/all").run()
     app.button(key="adding-go").click().run()
     assert any("no checkpoint in" in str(error.value) for error in app.error)
+
+
+def host(monkeypatch: pytest.MonkeyPatch, address: str | None, **headers: str) -> bool:
+    """Tell whether a visitor with these headers may change the models where nothing is set."""
+    monkeypatch.setenv("EXPLORER_MANAGE", "auto")
+    context = types.SimpleNamespace(ip_address=address, headers=headers)
+    monkeypatch.setattr(shelf.st, "context", context)
+    return shelf.may_change()
+
+
+def test_only_a_browser_on_the_machine_itself_may_change_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert host(monkeypatch, None, Host="127.0.0.1:8501") and host(monkeypatch, None, Host="localhost:80")
+    assert not host(monkeypatch, "192.0.2.7", Host="127.0.0.1:8501")
+    assert not host(monkeypatch, None, Host="models.example.org:443")
+    assert not host(monkeypatch, None, Host="127.0.0.1:8501", **{"X-Forwarded-For": "192.0.2.7"})

@@ -34,3 +34,11 @@ def test_the_picker_leaves_them_out(open_app) -> None:
 def test_a_link_to_one_is_explained(open_app, pads, page: str) -> None:
     app = open_app(page, model="a-grid")
     assert any("makes no pictures" in str(box.value) for box in (*app.warning, *app.error))
+
+
+@pytest.mark.usefixtures("with_points")
+def test_the_page_of_models_shows_their_scatter_plot(open_app) -> None:
+    app = open_app("library")
+    text = " ".join(str(part.value) for part in app.caption)
+    assert "Points in the plane" in text and not app.exception
+    assert "open-a-grid" not in {button.key for button in app.button}

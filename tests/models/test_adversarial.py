@@ -129,6 +129,15 @@ def test_the_interpolated_penalty_pulls_a_linear_critic_to_slope_one(norm: float
     assert float(found) == pytest.approx((norm - 1) ** 2, abs=1e-5)
 
 
+def test_the_interpolated_penalty_takes_points_one_by_one() -> None:
+    def critic(x: Tensor) -> Tensor:
+        return 3 * x[:, 0]
+
+    real, fake = normal(7, 2).requires_grad_(), normal(7, 2, seed=1).requires_grad_()
+    found = penalties.Judged(real, fake, critic(real), critic(fake), critic, torch.Generator().manual_seed(2))
+    assert float(penalties.interpolated(found)) == pytest.approx(4, abs=1e-4)
+
+
 def test_the_interpolated_penalty_looks_between_real_and_fake() -> None:
     seen: list[Tensor] = []
 

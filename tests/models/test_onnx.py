@@ -11,7 +11,9 @@ import torch
 from numpy.typing import NDArray
 
 from models import catalog, checkpoints, exporting, render
+from models.catalog import Card, CheckpointConfig
 from models.core import LatentModel
+from models.datasets import load
 from models.directions import DIRECTIONS
 from models.errors import UserError
 from models.exporting import export_onnx
@@ -20,6 +22,7 @@ from models.foreign.configs import OnnxConfig
 from models.foreign.importing import METADATA, bring_in, recognise
 from models.foreign.onnx_decoder import OnnxDecoder
 from models.latent import default_labels, prior
+from models.metrics.evaluation import evaluate
 from models.requests import Directions, Invert, Point, RenderRequest, Sample, Traverse
 
 onnx = pytest.importorskip("onnx")
@@ -112,7 +115,8 @@ def test_every_shipped_decoder_goes_out_and_comes_back_the_same(name: str, tmp_p
         default_labels(range(5), model.classes) if model.classes else None,
     )
     torch.testing.assert_close(found.model.decode(z, labels), model.decode(z, labels), atol=1e-3, rtol=0)
-    if found.findings[-1] == "Its first layer was found.":
+    if not model.classes:  # a label enters by the first layer, which then is no single one
+        assert found.findings[-1] == "Its first layer was found."
         torch.testing.assert_close(found.model.first_layer(), model.first_layer(), atol=1e-4, rtol=1e-3)
 
 
@@ -414,3 +418,44 @@ def test_the_description_travels_in_the_file(tmp_path: Path) -> None:
     export_onnx(catalog.find("digits-vae"), tmp_path / "x.onnx")
     said = json.loads(onnx_files.read(tmp_path / "x.onnx").metadata[METADATA])
     assert said["title"] == catalog.find("digits-vae").title and said["dataset"] == "digits"
+
+
+def test_what_is_said_of_a_decoder_is_part_of_its_digest(put: Callable[..., Path]) -> None:
+    bring_in(recognise(put(dense())), "one")
+    bring_in(recognise(put(dense(), {"range": [-2, 2]})), "other")
+    one, other = catalog.find("one"), catalog.find("other")
+    assert one.config.weights_sha256 == other.config.weights_sha256 and one.digest != other.digest
+    shown = [
+        render.render(RenderRequest(model=info.digest, op=Sample(count=2))).images for info in (one, other)
+    ]
+    assert (shown[0] != shown[1]).any()
+
+
+def test_an_imported_decoder_is_evaluated(put: Callable[..., Path]) -> None:
+    found = recognise(put(dense(shape=(-1, 1, 16, 16))))
+    measured = evaluate(found.model, load("digits", "test"), metrics=["sharpness"], n=50)
+    assert measured["sharpness_ratio"] > 0
+
+
+def test_a_checkpoint_whose_file_wants_others_is_refused(put: Callable[..., Path]) -> None:
+    folder = put(dense())
+    onnx.save(onnx.load(folder / "decoder.onnx"), folder / "decoder.onnx", save_as_external_data=True,
+              location="w.bin", size_threshold=0)  # fmt: skip
+    with pytest.raises(UserError, match="from other files"):
+        onnx_files.parse("x", (folder / "decoder.onnx").read_bytes())
+
+
+def test_many_labels_and_large_batches_are_refused(put: Callable[..., Path]) -> None:
+    with pytest.raises(UserError, match="labels"):
+        recognise(put(dense(), {"labels": 10**12}))
+    with pytest.raises(UserError, match="2,000,000 pictures at once"):
+        recognise(put(dense(batch=2_000_000, shape=(2_000_000, 1, SIDE, SIDE)), {}))
+
+
+def test_decoders_of_points_are_not_exported(own_models: Path, tmp_path: Path) -> None:
+    fields = {"family": "gan", "size": 0, "channels": 2, "network": "mlp", "width": 4, "latent_dim": 2}
+    model = checkpoints.build(catalog.model_config(fields, "points")).eval()
+    record = CheckpointConfig(id="points", model=fields, dataset="toy:grid25")
+    checkpoints.save(own_models / "points", model, record, Card())
+    with pytest.raises(UserError, match="makes points"):
+        export_onnx(catalog.find("points"), tmp_path / "x.onnx")

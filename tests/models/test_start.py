@@ -151,3 +151,14 @@ def test_a_decoder_of_logits_is_squashed(tmp_path: Path, digits: tuple[ImageData
     torch.testing.assert_close(
         gan.decode(prior(range(5), 6)), vae.decode(prior(range(5), 6)), atol=1e-4, rtol=0
     )
+
+
+def test_the_shape_of_the_start_counts_more_than_that_of_a_preset() -> None:
+    config = session.configure("avatars", "gan", start="avatars-vae", preset_name="quick")
+    assert config.model["width"] == 24 and config.model["output"] == "logits"
+    recipe = session.recipe_for(config)
+    session.begin(recipe, config)
+    other, z = checkpoints.from_pretrained("avatars-vae"), prior(range(2), config.model["latent_dim"])
+    shown = recipe.preview(z, None)
+    assert isinstance(other, LatentModel) and shown is not None
+    torch.testing.assert_close(shown, other.decode(z), atol=1e-4, rtol=0)

@@ -1,5 +1,6 @@
 """State dicts of other people's generators, from training loops written here as they write them."""
 
+import json
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -205,6 +206,11 @@ def test_a_pickle_that_runs_code_is_refused(dcgan: nn.Module, tmp_path: Path) ->
         ([torch.zeros(3)], "no state dict"),
         ({"w": 3}, "no state dict"),
         ({"main.0.weight": torch.zeros(5, 2, 4, 4)}, "2 channels, not pictures"),
+        ({"main.0.weight": torch.zeros(5, 3, 5, 5)}, "no decoder that is known"),
+        (
+            {"l1.weight": torch.zeros(8, 2), "block2.c1.weight": torch.zeros(3), "block.x": torch.zeros(1)},
+            "Missing: l1",
+        ),
     ],
 )
 def test_other_tensors_are_explained(state: Any, message: str, tmp_path: Path) -> None:
@@ -228,3 +234,18 @@ def test_a_description_that_contradicts_is_explained(dcgan: nn.Module, tmp_path:
     (tmp_path / "model.json").write_text('{"title": "Mine", "prior": "uniform"}')
     found = recognise(tmp_path)
     assert found.card.title == "Mine" and found.config.prior == "uniform"
+
+
+def test_a_config_that_was_tampered_with_is_explained(dcgan: nn.Module, tmp_path: Path) -> None:
+    folder = bring_in(recognise(put(dcgan.state_dict(), tmp_path)), "mine")
+    config = json.loads((folder / "config.json").read_text())
+    for change, message in (
+        ({"kernel": -1}, "greater than or equal to 1"),
+        ({"kind": "exec"}, "not valid in"),
+        ({"outputs": 7}, "do not fit its layers"),
+    ):
+        layers = [{**config["model"]["layers"][0], **change}, *config["model"]["layers"][1:]]
+        changed = {**config, "model": {**config["model"], "layers": layers}}
+        (folder / "config.json").write_text(json.dumps(changed))
+        with pytest.raises(UserError, match=message):
+            checkpoints.load(folder)
