@@ -172,9 +172,7 @@ async def _drag_pad(page: "Page") -> dict[str, Any]:
     delays: list[float] = []
     for number in range(DRAGS):
         await page.evaluate("window.latentExplorer.samples = []")
-        await page.evaluate(_FRAME)
-        await asyncio.sleep(number / DRAGS / RATE)
-        await _drag(page, page.locator(_TRACK).first)
+        await _drag(page, page.locator(_TRACK).first, wait=number / DRAGS / RATE)
         delays += [painted - stamp for stamp, painted in await page.evaluate("window.latentExplorer.samples")]
     if len(delays) < 2:
         raise UserError("no-pictures", "No picture came during the drag.", "Run the measurement again.")
@@ -203,8 +201,12 @@ async def _drag(
     seconds: float = SECONDS,
     grip: "Locator | None" = None,
     count: str = "0",
+    wait: float = 0.0,
 ) -> float:
-    """Drag along a track there and back; returns what `count` evaluates to just before the release."""
+    """Drag along a track there and back; returns what `count` evaluates to just before the release.
+
+    The first input comes `wait` seconds after the begin of a frame.
+    """
     box = await track.bounding_box()
     held = await (grip or track).bounding_box()
     assert box and held
@@ -212,6 +214,8 @@ async def _drag(
     y = held["y"] + held["height"] / 2
     await page.mouse.move(held["x"] + held["width"] / 2, y)
     await page.mouse.down()
+    await page.evaluate(_FRAME)
+    await asyncio.sleep(wait)
     started, total = time.perf_counter(), round(seconds * RATE)
     sent: list[asyncio.Task[None]] = []
     for number in range(total):

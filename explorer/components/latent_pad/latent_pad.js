@@ -14,6 +14,8 @@ const EASE_MS = 60 // time constant
 const CLOSE = 1e-3 // sd: there
 const SAME = 0.02 // sd: what rounding may move an echo by
 const KEPT_SAMPLES = 2048
+const SHOW_MS = 10 // that sliders wait for the picture they belong to
+const HOLD_MS = 12 // of a frame's 17, in which a newer picture may come
 const FEW = 4 // sliders
 const NARROW = 560 // CSS pixels
 
@@ -28,6 +30,7 @@ class LatentPad {
     this.pending = [] // keys that Python was told and has not answered yet
     this.touched = new Set() // directions whose coordinates are set, those of the data included
     this.frame = 0
+    this.held = null // a reply that waits for the next frame
     this.unseen = null // time of the event whose picture is drawn, but no frame has shown yet
     this.state = "connecting"
     this.#build()
@@ -46,6 +49,8 @@ class LatentPad {
     clearInterval(this.ticker)
     clearTimeout(this.pause)
     clearTimeout(this.filmTimer)
+    clearTimeout(this.showing)
+    this.#drop()
     cancelAnimationFrame(this.frame)
     this.stream?.close()
     this.filmStream?.close()
@@ -181,6 +186,7 @@ class LatentPad {
   }
 
   #drawGiven(latent) {
+    this.#drop()
     cancelAnimationFrame(this.frame)
     this.frame = 0
     this.z = this.target
@@ -224,13 +230,26 @@ class LatentPad {
     this.stream.send({ z: Float32Array.from(this.z), label, tag: { z: this.z, stamp } })
   }
 
-  #drawReply({ pixels, shape, tag }) {
+  // Of two pictures that come before a frame, the second waits: it is shown in the next one if nothing newer comes in
+  // time, so that a frame without a picture of its own is rare.
+  #drawReply(reply) {
+    const { pixels, shape, tag } = reply
+    this.#drop()
+    if (tag.stamp !== null && this.unseen !== null) {
+      this.held = reply
+      return
+    }
     this.picture.draw(pixels, shape)
     this.drawn = tag.z
+    if (this.showing) this.#show()
     if (tag.stamp === null) return
-    // Of several pictures that come before a frame, it shows the last.
-    if (this.unseen === null) requestAnimationFrame(() => this.#sample())
     this.unseen = tag.stamp
+    requestAnimationFrame(() => this.#sample())
+  }
+
+  #drop() {
+    clearTimeout(this.holding)
+    this.held = null
   }
 
   // `bench decode` reads these: one for each frame with a new picture, from the event to that frame.
@@ -238,6 +257,7 @@ class LatentPad {
     const samples = (window.latentExplorer.samples ??= [])
     samples.push([this.unseen, performance.now()])
     this.unseen = null
+    if (this.held) this.holding = setTimeout(() => this.#drawReply(this.held), HOLD_MS)
     if (samples.length > KEPT_SAMPLES) samples.splice(0, KEPT_SAMPLES / 2)
   }
 
@@ -289,7 +309,10 @@ class LatentPad {
       this.z = z
       this.#ask(stamp)
     }
-    this.#show()
+    // What moves on the page makes the browser begin a frame, which would come just before the picture: they move
+    // together, unless the picture takes long.
+    if (this.live && stamp !== null) this.showing ||= setTimeout(() => this.#show(), SHOW_MS)
+    else this.#show()
   }
 
   #ease() {
@@ -309,6 +332,7 @@ class LatentPad {
   #nudge(targets, stamp) {
     this.#hold(targets[0][0])
     this.#put(targets, stamp)
+    this.#show() // the next press counts from here
     this.pause = setTimeout(() => this.#release(), PAUSE_MS)
   }
 
@@ -352,6 +376,8 @@ class LatentPad {
   // Showing -------------------------------------------------------------------------------------------------
 
   #show() {
+    clearTimeout(this.showing)
+    this.showing = 0
     const directions = this.dialList.map((_, k) => k)
     const now = this.#coordinates(directions)
     const from = directions.map(k => this.space.coordinate(this.from, k))
