@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from explorer.panels import problem
+from explorer.panels import pictures, problem
 from explorer.panels.fold import fold
 from explorer.panels.shelf import may_change
 from explorer.text import _
@@ -99,8 +99,9 @@ def _look(path: Path) -> None:
 
 def _samples(found: "Candidate") -> None:
     from models.foreign.importing import sheet
+    from models.media import png
 
-    st.image(sheet(found, 16), width="stretch")
+    pictures.wide(png(sheet(found, 16)), _("Samples of the decoder"))
 
 
 def _added(name: str) -> None:

@@ -29,6 +29,17 @@ def row(images: Sequence["Pixels"], captions: Sequence[str], width: int) -> None
     st.html(f'<div class="pictures">{items}</div>')
 
 
+def wide(file: bytes, text: str) -> None:
+    """Draw a PNG as wide as there is room, without a caption.
+
+    Args:
+        file: The PNG.
+        text: Its alternative text.
+    """
+    data = base64.b64encode(file).decode()
+    st.html(f'<img class="wide-picture" src="data:image/png;base64,{data}" alt="{escape(text)}">')
+
+
 def _figure(image: "Pixels", caption: str, width: int) -> str:
     data = base64.b64encode(png(image)).decode()
     text = escape(caption)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from explorer import cache, state
-from explorer.panels import picker, problem
+from explorer.panels import picker, pictures, problem
 from explorer.settings import settings
 from explorer.text import _, ngettext
 from models import catalog, library
@@ -76,7 +76,7 @@ def _fits(info: ModelInfo, wanted: str) -> bool:
 def _card(info: ModelInfo) -> None:
     samples = cache.card_samples(info, *_SAMPLES)
     if samples:
-        st.image(samples, width="stretch")
+        pictures.wide(samples, _("Samples of {title}").format(title=info.title))
     st.markdown(f"**{problem.literal(info.title)}**")
     picker.show_figures(info)
     st.caption("  \n".join(problem.literal(fact) for fact in picker.facts(info)[:3]))

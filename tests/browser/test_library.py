@@ -56,8 +56,10 @@ def test_a_checkpoint_goes_out_and_comes_in_as_a_zip(open_page: Open, own: Path)
     page.locator(".st-key-adding-file input[type=file]").set_input_files(
         {"name": "mine.zip", "mimeType": "application/zip", "buffer": content}
     )
-    page.get_by_label("Name").last.fill("from-a-zip")
-    page.get_by_label("Name").last.press("Enter")
+    name = page.locator(".st-key-adding-zip-name input")
+    name.fill("from-a-zip")
+    name.press("Enter")
+    page.wait_for_timeout(1000)
     page.get_by_role("button", name="Unpack").click()
     card(page, "from-a-zip").get_by_role("button", name="More").click()
     name = page.locator(".st-key-name-from-a-zip input")
