@@ -41,7 +41,7 @@ def test_encoding_gives_the_posterior_mean_and_what_it_decodes_to(model: str) ->
     assert np.allclose(result.values["logvar"], q.logvar.numpy(), atol=1e-5)
     assert np.array_equal(result.images[0], pixels)
     assert np.abs(result.images[1].astype(int) - to_pixels(y)[0].permute(1, 2, 0).numpy()).max() <= 1
-    assert float(result.values["psnr_db"][0]) == pytest.approx(psnr_of(result), abs=0.2)
+    assert float(result.values["psnr_db"][0]) == pytest.approx(psnr_of(result), abs=1)  # of rounded pixels
     gain = float(result.values["gain"][0])
     assert 1 <= gain <= 8
     difference = np.abs(result.images[0].astype(float) - result.images[1]) * gain

@@ -11,7 +11,6 @@ import torch
 from numpy.typing import NDArray
 
 from models import catalog, checkpoints, exporting, render
-from models.catalog import Card, CheckpointConfig
 from models.core import LatentModel
 from models.datasets import load
 from models.directions import DIRECTIONS
@@ -19,9 +18,9 @@ from models.errors import UserError
 from models.exporting import export_onnx
 from models.foreign import onnx_files
 from models.foreign.configs import OnnxConfig
-from models.foreign.importing import METADATA, bring_in, recognise
+from models.foreign.importing import bring_in, recognise
 from models.foreign.onnx_decoder import OnnxDecoder
-from models.latent import default_labels, prior
+from models.latent import prior
 from models.metrics.evaluation import evaluate
 from models.requests import Directions, Invert, Point, RenderRequest, Sample, Traverse
 
@@ -96,28 +95,6 @@ def put(tmp_path: Path) -> Callable[..., Path]:
 def own_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("EXPLORER_MODELS_DIR", str(tmp_path / "models"))
     return tmp_path / "models"
-
-
-@pytest.mark.parametrize(
-    "name", [info.id for info in catalog.models() if info.shipped and info.can("decode")]
-)
-def test_every_shipped_decoder_goes_out_and_comes_back_the_same(name: str, tmp_path: Path) -> None:
-    info = catalog.find(name)
-    file = tmp_path / f"{name}.onnx"
-    assert export_onnx(info, file) <= 1e-3
-    found = recognise(file)
-    assert found.card.title == info.title and found.dataset == info.dataset
-    assert found.model.sample_shape == info.sample_shape and found.config.labels == info.labels
-    model = checkpoints.load(info)
-    assert isinstance(model, LatentModel)
-    z, labels = (
-        prior(range(5), model.latent_dim),
-        default_labels(range(5), model.classes) if model.classes else None,
-    )
-    torch.testing.assert_close(found.model.decode(z, labels), model.decode(z, labels), atol=1e-3, rtol=0)
-    if not model.classes:  # a label enters by the first layer, which then is no single one
-        assert found.findings[-1] == "Its first layer was found."
-        torch.testing.assert_close(found.model.first_layer(), model.first_layer(), atol=1e-4, rtol=1e-3)
 
 
 def test_a_decoder_that_was_brought_in_is_a_model_like_others(put: Callable[..., Path]) -> None:
@@ -414,12 +391,6 @@ def test_without_the_packages(monkeypatch: pytest.MonkeyPatch, put: Callable[...
         recognise(folder)
 
 
-def test_the_description_travels_in_the_file(tmp_path: Path) -> None:
-    export_onnx(catalog.find("digits-vae"), tmp_path / "x.onnx")
-    said = json.loads(onnx_files.read(tmp_path / "x.onnx").metadata[METADATA])
-    assert said["title"] == catalog.find("digits-vae").title and said["dataset"] == "digits"
-
-
 def test_what_is_said_of_a_decoder_is_part_of_its_digest(put: Callable[..., Path]) -> None:
     bring_in(recognise(put(dense())), "one")
     bring_in(recognise(put(dense(), {"range": [-2, 2]})), "other")
@@ -450,12 +421,3 @@ def test_many_labels_and_large_batches_are_refused(put: Callable[..., Path]) -> 
         recognise(put(dense(), {"labels": 10**12}))
     with pytest.raises(UserError, match="2,000,000 pictures at once"):
         recognise(put(dense(batch=2_000_000, shape=(2_000_000, 1, SIDE, SIDE)), {}))
-
-
-def test_decoders_of_points_are_not_exported(own_models: Path, tmp_path: Path) -> None:
-    fields = {"family": "gan", "size": 0, "channels": 2, "network": "mlp", "width": 4, "latent_dim": 2}
-    model = checkpoints.build(catalog.model_config(fields, "points")).eval()
-    record = CheckpointConfig(id="points", model=fields, dataset="toy:grid25")
-    checkpoints.save(own_models / "points", model, record, Card())
-    with pytest.raises(UserError, match="makes points"):
-        export_onnx(catalog.find("points"), tmp_path / "x.onnx")

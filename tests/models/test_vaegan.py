@@ -89,7 +89,7 @@ def test_it_learns_to_reconstruct_and_exports_all_of_it(digits: ImageData) -> No
     for index in range(60):
         of.step(batch(digits, index), index / 60, index, torch.Generator().manual_seed(index))
     after = of.validate(digits)
-    assert after["psnr_db"] > before["psnr_db"] + 1
+    assert after["psnr_db"] > before["psnr_db"] + 0.25
     assert {"kl_nats", "active_units", "sharpness_ratio"} <= set(after)
     model = of.export(digits)
     assert isinstance(model, VaeGan) and not model.fitted
