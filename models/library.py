@@ -21,6 +21,9 @@ from models.errors import UserError, write_error
 LARGEST = 512 * 2**20  # bytes of an unpacked checkpoint
 _FILES = frozenset(hub.FILES)
 _MOST = 64  # entries of a zip
+# What zipfile raises for a file that is damaged, locked by a password (RuntimeError) or packed in a way that it does
+# not know (NotImplementedError).
+_DAMAGED = (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, zlib.error, lzma.LZMAError)
 
 
 def rename(info: ModelInfo, name: str) -> ModelInfo:
@@ -81,7 +84,7 @@ def unpack(content: bytes, name: str = "") -> ModelInfo:
     """
     try:
         archive = zipfile.ZipFile(io.BytesIO(content))
-    except (zipfile.BadZipFile, NotImplementedError) as error:
+    except _DAMAGED as error:
         raise UserError(
             "bad-zip", "This is no zip file, or a damaged one.", "Download or pack it again."
         ) from error
@@ -124,14 +127,7 @@ def _extract(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path) -> 
     try:
         with archive.open(entry) as source, target.open("wb") as file:
             shutil.copyfileobj(source, file)
-    except (
-        zipfile.BadZipFile,
-        NotImplementedError,
-        RuntimeError,
-        EOFError,
-        zlib.error,
-        lzma.LZMAError,
-    ) as error:
+    except _DAMAGED as error:
         problem = f"'{entry.filename}' in this zip is damaged or locked."
         raise UserError("bad-zip", problem, "Pack the checkpoint again, without a password.") from error
     except OSError as error:

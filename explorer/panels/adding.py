@@ -68,8 +68,8 @@ def _from_file() -> None:
     if file is None:
         st.caption(
             _(
-                "ONNX files of any decoder, and the weights of DCGAN's and mimicry's generators. No code of their "
-                "authors is run."
+                "ONNX files of decoders of square pictures, and the weights of DCGAN's and mimicry's generators. No "
+                "code of their authors is run."
             )
         )
         return

@@ -57,11 +57,7 @@ def show() -> None:
                 **state.controlled("pick-model", name, state.choose_model),
             )
             st.caption("  \n".join(problem.literal(fact) for fact in facts(by_id[name])))
-        if errors:
-            title = ngettext("{n} model cannot be opened", "{n} models cannot be opened", len(errors))
-            with st.expander(title.format(n=len(errors)), icon=":material/error:"):
-                for error in errors:
-                    st.caption(problem.literal(f"{error.problem} {error.remedy}"))
+        problem.listed(errors)
 
 
 def chosen() -> ModelInfo | None:

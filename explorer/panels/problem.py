@@ -2,19 +2,29 @@
 
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import streamlit as st
 
 from explorer import state
-from explorer.text import _
+from explorer.text import _, ngettext
 from models.errors import UserError
 
 
 def show(error: UserError) -> None:
     """Show what is wrong and what to do about it."""
     st.error(f"**{literal(error.problem)}**\n\n{literal(error.remedy)}", icon=":material/error:")
+
+
+def listed(errors: Sequence[UserError]) -> None:
+    """Show why some models cannot be opened, behind a fold; nothing where all can."""
+    if not errors:
+        return
+    title = ngettext("{n} model cannot be opened", "{n} models cannot be opened", len(errors))
+    with st.expander(title.format(n=len(errors)), icon=":material/error:"):
+        for error in errors:
+            st.caption(literal(f"{error.problem} {error.remedy}"))
 
 
 def literal(text: str) -> str:

@@ -8,7 +8,7 @@ import streamlit as st
 from explorer import cache, state
 from explorer.panels import picker, pictures, problem
 from explorer.settings import settings
-from explorer.text import _, ngettext
+from explorer.text import _
 from models import catalog, library
 from models.catalog import ModelInfo
 from models.errors import UserError
@@ -52,16 +52,6 @@ def show(found: Sequence[ModelInfo]) -> None:
         for info in sorted(shown, key=lambda info: not info.can("picture")):
             with st.container(border=True, width=_WIDTH, key=f"card-{_key(info)}"):
                 _card(info)
-
-
-def show_broken(errors: Sequence[UserError]) -> None:
-    """Draw why some folders cannot be opened."""
-    if not errors:
-        return
-    title = ngettext("{n} folder cannot be opened", "{n} folders cannot be opened", len(errors))
-    with st.expander(title.format(n=len(errors)), icon=":material/error:"):
-        for error in errors:
-            st.caption(problem.literal(f"{error.problem} {error.remedy}"))
 
 
 def _key(info: ModelInfo) -> str:
@@ -114,7 +104,7 @@ def _more(info: ModelInfo) -> None:
     if card.command:
         st.caption(_("Trained by"))
         st.code(card.command, language="bash", wrap_lines=True)
-    st.caption(_("sha256 of its weights") + f"  \n`{info.digest}`")
+    st.caption(_("sha256 of its weights") + f"  \n`{info.config.weights_sha256}`")
     st.download_button(
         _("Download as a zip"),
         lambda: library.pack(info),

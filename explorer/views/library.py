@@ -8,10 +8,9 @@ from explorer.text import _, ngettext
 
 st.title(_("Models"), anchor=False)
 problem.show_notices()
-found, broken = cache.all_models()
+found, _broken = cache.all_models()  # the sidebar says which cannot be opened
 own = sum(not info.shipped for info in found)
 words = ngettext("{n} model", "{n} models", len(found)).format(n=len(found))
 st.markdown(_("{models}, {own} of them your own.").format(models=words, own=own))
 adding.show()
 shelf.show(found)
-shelf.show_broken(broken)

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +17,7 @@ from models.datasets.factors import Factor
 from models.datasets.shapes import Array, Canvas, Window, egg
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    pass
 
 FACTORS: tuple[Factor, ...] = (
     Factor("skin", "categorical", tuple(style.SKIN), description="Colour of the skin"),
@@ -163,22 +163,4 @@ def compose(factors: npt.NDArray[np.floating]) -> npt.NDArray[np.uint8]:
     return pictures
 
 
-def draw(
-    count: int, seed: int, *, start: int = 0, progress: Callable[[int, int], None] | None = None
-) -> tuple[Tensor, Tensor]:
-    """Draw portraits with random factors.
-
-    Args:
-        count: Number of pictures.
-        seed: Any integer; different seeds give independent pictures.
-        start: Index of the first picture, so that a set can be drawn in pieces.
-        progress: Called with (pictures done, count) as batches are finished.
-
-    Returns:
-        Images, uint8, shape (count, 3, 64, 64), and factors, float32, shape (count, len(FACTORS)).
-
-    Raises:
-        ValueError: `count` or `start` is negative.
-    """
-    shape = (3, style.SIZE, style.SIZE)
-    return drawing.draw(sample_factors(count, seed, start), compose, shape, progress)
+draw = drawing.Drawer(sample_factors, compose, (3, style.SIZE, style.SIZE))

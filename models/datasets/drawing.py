@@ -104,20 +104,44 @@ def checked(factors: Sequence[Factor], rows: npt.NDArray[np.floating]) -> Array:
     return table
 
 
-def draw(
-    table: Array, compose: Compose, shape: tuple[int, int, int], progress: Callable[[int, int], None] | None
-) -> tuple[Tensor, Tensor]:
-    """Draw the pictures of a factor table, in batches that the cores share.
+class Drawer:
+    """Draws pictures with random factors.
 
     Args:
-        table: Factors, shape (N, F).
-        compose: Draws the pictures of some of its rows, uint8, shape (B, C, H, W).
+        factors: Draws the factors of `count` pictures of a seed from `start` on, float32, shape (count, F); raises
+            ValueError where one of them is negative.
+        compose: Draws the pictures of some factors, uint8, shape (B, C, H, W).
         shape: Channels, height, width of a picture.
-        progress: Called with (pictures done, N) as batches are finished.
-
-    Returns:
-        Images, uint8, shape (N, C, H, W), and the factors, float32, shape (N, F).
     """
+
+    def __init__(
+        self, factors: Callable[[int, int, int], Array], compose: Compose, shape: tuple[int, int, int]
+    ) -> None:
+        self._factors, self._compose, self._shape = factors, compose, shape
+
+    def __call__(
+        self, count: int, seed: int, *, start: int = 0, progress: Callable[[int, int], None] | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Draw pictures, in batches that the cores share.
+
+        Args:
+            count: Number of pictures.
+            seed: Any integer; different seeds give independent pictures.
+            start: Index of the first picture, so that a set can be drawn in pieces.
+            progress: Called with (pictures done, count) as batches are finished.
+
+        Returns:
+            Images, uint8, shape (count, C, H, W), and factors, float32, shape (count, F).
+
+        Raises:
+            ValueError: `count` or `start` is negative.
+        """
+        return _drawn(self._factors(count, seed, start), self._compose, self._shape, progress)
+
+
+def _drawn(
+    table: Array, compose: Compose, shape: tuple[int, int, int], progress: Callable[[int, int], None] | None
+) -> tuple[Tensor, Tensor]:
     import torch
 
     count = len(table)

@@ -16,7 +16,6 @@ Importing this module does not import torch.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,7 +25,7 @@ from models.datasets import drawing
 from models.datasets.factors import Factor
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    pass
 
 SIZE = 64
 REACH = 14.5  # pixels between the place of a shape and the border: none comes nearer to that than one pixel
@@ -117,21 +116,4 @@ def compose(factors: npt.NDArray[np.floating]) -> npt.NDArray[np.uint8]:
     return pictures
 
 
-def draw(
-    count: int, seed: int, *, start: int = 0, progress: Callable[[int, int], None] | None = None
-) -> tuple[Tensor, Tensor]:
-    """Draw pictures with random factors.
-
-    Args:
-        count: Number of pictures.
-        seed: Any integer; different seeds give independent pictures.
-        start: Index of the first picture, so that a set can be drawn in pieces.
-        progress: Called with (pictures done, count) as batches are finished.
-
-    Returns:
-        Images, uint8, shape (count, 1, 64, 64), and factors, float32, shape (count, 5).
-
-    Raises:
-        ValueError: `count` or `start` is negative.
-    """
-    return drawing.draw(sample_factors(count, seed, start), compose, (1, SIZE, SIZE), progress)
+draw = drawing.Drawer(sample_factors, compose, (1, SIZE, SIZE))

@@ -3,7 +3,7 @@
 Images can be inverted by it, and SeFa and GANSpace look at its layers as they do at those of models trained here.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import cast
 
 import torch
@@ -96,16 +96,6 @@ class LayeredDecoder(LatentModel):
             if isinstance(layer, _ACTIVATIONS):
                 break
         return x.flatten(1)
-
-
-def weighted(layers: Sequence[Layer]) -> Iterator[Layer]:
-    """Yield the layers that have weights, in the order in which a state dict of the decoder has them."""
-    for layer in layers:
-        if layer.kind == "residual":
-            yield from weighted(layer.inner)
-            yield from weighted(layer.shortcut)
-        elif layer.kind in ("linear", "conv", "conv-transpose", "batch-norm"):
-            yield layer
 
 
 def to_bytes(model: LayeredDecoder) -> bytes:

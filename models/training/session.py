@@ -56,8 +56,19 @@ def device(name: Device) -> torch.device:
     return torch.device(name)
 
 
+def _defaults(info: DatasetInfo, family: str, preset_name: str) -> tuple[Budget, Mapping[str, Any]]:
+    """Return the budget and the options of a preset for a data set."""
+    budget, options = preset(family, preset_name, info.size)
+    if not info.points:
+        return budget, options
+    if family not in POINT_OPTIONS:
+        problem = f"'{family}' looks at images, and '{info.name}' holds points."
+        raise UserError("no-images", problem, f"Use --model {' or '.join(POINT_OPTIONS)}.")
+    return budget, POINT_OPTIONS[family]
+
+
 def configure(
-    dataset: str,
+    dataset: str | DatasetInfo,
     family: str,
     *,
     preset_name: str = "quick",
@@ -71,7 +82,7 @@ def configure(
     """Turn a request into a validated config, so that mistakes show before any image is loaded.
 
     Args:
-        dataset: A name that `models.datasets.info` knows.
+        dataset: A name that `models.datasets.info` knows, or what it said of it.
         family: A name in `FAMILIES`.
         preset_name: Gives budget and options, which the arguments override.
         budget: When to stop.
@@ -88,44 +99,15 @@ def configure(
     """
     asked = dict(options or {})
     size = asked.pop("size", None)
-    data = info_of(dataset if size is None else resized(dataset, size))
-    return _configured(
-        data,
-        family,
-        preset_name=preset_name,
-        budget=budget,
-        options=asked,
-        seed=seed,
-        where=where,
-        name=name,
-        start=start,
-    )
-
-
-def _configured(
-    info: DatasetInfo,
-    family: str,
-    *,
-    preset_name: str,
-    budget: Budget | None = None,
-    options: Mapping[str, Any] | None = None,
-    seed: int = 0,
-    where: Device = "auto",
-    name: str = "",
-    start: str = "",
-) -> RunConfig:
+    named = resized(dataset, size) if isinstance(dataset, str) and size is not None else dataset
+    info = info_of(named) if isinstance(named, str) else named
     entry = FAMILIES[family]
-    standard, defaults = preset(family, preset_name, info.size)
-    if info.points:
-        if family not in POINT_OPTIONS:
-            problem = f"'{family}' looks at images, and '{info.name}' holds points."
-            raise UserError("no-images", problem, f"Use --model {' or '.join(POINT_OPTIONS)}.")
-        defaults = POINT_OPTIONS[family]
+    standard, defaults = _defaults(info, family, preset_name)
     fields = entry.config.model_fields
     first = catalog.find(start) if start else None
     same = {"network", "width", "latent_dim", "detail", "output", "feature_dim"} & fields.keys()
     shape = {name: getattr(first.model, name) for name in same if hasattr(first.model, name)} if first else {}
-    given, training = split_options(family, {**defaults, **shape, **(options or {})})
+    given, training = split_options(family, {**defaults, **shape, **asked})
     fixed: dict[str, Any] = {"family": family, "size": info.size, "channels": info.channels}
     if entry.conditional:
         if not info.classes:
@@ -302,7 +284,7 @@ def command(config: RunConfig, data: DatasetInfo | None = None) -> str:
     """Return the command that trains a run again, given its data set if that is known already."""
     family = str(config.model["family"])
     entry = FAMILIES[family]
-    fresh = _configured(data or info_of(config.dataset), family, preset_name=config.preset)
+    fresh = configure(data or config.dataset, family, preset_name=config.preset)
     defaults = {**fresh.model, **fresh.training}
     given = {**config.model, **config.training}
     known = {**entry.config.model_fields, **entry.training.model_fields}

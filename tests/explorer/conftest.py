@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from explorer import background
+from explorer import background, cli
 
 MAIN = Path(__file__).resolve().parents[2] / "explorer" / "main.py"
 Open = Callable[..., AppTest]
@@ -102,3 +102,16 @@ def pads(monkeypatch: pytest.MonkeyPatch) -> Pads:
     pads = Pads()
     monkeypatch.setattr("explorer.panels.point.latent_pad", pads)
     return pads
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Return a function that runs a command and returns its exit code, and what it printed on stdout and stderr."""
+
+    def call(*words: str) -> tuple[int, str, str]:
+        capsys.readouterr()
+        code = cli.main(words)
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return call

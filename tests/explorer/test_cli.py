@@ -61,7 +61,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def run(
-    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Callable[..., tuple[int, str, str]]
 ) -> Cli:
     """Run a command in an empty folder, with the tiny models and no shipped ones."""
     for name in ("EXPLORER_MODELS_DIR", "EXPLORER_RUNS_DIR", "EXPLORER_DEBUG"):
@@ -69,14 +69,7 @@ def run(
     monkeypatch.setenv("EXPLORER_HOME", str(home))
     monkeypatch.setenv("EXPLORER_ASSETS_DIR", str(tmp_path / "no-assets"))
     monkeypatch.chdir(tmp_path)
-
-    def call(*words: str) -> Result:
-        capsys.readouterr()
-        code = cli.main(words)
-        captured = capsys.readouterr()
-        return Result(code, captured.out, captured.err)
-
-    return call
+    return lambda *words: Result(*command(*words))
 
 
 def failed(result: Result, *parts: str) -> bool:

@@ -9,8 +9,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from explorer import cli
-
 Run = Callable[..., tuple[int, str, str]]
 TINY = (
     "--set",
@@ -27,19 +25,12 @@ TINY = (
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Run) -> Run:
     monkeypatch.setenv("EXPLORER_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("EXPLORER_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setenv("EXPLORER_ASSETS_DIR", str(tmp_path / "no-assets"))
     monkeypatch.chdir(tmp_path)
-
-    def call(*words: str) -> tuple[int, str, str]:
-        capsys.readouterr()
-        code = cli.main(words)
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return call
+    return command
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from explorer import cli
 from explorer.commands import train as command
 
 BASE = (
@@ -29,19 +28,12 @@ Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Run) -> Run:
     monkeypatch.setenv("EXPLORER_HOME", str(tmp_path / "home"))
     monkeypatch.delenv("EXPLORER_RUNS_DIR", raising=False)
     monkeypatch.delenv("EXPLORER_DEBUG", raising=False)
     monkeypatch.chdir(tmp_path)
-
-    def call(*words: str) -> tuple[int, str, str]:
-        capsys.readouterr()
-        code = cli.main(words)
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return call
+    return command
 
 
 def test_a_run_and_its_json(run: Run) -> None:

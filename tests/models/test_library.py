@@ -161,6 +161,17 @@ def test_what_is_no_checkpoint_is_explained(content: bytes, message: str) -> Non
         library.unpack(content)
 
 
+def test_a_zip_that_is_packed_in_an_unknown_way_is_explained() -> None:
+    content = zipped({"config.json": b"{}"}).replace(
+        b"PK\x03\x04\x14\x00\x00\x00\x00\x00", b"PK\x03\x04\x14\x00\x00\x00\x62\x00"
+    )
+    content = content.replace(
+        b"PK\x01\x02\x14\x03\x14\x00\x00\x00\x00\x00", b"PK\x01\x02\x14\x03\x14\x00\x00\x00\x62\x00"
+    )
+    with pytest.raises(UserError, match="damaged or locked"):
+        library.unpack(content)
+
+
 def test_weights_that_are_not_those_of_the_config_are_noticed(tmp_path: Path) -> None:
     files = {**files_of("digits-vae"), "model.safetensors": files_of("digits-gan")["model.safetensors"]}
     with pytest.raises(UserError, match="not the ones its config names"):
