@@ -56,11 +56,31 @@ class GeneratorConfig(ModelConfig):
         le=256,
         description="Channels at full resolution; 0: pixels straight from the layer below",
     )
+    depth: int = Field(
+        default=0,
+        ge=0,
+        le=8,
+        description="Residual layers at each resolution of the decoder below the full one",
+    )
+    palette: int = Field(
+        default=0,
+        ge=0,
+        le=64,
+        description="Colours that the decoder mixes a picture from, besides making it pixel by pixel",
+    )
 
     @model_validator(mode="after")
     def _check_classes(self) -> Self:
         if self.family.startswith("c") != (self.classes > 0):
             raise ValueError(f"family '{self.family}' does not go with {self.classes} classes")
+        return self
+
+    @model_validator(mode="after")
+    def _check_layers(self) -> Self:
+        if (self.depth or self.palette) and self.network != "conv":
+            raise ValueError(f"depth and palette go with network=conv, not {self.network}")
+        if self.palette and not self.detail:
+            raise ValueError("a palette needs channels at full resolution, detail above 0")
         return self
 
 

@@ -26,6 +26,9 @@ from models.training.runs import Run
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
 
+# What a model has from the one that its training begins with.
+_SHAPE = {"network", "width", "latent_dim", "detail", "depth", "palette", "output", "feature_dim"}
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -105,7 +108,7 @@ def configure(
     standard, defaults = _defaults(info, family, preset_name)
     fields = entry.config.model_fields
     first = catalog.find(start) if start else None
-    same = {"network", "width", "latent_dim", "detail", "output", "feature_dim"} & fields.keys()
+    same = _SHAPE & fields.keys()
     shape = {name: getattr(first.model, name) for name in same if hasattr(first.model, name)} if first else {}
     given, training = split_options(family, {**defaults, **shape, **asked})
     fixed: dict[str, Any] = {"family": family, "size": info.size, "channels": info.channels}

@@ -13,11 +13,20 @@ from torch import Tensor, nn
 
 from models import checkpoints
 from models.catalog import Card, CheckpointConfig
-from models.config import Budget, ClassifierConfig, GeneratorConfig, Head, ModelConfig, TrainingConfig
+from models.config import (
+    Budget,
+    ClassifierConfig,
+    GanConfig,
+    GeneratorConfig,
+    Head,
+    ModelConfig,
+    TrainingConfig,
+)
 from models.core import Classifies, Encodes, Features, ImageModel, LatentModel, Scores
 from models.datasets import ImageData, load
 from models.families import FAMILIES, Family, Preset, options
 from models.latent import prior
+from models.networks import Decoder, Enlarge
 from models.training import session
 from models.training.recipe import Batch, Recipe
 
@@ -157,6 +166,56 @@ def test_channels_at_full_resolution_are_an_option(detail: int) -> None:
     last = [layer for layer in model.parts()["generator"].modules() if isinstance(layer, torch.nn.Conv2d)]
     assert [layer.in_channels for layer in last] == ([detail] if detail else [])
     assert model.decode(prior(range(2), model.latent_dim)).shape == (2, 3, 32, 32)
+
+
+@pytest.mark.parametrize("family", ["vae", "gan"])
+def test_a_deeper_decoder_keeps_the_scale_of_a_shallow_one_and_learns(family: str) -> None:
+    shallow = config_of(family, 32, 3, "conv")
+    model, z = build(shallow.model_copy(update={"depth": 2})), prior(range(4), 5)
+    assert isinstance(model, LatentModel)
+    network = model.network()
+    assert network is not None
+    layers = [layer for layer in network.modules() if isinstance(layer, Enlarge)]
+    assert [len(layer.refine) for layer in layers] == [2, 2, 0]
+    images = model.decode(z)
+    for layer in layers:
+        layer.refine = nn.ModuleList()
+    torch.testing.assert_close(model.decode(z), images, msg="at first the deeper layers add nothing")
+    model = build(shallow.model_copy(update={"depth": 2}))
+    assert isinstance(model, LatentModel)
+    model.decode(z).square().sum().backward()
+    added = [p.grad for name, p in model.named_parameters() if ".refine." in name]
+    assert len(added) == 8
+    assert all(grad is not None and grad.any() for grad in added)
+
+
+@pytest.mark.parametrize("family", ["vae", "cgan"])
+def test_a_palette_mixes_colours_of_its_own(family: str) -> None:
+    config = config_of(family, 16, 3, "conv").model_copy(update={"palette": 5})
+    model, z = build(config), prior(range(4), 5)
+    assert isinstance(model, LatentModel)
+    labels = torch.tensor([0, 1, 2, 0]) if model.classes else None
+    network = model.network()
+    assert isinstance(network, Decoder)
+    assert network.palette is not None
+    h = network.hidden(z, labels)
+    mixed = network.palette(h, network.rest[:-1](h))
+    colours = network.palette.colours(h).unflatten(1, (3, 5))
+    assert mixed.shape == (4, 3, 16, 16)
+    assert (mixed.flatten(2).amax(2) <= colours.amax(2) + 1e-6).all(), "a mixture is within its colours"
+    assert (mixed.flatten(2).amin(2) >= colours.amin(2) - 1e-6).all()
+    assert mixed.flatten(2).std(2).min() > 0.01
+    model.decode(z, labels).square().sum().backward()
+    assert all(p.grad is not None and p.grad.any() for p in network.palette.parameters())
+
+
+def test_what_a_dense_decoder_or_one_without_detail_cannot_have_is_refused() -> None:
+    fields = {"family": "gan", "size": 16, "channels": 3}
+    with pytest.raises(ValueError, match="network=conv, not mlp"):
+        GanConfig.model_validate(fields | {"network": "mlp", "depth": 1})
+    with pytest.raises(ValueError, match="detail above 0"):
+        GanConfig.model_validate(fields | {"palette": 4, "detail": 0})
+    assert GanConfig.model_validate(fields | {"palette": 4, "depth": 8}).palette == 4
 
 
 def test_a_plain_autoencoder_whitens_its_codes() -> None:
