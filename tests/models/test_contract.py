@@ -205,7 +205,7 @@ def test_a_palette_mixes_colours_of_its_own(family: str) -> None:
     assert (mixed.flatten(2).amax(2) <= colours.amax(2) + 1e-6).all(), "a mixture is within its colours"
     assert (mixed.flatten(2).amin(2) >= colours.amin(2) - 1e-6).all()
     assert mixed.flatten(2).std(2).min() > 0.01
-    model.decode(z, labels).square().sum().backward()
+    network(z, labels).square().sum().backward()
     assert all(p.grad is not None and p.grad.any() for p in network.palette.parameters())
 
 
