@@ -20,7 +20,7 @@ from models.config import (
     VaeGanTraining,
 )
 from models.errors import UserError
-from models.foreign.configs import LayersConfig, OnnxConfig
+from models.foreign.configs import DiffusersConfig, LayeredAutoencoderConfig, LayersConfig, OnnxConfig
 from models.tables import Table, nearest
 
 
@@ -148,6 +148,14 @@ IMPORTED = Table[Imported](
         "layers": Imported(
             "Decoder of others", LayersConfig, "models.foreign.layers:open_checkpoint", "model.safetensors",
             frozenset({"decode", "invert"}),
+        ),
+        "layered-autoencoder": Imported(
+            "Autoencoder of others", LayeredAutoencoderConfig, "models.foreign.layers:open_checkpoint",
+            "model.safetensors", frozenset({"decode", "encode", "invert"}),
+        ),
+        "diffusers": Imported(
+            "Autoencoder of diffusers", DiffusersConfig, "models.foreign.diffusers_model:open_checkpoint",
+            "model.safetensors", frozenset({"decode", "encode", "invert"}),
         ),
     },
 )  # fmt: skip

@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from models import catalog, hub, paths
 from models.catalog import CONFIG, ModelInfo
 from models.errors import UserError, write_error
+from models.foreign import folders
 
 LARGEST = 512 * 2**20  # bytes of an unpacked checkpoint
 _FILES = frozenset(hub.FILES)
@@ -73,6 +74,14 @@ def take_in(where: str, name: str = "") -> ModelInfo:
     """
     info = catalog.find(where)
     return _keep(info.path, name or info.id)
+
+
+def is_foreign(where: str) -> bool:
+    """Tell whether something on this machine is no checkpoint, but may be a decoder that was made elsewhere."""
+    path = Path(where).expanduser()
+    if not where or where.startswith(hub.PREFIX) or not path.exists():
+        return False
+    return path.is_file() or bool(folders.maker(path)) or not (path / CONFIG).is_file()
 
 
 def unpack(content: bytes, name: str = "") -> ModelInfo:

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 # The heavy packages that listing models and opening the first page must not wait for.
-HEAVY = {"torch", "torchvision", "torchmetrics", "streamlit", "plotly", "umap", "sklearn"}
+HEAVY = {"torch", "torchvision", "torchmetrics", "streamlit", "plotly", "umap", "sklearn", "diffusers"}
 
 
 def imports(path: Path) -> Iterator[str]:

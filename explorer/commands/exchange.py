@@ -34,7 +34,7 @@ def import_(
         Path,
         typer.Argument(
             metavar="PATH",
-            help="An ONNX file or a state dict, or a folder with one and model.json.",
+            help="An ONNX file or a state dict, or a folder with one and model.json, of pythae or of diffusers.",
             show_default=False,
         ),
     ],

@@ -52,7 +52,11 @@ def _from_somewhere() -> None:
         _("Folder on this machine, or name on the Hugging Face Hub"),
         key="adding-where",
         placeholder="hf://owner/name",
+        help=_("Of a checkpoint; or a folder that pythae or diffusers saved, or the file of a decoder."),
     ).strip()
+    if library.is_foreign(where):
+        _look(Path(where).expanduser(), key="adding-folder")
+        return
     name = _name("adding-name")
     if st.button(_("Add"), key="adding-go", icon=":material/add:", disabled=not where):
         with st.spinner(_("Fetching it") if where.startswith(hub.PREFIX) else _("Copying it")):
@@ -81,19 +85,19 @@ def _from_file() -> None:
                 _added(library.unpack(file.getvalue(), name).id)
             return
         path.write_bytes(file.getvalue())
-        _look(path)
+        _look(path, key="adding-decoder")
 
 
-def _look(path: Path) -> None:
-    """Show what was recognised before anything is kept."""
+def _look(path: Path, key: str) -> None:
+    """Show what was recognised before anything is kept; the key is that of its widgets."""
     from models.foreign.importing import bring_in, recognise
 
     with st.spinner(_("Looking at it")):
         found = recognise(path)
     st.markdown("  \n".join(problem.literal(finding) for finding in found.findings))
     _samples(found)
-    name = _name("adding-decoder-name")
-    if st.button(_("Import"), key="adding-import", icon=":material/input:", type="primary"):
+    name = _name(f"{key}-name")
+    if st.button(_("Import"), key=f"{key}-import", icon=":material/input:", type="primary"):
         _added(bring_in(found, name).name)
 
 

@@ -1,11 +1,14 @@
 """What is known of decoders that were made elsewhere. Torch-free."""
 
-from typing import Literal, Self
+import math
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from models.config import GeneratorConfig
 from models.values import Value
+
+LARGEST_LATENT = 1024  # dimensions; that of `GeneratorConfig`
 
 
 class ForeignConfig(GeneratorConfig):
@@ -52,18 +55,22 @@ class Layer(Value):
     """One layer of a decoder; what a kind does not need is left at its default.
 
     Kinds: linear, conv, conv-transpose, batch-norm, relu, leaky-relu, tanh, sigmoid, upsample (bilinear, by two),
-    view (to `outputs` channels of `kernel` x `kernel`), residual (`inner` plus `shortcut` of the same input).
+    view (to `outputs` channels of `kernel` x `kernel`), flatten (to one dimension), residual (`inner` plus `shortcut`
+    of the same input; without a shortcut, plus the input itself).
     """
 
     kind: Literal[
         "linear", "conv", "conv-transpose", "batch-norm", "relu", "leaky-relu", "tanh", "sigmoid", "upsample", "view",
-        "residual",
+        "flatten", "residual",
     ]  # fmt: skip
-    inputs: int = Field(default=0, ge=0, le=65_536)
-    outputs: int = Field(default=0, ge=0, le=65_536)
-    kernel: int = Field(default=1, ge=1, le=64)
+    inputs: int = Field(default=0, ge=0, le=262_144)
+    outputs: int = Field(default=0, ge=0, le=262_144)
+    kernel: int = Field(default=1, ge=1, le=512)
     stride: int = Field(default=1, ge=1, le=8)
     padding: int = Field(default=0, ge=0, le=64)
+    output_padding: int = Field(
+        default=0, ge=0, le=7, description="Of conv-transpose: rows added on one side"
+    )
     bias: bool = True
     inner: tuple["Layer", ...] = Field(default=(), max_length=32)
     shortcut: tuple["Layer", ...] = Field(default=(), max_length=32)
@@ -74,3 +81,38 @@ class LayersConfig(ForeignConfig):
 
     family: Literal["layers"] = "layers"  # pyright: ignore[reportIncompatibleVariableOverride]
     layers: tuple[Layer, ...] = Field(min_length=1, max_length=128)
+
+
+class LayeredAutoencoderConfig(LayersConfig):
+    """A decoder and an encoder whose layers stand in its config; latents follow N(0, I)."""
+
+    family: Literal["layered-autoencoder"] = "layered-autoencoder"  # pyright: ignore[reportIncompatibleVariableOverride]
+    prior: Literal["normal"] = "normal"  # pyright: ignore[reportIncompatibleVariableOverride]
+    encoder: tuple[Layer, ...] = Field(min_length=1, max_length=128)
+    features: int = Field(ge=1, le=262_144, description="Numbers that the encoder's layers make of an image")
+    deterministic: bool = Field(default=False, description="It gives a code and no variance of it")
+
+
+class DiffusersConfig(ForeignConfig):
+    """An autoencoder of the library diffusers; a latent is its spatial one (C, h, w), flattened and standardised."""
+
+    family: Literal["diffusers"] = "diffusers"  # pyright: ignore[reportIncompatibleVariableOverride]
+    kind: Literal["AutoencoderTiny", "AutoencoderKL"]
+    settings: dict[str, Any] = Field(description="The arguments of its class")
+    centre: tuple[float, ...] = Field(description="Mean of each channel of its latents")
+    spread: tuple[float, ...] = Field(description="Standard deviation of each channel of its latents")
+
+    @model_validator(mode="after")
+    def _check_latent(self) -> Self:
+        if not self.centre or len(self.centre) != len(self.spread) or min(self.spread) <= 0:
+            raise ValueError("every channel of the latents needs a mean and a positive standard deviation")
+        if math.prod(self.latent_shape) != self.latent_dim:
+            raise ValueError("its latents are no square with these channels")
+        return self
+
+    @property
+    def latent_shape(self) -> tuple[int, int, int]:
+        """Channels, height, width of a latent."""
+        channels = len(self.centre)
+        side = math.isqrt(self.latent_dim // channels)
+        return channels, side, side

@@ -22,3 +22,8 @@ def to_images(config: ForeignConfig, values: Tensor) -> Tensor:
     """Map a decoder's values to images in [-1, 1]."""
     scale = 2 / (config.high - config.low)
     return values.mul(scale).add(-1 - config.low * scale).clamp(-1, 1)
+
+
+def to_values(config: ForeignConfig, x: Tensor) -> Tensor:
+    """Map images in [-1, 1] to the values that an encoder of others takes: the inverse of `to_images`."""
+    return x.add(1).mul((config.high - config.low) / 2).add(config.low)

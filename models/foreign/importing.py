@@ -1,194 +1,83 @@
-"""Bring a decoder in: say what was recognised, then make a checkpoint folder of it.
+"""Bring a decoder in: say what was recognised, then make a checkpoint folder of it."""
 
-What the file does not say of itself stands in a few lines of JSON beside it, `model.json`:
-
-    {"latent_dim": 64, "prior": "normal", "range": [-1, 1], "labels": ["cat", "dog"], "title": "My decoder"}
-
-Everything in it may be left out: the rest is read from the graph, and from what the decoder makes of a few latents.
-"""
-
-import json
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
-from pydantic import Field
 
 from models import checkpoints, paths
-from models.catalog import Card, CheckpointConfig
-from models.core import LatentModel
+from models.catalog import CheckpointConfig
 from models.errors import UserError
-from models.foreign import onnx_files, state_dicts
-from models.foreign.configs import ForeignConfig, Layer, LayersConfig, OnnxConfig
-from models.foreign.layers import LayeredDecoder, to_bytes
+from models.foreign import folders, layered, onnx_files, state_dicts
+from models.foreign.candidates import (
+    DESCRIPTION,
+    Candidate,
+    Description,
+    card,
+    check_latent_dim,
+    check_size,
+    read_description,
+    told,
+)
+from models.foreign.configs import OnnxConfig
 from models.foreign.onnx_decoder import OnnxDecoder, Runner
 from models.foreign.onnx_files import Graph, Port, described
 from models.latent import default_labels, prior
 from models.media import Pixels, contact_sheet
 from models.results import pictures
-from models.values import Value, parse
+from models.tables import Table
+from models.values import parse
 
-DESCRIPTION = "model.json"
 METADATA = "latent_explorer"  # key of the description that an exported file carries in itself
 _LARGEST_BATCH = 1024  # that a file may be fixed to
 _PROBES = 16  # pictures that the range of values is read from
 _SLACK = 0.05  # share of a range that values may be beyond it
 _RANGES = ((0.0, 1.0), (-1.0, 1.0), (0.0, 255.0))
 
-
-class Description(Value):
-    """What a person says of a decoder."""
-
-    latent_dim: int | None = Field(default=None, ge=1, le=1024)
-    prior: Literal["normal", "uniform", "sphere"] = "normal"
-    range: tuple[float, float] | None = None
-    labels: Annotated[int, Field(ge=0, le=1000)] | Annotated[tuple[str, ...], Field(max_length=1000)] = 0
-    dataset: str = Field(default="", max_length=100)
-    title: str = Field(default="", max_length=200)
-    description: str = Field(default="", max_length=2000)
-    licence: str = Field(default="unknown", max_length=200)
-    origin: str = Field(default="", max_length=500)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The names of its classes."""
-        return tuple(map(str, range(self.labels))) if isinstance(self.labels, int) else self.labels
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A decoder that can be brought in.
-
-    Args:
-        source: Its file.
-        config: What it is.
-        card: What people should know of it.
-        findings: What was recognised, a sentence each.
-        content: Its file, with its weights.
-        model: The decoder itself.
-        dataset: That it was trained on; may be unknown here, or empty.
-    """
-
-    source: Path
-    config: ForeignConfig
-    card: Card
-    findings: tuple[str, ...]
-    content: bytes
-    model: LatentModel
-    dataset: str
+# Libraries whose folders are known: a function of the folder.
+MAKERS = Table[Callable[[Path], Candidate]](
+    "library",
+    {"pythae": "models.foreign.pythae:candidate", "diffusers": "models.foreign.diffusers_folders:candidate"},
+)
 
 
 def recognise(where: Path) -> Candidate:
     """Look at a decoder without keeping anything of it.
 
     Args:
-        where: An ONNX file or a state dict, or a folder with one and, perhaps, `model.json`.
+        where: An ONNX file or a state dict, or a folder with one and, perhaps, `model.json`; or a folder of pythae
+            or diffusers.
 
     Raises:
         UserError: There is none, it may not be opened, or it is no decoder of square pictures.
     """
+    if maker := folders.maker(where):
+        return MAKERS[maker](where)
     source = _file(where)
-    return _onnx(source) if source.suffix == ".onnx" else _layers(source)
+    return _onnx(source) if source.suffix == ".onnx" else layered.candidate(source)
 
 
 def _onnx(source: Path) -> Candidate:
     graph = onnx_files.read(source)
-    said = _description(source, graph.metadata.get(METADATA, "{}"))
+    said = read_description(source.parent, graph.metadata.get(METADATA, "{}"))
     latent, label = _inputs(source.name, graph)
     dim = _latent_dim(source.name, latent, said)
     config, notes = _probed(source.name, graph, latent, label, dim, said)
+    check_size(source.name, config.size, said)
     first = "found" if graph.first is not None else "not affine, so SeFa takes the Jacobian at the origin"
     findings = (
         f"An ONNX file with {graph.parameters:,} numbers; inputs: {described(graph.inputs)}; "
         f"outputs: {described(graph.outputs)}.",
-        *_told(config),
+        *told(config),
         *notes,
         f"Its first layer was {first}.",
     )
     model = OnnxDecoder(config, graph.content, graph.first)
-    card = _card(source, said, graph.parameters)
-    return Candidate(source, config, card, findings, graph.content, model, said.dataset)
-
-
-def _layers(source: Path) -> Candidate:
-    title, layers, tensors = state_dicts.recognise(source.name, state_dicts.read(source))
-    said = _description(source, "{}")
-    if said.names:
-        raise UserError(
-            "bad-description", f"{source.name} takes no labels.", f"Leave them out of {DESCRIPTION}."
-        )
-    fields = {
-        "latent_dim": layers[0].inputs,
-        "prior": said.prior,
-        "latent_rank": 4 if layers[0].kind == "conv-transpose" else 2,
-        "layers": tuple(layers),
-        "channels": _channels(source.name, layers),
-        "size": 4,
-    }
-    if said.latent_dim not in (None, layers[0].inputs):
-        problem = (
-            f"{source.name} takes {layers[0].inputs} latent dimensions, {DESCRIPTION} says {said.latent_dim}."
-        )
-        raise UserError("bad-description", problem, f"Correct {DESCRIPTION}.")
-    low, high = said.range or (-1.0, 1.0)
-    what = f"The decoder {source.name}"
-    draft = LayeredDecoder(parse(LayersConfig, fields, what=what, code="no-decoder"))
-    size = _side(source.name, draft)
-    config = parse(
-        LayersConfig, fields | {"size": size, "low": low, "high": high}, what=what, code="no-decoder"
-    )
-    model = LayeredDecoder(config)
-    state = model.state_dict()
-    names = [key for key in state if not key.endswith("num_batches_tracked")]
-    try:
-        model.load_state_dict({**state, **dict(zip(names, tensors, strict=True))})
-    except RuntimeError as error:
-        problem = f"The tensors of {source.name} have other shapes than those of {title}."
-        raise UserError("weights-do-not-fit", problem, "Export it as ONNX instead.") from error
-    model.eval().requires_grad_(False)
-    count = sum(tensor.numel() for tensor in tensors)
-    findings = (f"The state dict of {title}, with {count:,} numbers.", *_told(config))
-    card = _card(source, said, count)
-    return Candidate(source, config, card, findings, to_bytes(model), model, said.dataset)
-
-
-def _channels(name: str, layers: list[Layer]) -> Literal[1, 3]:
-    last = next(layer for layer in reversed(layers) if layer.outputs)
-    if last.outputs == 1 or last.outputs == 3:
-        return last.outputs
-    problem = f"{name} makes arrays of {last.outputs} channels, not pictures, grey or RGB."
-    raise UserError("no-decoder", problem, "Export a decoder of pictures.")
-
-
-@torch.inference_mode()
-def _side(name: str, draft: LayeredDecoder) -> int:
-    """Return the side of the pictures that layers make; raises UserError where they do not fit each other."""
-    try:
-        shape = draft.eval().decode(torch.zeros(1, draft.latent_dim)).shape
-    except RuntimeError as error:
-        problem = f"The layers of {name} do not fit each other: {str(error).splitlines()[0]}"
-        raise UserError("weights-do-not-fit", problem, "Save the generator's state dict again.") from error
-    return int(shape[-1])
-
-
-def _told(config: ForeignConfig) -> tuple[str, str]:
-    return (
-        f"A decoder of {config.latent_dim} latent dimensions, prior: {config.prior}.",
-        f"Its pictures have {config.size}x{config.size} pixels in {'colour' if config.channels == 3 else 'grey'}.",
-    )
-
-
-def _card(source: Path, said: Description, parameters: int) -> Card:
-    return Card(
-        title=said.title or source.stem,
-        description=said.description,
-        licence=said.licence,
-        origin=said.origin or f"Imported from {source.name}",
-        parameters={"decoder": parameters},
-    )
+    shown = card(source.stem, said, {"decoder": graph.parameters}, source.name)
+    return Candidate(source.stem, config, shown, findings, graph.content, model, said.dataset)
 
 
 def bring_in(candidate: Candidate, name: str = "") -> Path:
@@ -201,7 +90,7 @@ def bring_in(candidate: Candidate, name: str = "") -> Path:
     Raises:
         UserError: The id is taken or not possible, or the folder cannot be written.
     """
-    identity = name or "".join(c if c.isalnum() or c in "._-" else "-" for c in candidate.source.stem)
+    identity = name or "".join(c if c.isalnum() or c in "._-" else "-" for c in candidate.name)
     config = parse(
         CheckpointConfig,
         {"id": identity, "model": candidate.config.model_dump(mode="json"), "dataset": candidate.dataset},
@@ -244,17 +133,6 @@ def _file(where: Path) -> Path:
     return found[0]
 
 
-def _description(source: Path, own: str) -> Description:
-    """Read the description beside a file; where there is none, the one that the file carries in itself."""
-    file = source.parent / DESCRIPTION
-    what = f"The description in {DESCRIPTION}"
-    try:
-        data = json.loads(file.read_text() if file.is_file() else own)
-    except (OSError, ValueError, RecursionError) as error:
-        raise UserError("bad-description", f"{what} cannot be read ({error}).", "Correct it.") from error
-    return parse(Description, data, what=what, code="bad-description")
-
-
 def _inputs(name: str, graph: Graph) -> tuple[Port, Port | None]:
     ports = graph.inputs
     if len(ports) not in (1, 2) or not ports[0].kind.startswith("float"):
@@ -276,9 +154,8 @@ def _latent_dim(name: str, latent: Port, said: Description) -> int:
     if own is None and said.latent_dim is None:
         problem = f"{name} does not say how many dimensions its latents have."
         raise UserError("no-latent-dim", problem, f'Write {{"latent_dim": 64}} into {DESCRIPTION} beside it.')
-    if own and said.latent_dim and own != said.latent_dim:
-        problem = f"{name} takes {own} latent dimensions, {DESCRIPTION} says {said.latent_dim}."
-        raise UserError("bad-description", problem, f"Correct {DESCRIPTION}.")
+    if own is not None:
+        check_latent_dim(name, own, said)
     return int(own or said.latent_dim or 0)
 
 

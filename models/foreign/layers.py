@@ -1,4 +1,4 @@
-"""A decoder of others as torch layers: its config lists them, so that its author's code is not needed.
+"""Networks of others as torch layers: a config lists them, so that their author's code is not needed.
 
 Images can be inverted by it, and SeFa and GANSpace look at its layers as they do at those of models trained here.
 """
@@ -13,10 +13,10 @@ from safetensors.torch import load, save  # pyright: ignore[reportUnknownVariabl
 from torch import Tensor, nn
 
 from models.catalog import ModelInfo
-from models.core import LatentModel
+from models.core import LatentModel, Posterior
 from models.errors import UserError
-from models.foreign.configs import Layer, LayersConfig
-from models.foreign.conventions import to_images, to_prior
+from models.foreign.configs import Layer, LayeredAutoencoderConfig, LayersConfig
+from models.foreign.conventions import to_images, to_prior, to_values
 from models.tables import Table
 
 _ACTIVATIONS = (nn.ReLU, nn.LeakyReLU, nn.Tanh, nn.Sigmoid)
@@ -35,8 +35,10 @@ class Residual(nn.Module):
 
 
 def _convolution(layer: Layer) -> nn.Module:
-    kind = nn.ConvTranspose2d if layer.kind == "conv-transpose" else nn.Conv2d
-    return kind(layer.inputs, layer.outputs, layer.kernel, layer.stride, layer.padding, bias=layer.bias)
+    sizes = (layer.inputs, layer.outputs, layer.kernel, layer.stride, layer.padding)
+    if layer.kind == "conv-transpose":
+        return nn.ConvTranspose2d(*sizes, output_padding=layer.output_padding, bias=layer.bias)
+    return nn.Conv2d(*sizes, bias=layer.bias)
 
 
 LAYERS = Table[Callable[[Layer], nn.Module]](
@@ -52,6 +54,7 @@ LAYERS = Table[Callable[[Layer], nn.Module]](
         "sigmoid": lambda layer: nn.Sigmoid(),
         "upsample": lambda layer: nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False),
         "view": lambda layer: nn.Unflatten(1, (layer.outputs, layer.kernel, layer.kernel)),
+        "flatten": lambda layer: nn.Flatten(),
         "residual": lambda layer: Residual(sequence(layer.inner), sequence(layer.shortcut)),
     },
 )
@@ -98,19 +101,52 @@ class LayeredDecoder(LatentModel):
         return x.flatten(1)
 
 
+class LayeredAutoencoder(LayeredDecoder):
+    """A decoder and an encoder whose config lists their layers; a linear layer each gives mean and log variance."""
+
+    def __init__(self, config: LayeredAutoencoderConfig) -> None:
+        super().__init__(config)
+        self.encoder = sequence(config.encoder)
+        self.mean = nn.Linear(config.features, config.latent_dim)
+        self.logvar = None if config.deterministic else nn.Linear(config.features, config.latent_dim)
+
+    def encode(
+        self, x: Float[Tensor, "batch channels height width"], labels: Int[Tensor, " batch"] | None = None
+    ) -> Posterior:
+        """Return q(z|x) for images in [-1, 1]; without variance where the encoder is deterministic."""
+        del labels
+        features = self.encoder(to_values(self._how, x))
+        mean = self.mean(features)
+        return Posterior(
+            mean, torch.full_like(mean, -torch.inf) if self.logvar is None else self.logvar(features)
+        )
+
+
+def build(config: LayersConfig) -> LayeredDecoder:
+    """Build the networks that a config lists, with random weights."""
+    return (
+        LayeredAutoencoder(config) if isinstance(config, LayeredAutoencoderConfig) else LayeredDecoder(config)
+    )
+
+
 def to_bytes(model: LayeredDecoder) -> bytes:
-    """Return the weights of a decoder as the content of a safetensors file."""
+    """Return the weights of a model as the content of a safetensors file."""
     return save({name: value.contiguous() for name, value in model.state_dict().items()})
 
 
 def open_checkpoint(info: ModelInfo, content: bytes) -> LayeredDecoder:
-    """Open an imported decoder whose file has been verified."""
+    """Open an imported model whose file has been verified; raises UserError if it does not fit its config."""
     try:
-        model = LayeredDecoder(cast(LayersConfig, info.model)).eval()
+        model = build(cast(LayersConfig, info.model)).eval()
         model.load_state_dict(load(content))
         with torch.inference_mode():
-            fits = model.decode(torch.zeros(1, model.latent_dim)).shape[1:] == info.sample_shape
-        if not fits or not isinstance(model.layers[0], nn.Linear | nn.ConvTranspose2d):
+            x = model.decode(torch.zeros(1, model.latent_dim))
+            fits = x.shape[1:] == info.sample_shape and isinstance(
+                model.layers[0], nn.Linear | nn.ConvTranspose2d
+            )
+            if fits and isinstance(model, LayeredAutoencoder):
+                model.encode(x)
+        if not fits:
             raise ValueError("not the pictures that the config names")
     except (SafetensorError, RuntimeError, ValueError, AttributeError) as error:
         problem = f"The weights of '{info.id}' do not fit its layers."

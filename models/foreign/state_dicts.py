@@ -12,7 +12,7 @@ import itertools
 import pickle
 import re
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -28,7 +28,7 @@ from models.tables import Table
 ENDINGS = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
 _LARGEST = 2 * 2**30  # bytes
 _WRAPPERS = ("state_dict", "model_state_dict", "generator", "netG", "ema", "model")
-_COUNTER = "num_batches_tracked"
+COUNTER = "num_batches_tracked"
 
 State = dict[str, Tensor]
 # A recogniser returns the layers of a decoder and the names of its tensors in their order, or None.
@@ -41,11 +41,7 @@ def read(path: Path) -> State:
     Raises:
         UserError: It is none, too large, or a pickle that would have to run code.
     """
-    if path.stat().st_size > _LARGEST:
-        problem = (
-            f"{path.name} has {path.stat().st_size / 2**30:.1f} GB; {_LARGEST // 2**30} GB are taken at most."
-        )
-        raise UserError("too-large", problem, "Save the generator alone.")
+    check_size(path)
     try:
         loaded: Any = load_file(path) if path.suffix == ".safetensors" else _load(path)
     except pickle.UnpicklingError as error:
@@ -59,6 +55,15 @@ def read(path: Path) -> State:
             "bad-weights", problem, "It is damaged or of another format: copy it again."
         ) from error
     return _unwrapped(path.name, loaded)
+
+
+def check_size(path: Path) -> None:
+    """Raise UserError if a file is too large to be opened."""
+    if path.stat().st_size > _LARGEST:
+        problem = (
+            f"{path.name} has {path.stat().st_size / 2**30:.1f} GB; {_LARGEST // 2**30} GB are taken at most."
+        )
+        raise UserError("too-large", problem, "Save the generator alone.")
 
 
 def _load(path: Path) -> object:
@@ -87,26 +92,28 @@ def recognise(name: str, state: State) -> tuple[str, list[Layer], list[Tensor]]:
     Raises:
         UserError: It is of nothing that is known; or names are missing or too many, which are listed.
     """
-    kept = {key: value.float() for key, value in state.items() if not key.endswith(_COUNTER)}
+    kept = {key: value.float() for key, value in state.items() if not key.endswith(COUNTER)}
     for title, recogniser in RECOGNISERS.items():
         found = recogniser(kept)
         if found is None:
             continue
         layers, names = found
         missing, extra = [key for key in names if key not in kept], sorted(kept.keys() - set(names))
-        if missing or extra:
-            told = [f"missing: {', '.join(missing)}"] if missing else []
-            told += [f"not expected: {', '.join(extra)}"] if extra else []
-            problem = (
-                f"{name} looks like {title}, but its tensors do not fit. {'; '.join(told).capitalize()}."
-            )
-            raise UserError(
-                "weights-do-not-fit", problem, "Save the generator's whole state dict, and it alone."
-            )
+        remedy = "Save the generator's whole state dict, and it alone."
+        refuse_names(f"{name} looks like {title}", missing, extra, remedy)
         return title, layers, [kept[key] for key in names]
     known = ", ".join(RECOGNISERS)
     problem = f"{name} is of no decoder that is known by its tensors' names; these are: {known}."
     raise UserError("not-recognised", problem, "Export it as ONNX, which is taken from any framework.")
+
+
+def refuse_names(what: str, missing: Sequence[str], extra: Sequence[str], remedy: str) -> None:
+    """Raise UserError with a list of the names that a state dict lacks, and has too many, if there are any."""
+    if missing or extra:
+        told = [f"Missing: {', '.join(missing)}."] if missing else []
+        told += [f"Not expected: {', '.join(extra)}."] if extra else []
+        problem = f"{what}, but its tensors do not fit. {' '.join(told)}"
+        raise UserError("weights-do-not-fit", problem, remedy)
 
 
 def _dcgan(state: State) -> tuple[list[Layer], list[str]] | None:

@@ -93,6 +93,21 @@ def test_a_folder_is_added(open_app: Open, tmp_path: Path) -> None:
     assert any("no checkpoint in" in str(error.value) for error in app.error)
 
 
+def test_a_decoder_in_a_folder_is_shown_and_imported(open_app: Open, tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    folder = tmp_path / "theirs"
+    folder.mkdir()
+    torch.save({"0.weight": torch.zeros(5, 3, 4, 4)}, folder / "netG.pth")  # the least DCGAN
+    app = open_app("library")
+    app.session_state["adding"] = True
+    app.run()
+    app.text_input(key="adding-where").set_value(str(folder)).run()
+    assert "The state dict of a DCGAN generator" in words(app) and not app.exception
+    app.text_input(key="adding-folder-name").set_value("theirs").run()
+    app.button(key="adding-folder-import").click().run()
+    assert not app.exception and "theirs" in {info.id for info in catalog.models()}
+
+
 def host(monkeypatch: pytest.MonkeyPatch, address: str | None, **headers: str) -> bool:
     """Tell whether a visitor with these headers may change the models where nothing is set."""
     monkeypatch.setenv("EXPLORER_MANAGE", "auto")

@@ -1,0 +1,52 @@
+"""`import` of folders that libraries of others saved."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from explorer import cli
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of pythae with its default networks, narrower, for 8x8 pictures."""
+    monkeypatch.setenv("EXPLORER_MODELS_DIR", str(tmp_path / "models"))
+    layers = {"decoder.layers.0.0": (3, 6), "decoder.layers.1.0": (6, 64), "encoder.layers.0.0": (64, 6)}
+    layers |= {"encoder.embedding": (6, 3), "encoder.log_var": (6, 3)}
+    state = {
+        f"{name}.{key}": value
+        for name, sizes in layers.items()
+        for key, value in nn.Linear(*sizes).state_dict().items()
+    }
+    made = tmp_path / "mine" / "final_model"
+    made.mkdir(parents=True)
+    torch.save({"model_state_dict": state}, made / "model.pt")
+    config = {"name": "BetaVAEConfig", "input_dim": [1, 8, 8], "latent_dim": 3, "beta": 4.0}
+    (made / "model_config.json").write_text(json.dumps(config))
+    return made
+
+
+def test_a_folder_of_pythae(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["import", str(folder), "--dry-run"]) == 0
+    said = capsys.readouterr().out
+    assert "BetaVAEConfig; decoder: the default perceptron; encoder: the default perceptron" in said
+    assert "8x8 pixels in grey" in said and not (tmp_path / "models").exists()
+    assert cli.main(["import", str(folder), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["folder"] == str(tmp_path / "models" / "mine")
+    assert cli.main(["models", "--json"]) == 0
+    listed = {model["id"]: model for model in json.loads(capsys.readouterr().out)["models"]}
+    assert "encode" in listed["mine"]["capabilities"] and listed["mine"]["latent_dim"] == 3
+    assert cli.main(["sample", "mine", "-n", "4", "-o", str(tmp_path / "x.png")]) == 0
+
+
+def test_a_folder_of_diffusers_without_the_library(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "config.json").write_text('{"_class_name": "AutoencoderTiny"}')
+    (tmp_path / "diffusion_pytorch_model.safetensors").write_bytes(b"")
+    monkeypatch.setitem(__import__("sys").modules, "diffusers", None)
+    assert cli.main(["import", str(tmp_path), "--dry-run"]) == 1
+    assert "pip install 'latent-explorer[diffusers]'" in capsys.readouterr().err
