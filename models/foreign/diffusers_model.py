@@ -70,7 +70,7 @@ class DiffusersAutoencoder(LatentModel):
     ) -> Float[Tensor, "batch channels height width"]:
         """Decode standardised latents, flattened, to images in [-1, 1]."""
         del labels
-        made = [self.net.decode(part).sample for part in self._spatial(z).split(_AT_ONCE)]
+        made = [self.net.decode(part).sample for part in torch.split(self._spatial(z), _AT_ONCE)]
         return to_images(self._how, torch.cat(made))
 
     def encode(
@@ -78,7 +78,7 @@ class DiffusersAutoencoder(LatentModel):
     ) -> Posterior:
         """Return q(z|x) for images in [-1, 1]; an AutoencoderTiny gives a code without variance."""
         del labels
-        parts = [self._encoded(part) for part in to_values(self._how, x).split(_AT_ONCE)]
+        parts = [self._encoded(part) for part in torch.split(to_values(self._how, x), _AT_ONCE)]
         mean, logvar = (torch.cat(halves) for halves in zip(*parts, strict=True))
         mean = (mean - self.centre) / self.spread
         return Posterior(mean.flatten(1), (logvar - 2 * self.spread.log()).flatten(1))
@@ -91,7 +91,7 @@ class DiffusersAutoencoder(LatentModel):
         AutoencoderTiny, 3 tanh(x / 3), is taken as the identity that it is at the origin.
         """
         if self._first is None:
-            rows = torch.eye(self.latent_dim, device=self.centre.device).split(_ROWS)
+            rows = torch.split(torch.eye(self.latent_dim, device=self.centre.device), _ROWS)
             gram = torch.cat([self._gram(part) for part in rows]).double()
             values, vectors = cast("tuple[Tensor, Tensor]", torch.linalg.eigh((gram + gram.T) / 2))  # pyright: ignore[reportUnknownMemberType]
             self._first = (vectors * values.clamp_min(0).sqrt()).T.float()

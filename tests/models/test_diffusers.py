@@ -118,7 +118,7 @@ def test_the_first_layer_amplifies_as_its_jacobian_does(make: Callable[[], Any],
             x = layer(x)
         return x.flatten()
 
-    jacobian = torch.autograd.functional.jacobian(entered, torch.zeros(1, 64))[:, 0]
+    jacobian = torch.func.jacrev(entered)(torch.zeros(64))
     first = model.first_layer()
     torch.testing.assert_close(first.T @ first, jacobian.T @ jacobian, atol=1e-4, rtol=1e-4)
     assert model.hidden(prior(range(3), 64)).shape[0] == 3

@@ -87,10 +87,12 @@ class Pair:
     encoder: Callable[..., Encoder]
 
 
-def up(inputs: int, outputs: int, kernel: int, *how: int, last: bool = False) -> nn.Sequential:
-    """Return a transposed convolution of a stride, padding and output padding, and what follows it."""
+def up(
+    inputs: int, outputs: int, kernel: int, stride: int, padding: int, more: int = 0, last: bool = False
+) -> nn.Sequential:
+    """Return a transposed convolution and what follows it."""
     after = [nn.Sigmoid()] if last else [nn.BatchNorm2d(outputs), nn.ReLU()]
-    return nn.Sequential(nn.ConvTranspose2d(inputs, outputs, kernel, *how), *after)
+    return nn.Sequential(nn.ConvTranspose2d(inputs, outputs, kernel, stride, padding, more), *after)
 
 
 def down(inputs: int, outputs: int, kernel: int = 4, stride: int = 2) -> nn.Sequential:
