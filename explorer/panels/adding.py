@@ -55,8 +55,10 @@ def _from_somewhere() -> None:
         help=_("Of a checkpoint; or a folder that pythae or diffusers saved, or the file of a decoder."),
     ).strip()
     if library.is_foreign(where):
-        _look(Path(where).expanduser(), key="adding-folder")
+        path = Path(where).expanduser()
+        _look(path, f"{path} {_newest(path)}", key="adding-folder")
         return
+    _forget("adding-folder")
     name = _name("adding-name")
     if st.button(_("Add"), key="adding-go", icon=":material/add:", disabled=not where):
         with st.spinner(_("Fetching it") if where.startswith(hub.PREFIX) else _("Copying it")):
@@ -70,6 +72,7 @@ def _from_file() -> None:
         key="adding-file",
     )
     if file is None:
+        _forget("adding-decoder")
         st.caption(
             _(
                 "ONNX files of decoders of square pictures, and the weights of DCGAN's and mimicry's generators. No "
@@ -85,27 +88,53 @@ def _from_file() -> None:
                 _added(library.unpack(file.getvalue(), name).id)
             return
         path.write_bytes(file.getvalue())
-        _look(path, key="adding-decoder")
+        _look(path, file.file_id, key="adding-decoder")
 
 
-def _look(path: Path, key: str) -> None:
-    """Show what was recognised before anything is kept; the key is that of its widgets."""
-    from models.foreign.importing import bring_in, recognise
+def _newest(path: Path) -> int:
+    """Return when a file, or one in a folder, was changed last."""
+    return max(one.lstat().st_mtime_ns for one in (path, *path.glob("*")))
 
-    with st.spinner(_("Looking at it")):
-        found = recognise(path)
+
+def _look(path: Path, identity: str, key: str) -> None:
+    """Show what was recognised before anything is kept.
+
+    Args:
+        path: Of a file or a folder.
+        identity: Of what is there; while it is the same, nothing is looked at again.
+        key: Of its widgets, and of what was found.
+    """
+    from models.foreign.importing import bring_in
+
+    if st.session_state.get(f"{key}-of") != identity:
+        _forget(key)
+        with st.spinner(_("Looking at it")):
+            st.session_state[f"{key}-found"] = _recognised(path)
+        st.session_state[f"{key}-of"] = identity
+    found, samples = st.session_state[f"{key}-found"]
     st.markdown("  \n".join(problem.literal(finding) for finding in found.findings))
-    _samples(found)
+    pictures.wide(samples, _("Samples of the decoder"))
     name = _name(f"{key}-name")
     if st.button(_("Import"), key=f"{key}-import", icon=":material/input:", type="primary"):
-        _added(bring_in(found, name).name)
+        with st.spinner(_("Importing it")):
+            folder = bring_in(found, name)
+        _forget(key)
+        _added(folder.name)
 
 
-def _samples(found: "Candidate") -> None:
-    from models.foreign.importing import sheet
+def _recognised(path: Path) -> "tuple[Candidate, bytes]":
+    """Return a decoder and a picture of its samples."""
+    from models.foreign.importing import recognise, sheet
     from models.media import png
 
-    pictures.wide(png(sheet(found, 16)), _("Samples of the decoder"))
+    found = recognise(path)
+    return found, png(sheet(found, 16))
+
+
+def _forget(key: str) -> None:
+    """Let go of a decoder that was looked at: it may be large."""
+    for part in ("of", "found"):
+        st.session_state.pop(f"{key}-{part}", None)
 
 
 def _added(name: str) -> None:

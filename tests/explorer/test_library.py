@@ -103,9 +103,21 @@ def test_a_decoder_in_a_folder_is_shown_and_imported(open_app: Open, tmp_path: P
     app.run()
     app.text_input(key="adding-where").set_value(str(folder)).run()
     assert "The state dict of a DCGAN generator" in words(app) and not app.exception
+    found = app.session_state["adding-folder-found"]
     app.text_input(key="adding-folder-name").set_value("theirs").run()
+    assert app.session_state["adding-folder-found"] is found  # it is not looked at again
     app.button(key="adding-folder-import").click().run()
     assert not app.exception and "theirs" in {info.id for info in catalog.models()}
+    assert "adding-folder-found" not in app.session_state
+
+
+def test_a_folder_of_nothing_is_explained(open_app: Open, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    app = open_app("library")
+    app.session_state["adding"] = True
+    app.run()
+    app.text_input(key="adding-where").set_value(str(tmp_path / "empty")).run()
+    assert any("no state dict" in str(error.value) for error in app.error) and not app.exception
 
 
 def host(monkeypatch: pytest.MonkeyPatch, address: str | None, **headers: str) -> bool:
