@@ -49,11 +49,12 @@ def import_(
 
     with only_results():
         found = recognise(where)
+    if not as_json:
+        print("\n".join(found.findings), flush=True)
+    with only_results():
         folder = None if dry_run else bring_in(found, name)
     if as_json:
         config = found.config.model_dump(mode="json")
         emit({"config": config, "findings": list(found.findings), "folder": folder and str(folder)})
-        return
-    print("\n".join(found.findings))
-    if folder:
+    elif folder:
         print(f"It is a model now: {folder.name}, in {folder}")

@@ -12,11 +12,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from models import catalog, checkpoints
+from models import catalog, checkpoints, images
 from models.core import Encodes, LatentModel
 from models.errors import UserError
 from models.foreign.importing import bring_in, recognise
 from models.latent import prior
+from models.render import render
+from models.requests import Encode, Invert, RenderRequest
 
 DIM = 5
 
@@ -246,6 +248,20 @@ def test_samples_and_codes_are_identical(name: str, tmp_path: Path) -> None:
     posterior = loaded.encode(pictures * 2 - 1)
     torch.testing.assert_close(posterior.mean, mean, atol=1e-5, rtol=0)
     torch.testing.assert_close(posterior.logvar, logvar, atol=1e-5, rtol=0)
+
+
+@pytest.mark.usefixtures("cache")
+def test_a_picture_is_encoded_and_searched_for(small: Model, tmp_path: Path) -> None:
+    bring_in(recognise(put(small, tmp_path)), "mine")
+    digest = catalog.find("mine").digest
+    with torch.no_grad():
+        x = small.decoder(prior([2], DIM))[0]
+        mean, _ = small.encoder(x[None])
+    reference = images.keep(x.mul(255).round().byte().permute(1, 2, 0).numpy())
+    encoded = render(RenderRequest(model=digest, op=Encode(image=reference)))
+    assert abs(encoded.latents - mean.numpy()).max() < 0.01
+    searched = render(RenderRequest(model=digest, op=Invert(image=reference, steps=50, restarts=1)))
+    assert float(searched.values["psnr_db"][0]) > float(encoded.values["psnr_db"][0])
 
 
 @pytest.mark.parametrize("name", ["AEConfig", "RAE_L2_Config", "WAE_MMD_Config"])
