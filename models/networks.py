@@ -80,7 +80,7 @@ class Palette(nn.Module):
         super().__init__()
         self.colours = nn.Linear(features, colours * channels)
         self.maps = nn.Conv2d(maps, colours, 3, padding=1)
-        initialise(self.maps, last=2.0)
+        initialise(self.maps, last=0.1)  # nearly even: the picture begins flat, as it does without a palette
         initialise(self.colours, last=0.3)
         nn.init.uniform_(self.colours.bias, -1, 1)  # equal colours would all learn the same
 

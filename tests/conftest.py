@@ -1,8 +1,12 @@
 """A zoo of tiny untrained models that tests share; torch is imported only by the tests that ask for it."""
 
+import os
 from pathlib import Path
 
 import pytest
+
+# Tests run side by side, and so do the programs that they start: more threads would only get into each other's way.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 COMMON = {"size": 16, "channels": 1, "network": "mlp", "width": 4}
 ZOO: dict[str, dict[str, object]] = {
