@@ -62,6 +62,7 @@ pages = {
     ),
 }
 page = st.navigation(list(pages.values()))
+st.set_page_config(page_title=f"{page.title} · Latent Explorer")
 name = next(name for name, entry in pages.items() if entry == page)
 link.restore(name, cache.models()[0])
 picker.show()

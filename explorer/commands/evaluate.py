@@ -9,7 +9,7 @@ from explorer.commands.train import Device
 from models import catalog
 from models.catalog import ModelInfo
 from models.datasets import DATASETS, info as info_of, sized_for
-from models.metrics import METRICS
+from models.metrics import METRICS, explained
 
 
 def evaluate(
@@ -93,17 +93,8 @@ def _measure(
     return where.type, values, judge
 
 
-def _explain(key: str) -> str:
-    for metric in METRICS.values():
-        for pattern, text in metric.values.items():
-            start, variable, end = pattern.partition("<name>")
-            if key == pattern or (variable and key.startswith(start) and key.endswith(end)):
-                return text
-    return ""
-
-
 def _rows(values: dict[str, float]) -> list[tuple[str, str, str]]:
-    return [(key, f"{value:.4g}", _explain(key)) for key, value in values.items()]
+    return [(key, f"{value:.4g}", explained(key)) for key, value in values.items()]
 
 
 def _write_card(

@@ -11,7 +11,7 @@ from explorer.panels import problem
 from explorer.text import _
 from explorer.words import word
 from models.catalog import ModelInfo
-from models.datasets import known
+from models.datasets import available, known
 from models.errors import UserError
 from models.requests import Codes
 
@@ -39,7 +39,7 @@ def show(info: ModelInfo, vectors: "NDArray[np.float32]") -> Cloud | None:
     whole = info.latent_dim == 2
     shown = st.toggle(
         _("Encoded images"),
-        value=whole,
+        value=whole and known(info.dataset) is not None and available(info.dataset),
         key=f"codes-{'whole' if whole else 'part'}",
         persist_state="session",
         help=_(
@@ -67,7 +67,7 @@ def show(info: ModelInfo, vectors: "NDArray[np.float32]") -> Cloud | None:
         except UserError as error:
             if error.code not in _QUIET:
                 raise
-            st.caption(problem.literal(f"{error.problem} {error.remedy}"))
+            st.caption(problem.literal(error.problem), help=problem.literal(error.remedy))
             return None
         groups, names = _groups(info, found.values, len(found.latents))
     return Cloud((found.latents @ vectors.T).astype("float32"), groups, names)

@@ -38,10 +38,9 @@ def default_spacing(info: ModelInfo) -> str:
 
 
 def default_pair(axes: Axes) -> tuple[int, int]:
-    """Return the first two directions at hand; of raw axes the one with the lower number goes across."""
-    pair = (axes.indices[0], axes.indices[1])
-    first, second = (int(abs(vector).argmax()) for vector in axes.vectors[:2])
-    return (pair[1], pair[0]) if axes.kind == "raw" and first > second else pair
+    """Return the two directions that the pad of Explore begins with."""
+    across, upwards = axes.pair
+    return axes.indices[across], axes.indices[upwards]
 
 
 def pair_of(found: Located) -> tuple[int, int]:

@@ -35,7 +35,9 @@ def show() -> None:
     known, errors = cache.models()
     by_id = {info.id: info for info in known}
     titles = Counter(info.title for info in known)
-    words = {i: t.title if titles[t.title] == 1 else f"{t.title} ({i})" for i, t in by_id.items()}
+    words = {
+        i: t.title if t.shipped or titles[t.title] == 1 else f"{t.title} ({i})" for i, t in by_id.items()
+    }
     name = state.view().model
     if known and name not in by_id:
         if name:
@@ -66,7 +68,9 @@ def chosen() -> ModelInfo | None:
     if info is None:
         st.markdown(_("There is no model to show yet. Train one, which takes about a minute:"))
         st.code("latent-explorer train --dataset digits --model vae", language="bash")
-        text = _("It appears here as soon as it is done. Models that others made belong into {folder}.")
+        text = _(
+            "The command says at its end how it gets into the folder where models are looked for, {folder}."
+        )
         st.caption(problem.literal(text.format(folder=paths.user_models())))
     return info
 

@@ -29,7 +29,7 @@ def listed(errors: Sequence[UserError]) -> None:
 
 def literal(text: str) -> str:
     """Keep Markdown from reading what a file or a link brought along."""
-    for mark in "\\`*_[]$:<>#":
+    for mark in "\\`*_[]$:<>#|":
         text = text.replace(mark, "\\" + mark)
     return text
 

@@ -10,8 +10,9 @@ from explorer.panels import picker, pictures, problem
 from explorer.settings import settings
 from explorer.text import _
 from models import catalog, library
-from models.catalog import ModelInfo
+from models.catalog import Card, ModelInfo
 from models.errors import UserError
+from models.metrics import explained
 
 _WIDTH = 296  # CSS pixels of a card: three of them beside each other on most screens
 _SAMPLES = (4, 2)  # columns and rows of the sheet that a card shows
@@ -40,8 +41,6 @@ def show(found: Sequence[ModelInfo]) -> None:
         st.switch_page("views/explore.py")
     if st.session_state.pop(_STALE, False):
         st.rerun()  # others of the page list the models, too
-    if error := st.session_state.pop(_ERROR, None):
-        problem.show(error)
     wanted = st.text_input(
         _("Filter"), key=_FILTER, placeholder=_("Name, family or data set"), icon=":material/filter_alt:"
     )
@@ -67,7 +66,8 @@ def _card(info: ModelInfo) -> None:
     samples = cache.card_samples(info, *_SAMPLES)
     if samples:
         pictures.wide(samples, _("Samples of {title}").format(title=info.title))
-    st.markdown(f"**{problem.literal(info.title)}**")
+    own = "" if info.shipped else f" :small[({problem.literal(info.id)})]"
+    st.markdown(f"**{problem.literal(info.title)}**{own}")
     picker.show_figures(info)
     st.caption("  \n".join(problem.literal(fact) for fact in picker.facts(info)[:3]))
     with st.container(horizontal=True):
@@ -80,7 +80,7 @@ def _card(info: ModelInfo) -> None:
                 on_click=_open,
                 args=(info.id,),
             )
-        with st.popover(_("More"), key=f"more-{_key(info)}", help=_("All that is known of it")):
+        with st.popover(_("More"), key=f"more-{_key(info)}"):
             _more(info)
 
 
@@ -95,12 +95,7 @@ def _more(info: ModelInfo) -> None:
         st.markdown(problem.literal(card.description))
     st.caption("  \n".join(problem.literal(fact) for fact in [f"{_('Id')}: {info.id}", *picker.facts(info)]))
     if card.metrics:
-        rows = {
-            _("Figure"): [name.replace("_", " ") for name in card.metrics],
-            _("Value"): [f"{metric.value:.4g}" for metric in card.metrics.values()],
-            _("How it was measured"): [metric.protocol for metric in card.metrics.values()],
-        }
-        st.dataframe(rows, hide_index=True, width="stretch")
+        _figures(card)
     if card.command:
         st.caption(_("Trained by"))
         st.code(card.command, language="bash", wrap_lines=True)
@@ -118,9 +113,21 @@ def _more(info: ModelInfo) -> None:
         _change(info)
 
 
+def _figures(card: Card) -> None:
+    """Draw a table of all that was measured, in words, and under it how."""
+    lines = [
+        f"| {problem.literal(explained(name) or name)} | {metric.value:.4g} |"
+        for name, metric in card.metrics.items()
+    ]
+    st.markdown("\n".join([f"| {_('Figure')} | {_('Value')} |", "|:--|--:|", *lines]))
+    ways = dict.fromkeys(f"{metric.protocol} (n = {metric.n:,})" for metric in card.metrics.values())
+    st.caption("  \n".join(map(problem.literal, ways)))
+
+
 def _change(info: ModelInfo) -> None:
     """Draw what can be done with a model of one's own; deleting is asked for twice."""
     key = _key(info)
+    name, error = st.session_state.pop(_ERROR, ("", None))
     st.text_input(
         _("Name"),
         value=info.id,
@@ -129,6 +136,8 @@ def _change(info: ModelInfo) -> None:
         on_change=_rename,
         args=(info.id, f"name-{key}"),
     )
+    if error and name == info.id:
+        problem.show(error)
     sure = st.checkbox(_("I want to delete it for good"), key=f"sure-{key}")
     st.button(
         _("Delete"),
@@ -147,14 +156,14 @@ def _rename(name: str, key: str) -> None:
             library.rename(catalog.find(name), new)
             if state.view().model == name:
                 state.choose_model(new)
+            st.session_state[_STALE] = True
     except UserError as error:
-        st.session_state[_ERROR] = error
-    st.session_state[_STALE] = True
+        st.session_state[_ERROR] = name, error
 
 
 def _delete(name: str) -> None:
     try:
         library.delete(catalog.find(name))
+        st.session_state[_STALE] = True
     except UserError as error:
-        st.session_state[_ERROR] = error
-    st.session_state[_STALE] = True
+        st.session_state[_ERROR] = name, error

@@ -163,3 +163,13 @@ METRICS = Table[Metric](
         ),
     },
 )  # fmt: skip
+
+
+def explained(key: str) -> str:
+    """Return what a key of a metric's result is, with its unit; empty if it is of none."""
+    for metric in METRICS.values():
+        for pattern, text in metric.values.items():
+            start, variable, end = pattern.partition("<name>")
+            if key == pattern or (variable and key.startswith(start) and key.endswith(end)):
+                return text
+    return ""

@@ -246,7 +246,7 @@ def export(trainer: Trainer, config: RunConfig, metrics: Mapping[str, float]) ->
     where = _device_name(trainer.recipe.device)
     count = min(len(trainer.held_out), 2000)
     card = Card(
-        title=f"{data.title} {FAMILIES[family].title}",
+        title=config.name or f"{data.title} {FAMILIES[family].title}",
         description=f"{FAMILIES[family].title}, trained on {data.title}.",
         capabilities=tuple(sorted(FAMILIES[family].capabilities)),
         parameters={role: parameter_count(part) for role, part in model.parts().items()},

@@ -53,6 +53,12 @@ class Axes:
     shown: int
     moves: "NDArray[np.float32] | None" = None
 
+    @property
+    def pair(self) -> tuple[int, int]:
+        """Positions of the two that span a plane at first, across and upwards; of raw axes the lower number across."""
+        first, second = (int(abs(vector).argmax()) for vector in self.vectors[:2])
+        return (1, 0) if self.kind == "raw" and first > second else (0, 1)
+
 
 @dataclass(frozen=True)
 class Place:
@@ -94,7 +100,8 @@ def _texts() -> dict[str, str]:
         "keepHint": _(
             "These directions overlap, so a move along one changes more than its name says. Switched on, each slider "
             "takes a way that leaves alone what the others at hand stand for, as far as there is one: glasses without "
-            "another skin. Edits that are there already are made anew in that way."
+            "another skin. Where that is seen in the picture, their numbers may move a little. Edits that are there "
+            "already are made anew in that way."
         ),
         "plane": _("two-dimensional slider"),
         "film": _("Pictures along one direction"),
@@ -151,7 +158,7 @@ def payload(place: Place, axes: Axes, *, url: str, overlap: bool, span: float, s
             "shown": axes.shown,
         },
         "moves": "" if axes.moves is None else _encoded(axes.moves),
-        "pad": [0, 1],
+        "pad": list(axes.pair) if len(axes.names) > 1 else [0],
         "overlap": overlap,
         "film": {"span": span, "steps": steps},
         "texts": _texts(),
