@@ -1,6 +1,5 @@
 """The models as cards: a few samples, what was measured, where each comes from; your own can be changed."""
 
-import re
 from collections.abc import Sequence
 
 import streamlit as st
@@ -50,12 +49,8 @@ def show(found: Sequence[ModelInfo]) -> None:
         st.caption(_("No model fits this filter."))
     with st.container(horizontal=True, gap="medium"):
         for info in sorted(shown, key=lambda info: not info.can("picture")):
-            with st.container(border=True, width=_WIDTH, key=f"card-{_key(info)}"):
+            with st.container(border=True, width=_WIDTH, key=f"card-{info.id}"):
                 _card(info)
-
-
-def _key(info: ModelInfo) -> str:
-    return re.sub(r"[^A-Za-z0-9_-]", "_", info.id)
 
 
 def _fits(info: ModelInfo, wanted: str) -> bool:
@@ -74,13 +69,13 @@ def _card(info: ModelInfo) -> None:
         if info.can("picture"):
             st.button(
                 _("Explore"),
-                key=f"open-{_key(info)}",
+                key=f"open-{info.id}",
                 icon=":material/explore:",
                 help=_("Open {title} in Explore").format(title=problem.literal(info.title)),
                 on_click=_open,
                 args=(info.id,),
             )
-        with st.popover(_("More"), key=f"more-{_key(info)}", help=_("All that is known of it")):
+        with st.popover(_("More"), key=f"more-{info.id}", help=_("All that is known of it")):
             _more(info)
 
 
@@ -110,7 +105,7 @@ def _more(info: ModelInfo) -> None:
         lambda: library.pack(info),
         f"{info.id}.zip",
         "application/zip",
-        key=f"zip-{_key(info)}",
+        key=f"zip-{info.id}",
         icon=":material/download:",
         on_click="ignore",
     )
@@ -120,19 +115,18 @@ def _more(info: ModelInfo) -> None:
 
 def _change(info: ModelInfo) -> None:
     """Draw what can be done with a model of one's own; deleting is asked for twice."""
-    key = _key(info)
     st.text_input(
         _("Name"),
         value=info.id,
-        key=f"name-{key}",
+        key=f"name-{info.id}",
         max_chars=100,
         on_change=_rename,
-        args=(info.id, f"name-{key}"),
+        args=(info.id, f"name-{info.id}"),
     )
-    sure = st.checkbox(_("I want to delete it for good"), key=f"sure-{key}")
+    sure = st.checkbox(_("I want to delete it for good"), key=f"sure-{info.id}")
     st.button(
         _("Delete"),
-        key=f"delete-{key}",
+        key=f"delete-{info.id}",
         icon=":material/delete:",
         disabled=not sure,
         on_click=_delete,

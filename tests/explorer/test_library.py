@@ -53,6 +53,16 @@ def test_the_filter_leaves_what_fits(open_app: Open) -> None:
     assert "No model fits" in words(app)
 
 
+def test_names_that_differ_in_a_dot_have_a_card_each(open_app: Open) -> None:
+    first = next(info for info in catalog.models() if info.can("picture"))
+    for name in ("mine-1.0", "mine-1_0"):
+        shutil.copytree(first.path, paths.user_models() / name)
+    app = open_app("library")
+    assert {"open-mine-1.0", "open-mine-1_0"} <= {str(button.key) for button in app.button}
+    app.text_input(key="name-mine-1.0").set_value("renamed").run()
+    assert {i.id for i in catalog.models() if not i.shipped} == {"renamed", "mine-1_0"}
+
+
 def test_own_models_are_renamed_and_deleted(open_app: Open, own: str) -> None:
     app = open_app("library")
     app.text_input(key=f"name-{own}").set_value("renamed").run()
