@@ -266,6 +266,7 @@ def export(trainer: Trainer, config: RunConfig, metrics: Mapping[str, float]) ->
         model=config.model,
         training=config.training,
         dataset=config.dataset,
+        labels=data.classes if config.model.get("classes") else (),
         preset=config.preset,
         budget=str(config.budget),
         seed=config.seed,

@@ -10,8 +10,10 @@ import torch
 from PIL import Image
 
 from models import catalog, datasets, images
+from models.config import Budget
 from models.datasets import folder
 from models.errors import UserError
+from models.training import session
 
 pytestmark = pytest.mark.usefixtures("cache")
 
@@ -91,6 +93,21 @@ def test_sub_folders_are_classes(tmp_path: Path) -> None:
     assert info.classes[place] == "cats"
     fill(root, 1, start=900)
     assert datasets.info(f"folder:{root}").classes == (), "an image beside the folders has no class"
+
+
+def test_a_trained_model_keeps_the_names_of_its_classes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for kind in ("cats", "dogs"):
+        fill(tmp_path / "pets" / kind, 12)
+    options = {"size": "16", "network": "mlp", "width": "4", "latent_dim": "2", "batch_size": "4"}
+    config = session.configure(
+        f"folder:{tmp_path / 'pets'}", "cgan", budget=Budget(steps=1), options=options, where="cpu"
+    )
+    outcome = session.train(session.new_run(config, tmp_path / "run"))
+    fill(tmp_path / "pets" / "cats", 1, start=50)
+    monkeypatch.setattr(folder, "remembered", lambda name: pytest.fail("it walks through the folder"))
+    assert catalog.read(outcome.checkpoint).labels == ("cats", "dogs")
 
 
 def test_one_sub_folder_is_no_class(tmp_path: Path) -> None:
