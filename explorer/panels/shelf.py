@@ -1,6 +1,7 @@
 """The models as cards: a few samples, what was measured, where each comes from; your own can be changed."""
 
 from collections.abc import Sequence
+from urllib.parse import urlsplit
 
 import streamlit as st
 
@@ -25,11 +26,22 @@ def may_change() -> bool:
 
 
 def _at_this_machine() -> bool:
-    """Tell whether a browser on this machine talks to the app directly: a proxy would make everybody look like it."""
+    """Tell whether a browser on this machine talks to the app directly: a proxy would make everybody look like it.
+
+    A proxy that says nothing of itself may still name this machine as the host, but the page's origin is the one
+    that the browser sees.
+    """
     headers = {name.lower(): value for name, value in st.context.headers.items()}
     direct = not any(name.startswith(("x-forwarded", "x-real", "forwarded", "via")) for name in headers)
-    host = headers.get("host", "").rpartition(":")[0]
-    return direct and host in ("localhost", "127.0.0.1", "[::1]") and st.context.ip_address is None
+    local = _is_local(f"//{headers.get('host', '')}") and _is_local(headers.get("origin", ""))
+    return direct and local and st.context.ip_address is None
+
+
+def _is_local(address: str) -> bool:
+    try:
+        return urlsplit(address).hostname in ("localhost", "127.0.0.1", "::1")
+    except ValueError:
+        return False
 
 
 @st.fragment

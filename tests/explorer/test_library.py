@@ -138,8 +138,29 @@ def host(monkeypatch: pytest.MonkeyPatch, address: str | None, **headers: str) -
     return shelf.may_change()
 
 
-def test_only_a_browser_on_the_machine_itself_may_change_models(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert host(monkeypatch, None, Host="127.0.0.1:8501") and host(monkeypatch, None, Host="localhost:80")
-    assert not host(monkeypatch, "192.0.2.7", Host="127.0.0.1:8501")
-    assert not host(monkeypatch, None, Host="models.example.org:443")
-    assert not host(monkeypatch, None, Host="127.0.0.1:8501", **{"X-Forwarded-For": "192.0.2.7"})
+@pytest.mark.parametrize("name", ["127.0.0.1:8501", "localhost:80", "localhost", "[::1]:8501", "LOCALHOST:1"])
+def test_a_browser_on_the_machine_itself_may_change_models(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert host(monkeypatch, None, Host=name, Origin=f"http://{name}")
+    assert not host(monkeypatch, "192.0.2.7", Host=name, Origin=f"http://{name}")
+    assert not host(monkeypatch, None, Host=name, Origin=f"http://{name}", Via="1.1 proxy")
+
+
+@pytest.mark.parametrize(
+    ("name", "origin"),
+    [
+        ("models.example.org:443", "https://models.example.org"),
+        (
+            "localhost:8501",
+            "https://models.example.org",
+        ),  # of a proxy that rewrites the host and says nothing
+        ("localhost:8501", "null"),
+        ("localhost:8501", "http://[broken"),
+        ("", "http://localhost"),
+        ("localhost@example.org", "http://localhost@example.org"),
+    ],
+)
+def test_nobody_else_may_change_models(name: str, origin: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not host(monkeypatch, None, Host=name, Origin=origin)
+    assert not host(monkeypatch, None, Host=name)
