@@ -244,7 +244,6 @@ def export(trainer: Trainer, config: RunConfig, metrics: Mapping[str, float]) ->
     identity = config.name or f"{slug(config.dataset)}-{family}"
     data = trainer.data.info  # as it was loaded: a folder may be another by now
     where = _device_name(trainer.recipe.device)
-    count = min(len(trainer.held_out), 2000)
     card = Card(
         title=f"{data.title} {FAMILIES[family].title}",
         description=f"{FAMILIES[family].title}, trained on {data.title}.",
@@ -256,7 +255,7 @@ def export(trainer: Trainer, config: RunConfig, metrics: Mapping[str, float]) ->
         device=where,
         command=command(config, data),
         metrics={
-            k: Metric(value=v, n=count, protocol="training images that were held out, at the end of training")
+            k: Metric(value=v, protocol="training images that were held out, at the end of training")
             for k, v in metrics.items()
             if math.isfinite(v)
         },
