@@ -255,8 +255,15 @@ def test_names_that_say_nothing(name: str, code: str) -> None:
 def test_a_path_alone_is_no_data_set(tmp_path: Path) -> None:
     error = error_of(str(tmp_path))
     assert error.code == "unknown-data-set" and f"folder:{tmp_path}" in error.remedy
-    with pytest.raises(UserError, match="Only the images of a folder"):
+
+
+def test_only_a_folder_can_be_resized() -> None:
+    assert datasets.resized("mnist", 32) == datasets.resized("mnist", "32") == "mnist"
+    with pytest.raises(UserError, match=r"16 pixels each way, not 32.*Only the images of a folder"):
         datasets.resized("digits", 32)
+    with pytest.raises(UserError, match="holds points") as caught:
+        datasets.resized("toy:ring8", 32)
+    assert "pixels" not in caught.value.problem
 
 
 def test_images_are_read_once_and_again_when_one_changes(
