@@ -383,7 +383,7 @@ class Budget(Value):
 
 
 class Start(Value):
-    """The checkpoint whose weights a training begins with: its id or folder, and the digest of its weights."""
+    """The checkpoint whose weights a training begins with: its id, folder or commit on the Hub, and their digest."""
 
     model: str
     digest: str

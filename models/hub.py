@@ -95,6 +95,11 @@ def fetch(where: Address) -> Path:
     return folder
 
 
+def pinned(where: Address, folder: Path) -> Address:
+    """Return the name of what was fetched into a folder, by its commit, which stays what it is."""
+    return Address(where.repository, folder.name)  # snapshots/<commit>
+
+
 def save_pretrained(checkpoint: Path, folder: Path, where: str = f"{PREFIX}OWNER/NAME") -> Path:
     """Copy a checkpoint's files into a folder, with a `README.md` that the Hub shows; returns the folder.
 

@@ -11,7 +11,7 @@ from typing import Any, Literal, cast
 
 import torch
 
-from models import catalog, checkpoints, paths
+from models import catalog, checkpoints, hub, paths
 from models.catalog import Card, CheckpointConfig, Metric
 from models.config import Budget, ModelConfig, RunConfig, Start, TrainingConfig, parse
 from models.core import parameter_count
@@ -94,8 +94,8 @@ def configure(
         seed: Of weights, order and steps.
         where: Device.
         name: Id of the checkpoint; by default the data set and the family.
-        start: Id or folder of a checkpoint whose weights the training begins with, and whose shape the model then
-            has; empty: random weights.
+        start: Id, folder or name on the Hub of a checkpoint whose weights the training begins with, and whose shape
+            the model then has; empty: random weights.
 
     Raises:
         UserError: Something is unknown or does not go together.
@@ -137,16 +137,17 @@ def configure(
         name=name,
         preset=preset_name,
         seed=seed,
-        start=Start(model=_lasting(start), digest=first.digest) if first else None,
+        start=Start(model=_lasting(start, first), digest=first.digest) if first else None,
         budget=budget or standard,
         device=where,
     )
 
 
-def _lasting(model: str) -> str:
-    """Return the name of a model that also means it in another working directory."""
-    found = catalog.find(model)
-    return model if found.id == model else str(found.path.resolve())
+def _lasting(name: str, found: catalog.ModelInfo) -> str:
+    """Return the name of a model that also means it in another working directory, and later."""
+    if name.startswith(hub.PREFIX):
+        return str(hub.pinned(hub.address(name), found.path))
+    return name if found.id == name else str(found.path.resolve())
 
 
 def recipe_for(config: RunConfig) -> Recipe:

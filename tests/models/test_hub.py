@@ -16,6 +16,7 @@ import pytest
 from models import catalog, checkpoints, hub, render
 from models.errors import UserError
 from models.requests import RenderRequest, Sample
+from models.training import session
 
 
 class FolderHub(BaseHTTPRequestHandler):
@@ -239,6 +240,22 @@ def test_a_damaged_record_forgets_nothing(content: bytes, server: type[FolderHub
     with pytest.raises(UserError, match="cannot be read") as caught:
         catalog.find(name)
     assert str(record) in str(caught.value) and record.read_bytes() == content
+
+
+def test_a_training_that_starts_from_the_hub_names_the_commit(
+    server: type[FolderHub], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pushed = hub.push_to_hub(shipped("digits-vae"), "someone/digits")
+    asked: list[hub.Address] = []
+    plain = hub.fetch
+    monkeypatch.setattr(hub, "fetch", lambda where: (asked.append(where), plain(where))[1])
+    config = session.configure("digits", "vae", where="cpu", start="hf://someone/digits")
+    assert asked == [hub.Address("someone/digits")]
+    assert config.start and config.start.model == str(pushed) == f"hf://someone/digits@{pushed.revision}"
+    assert "--start hf://someone/digits@" in session.command(config)
+    hub.push_to_hub(shipped("digits-gan"), "someone/digits")
+    session.begin(session.recipe_for(config), config)
+    assert asked[1:] == [pushed], "the commit, whatever has come since"
 
 
 def test_what_is_not_there(server: type[FolderHub]) -> None:
