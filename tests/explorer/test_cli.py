@@ -360,6 +360,7 @@ def test_help_lists_what_the_tables_hold(run: Cli) -> None:
         "beta1=0.0",
     ):
         assert name in text
+    assert "hf://owner/name" in run("sample", "--help").out
     assert run("--help").code == 0 and "latent-explorer" in run("-h").out
 
 
