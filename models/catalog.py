@@ -33,6 +33,7 @@ class CheckpointConfig(Value):
     model: dict[str, Any]
     training: dict[str, Any] = Field(default={})
     dataset: str
+    labels: tuple[str, ...] = Field(default=(), description="Names of the labels that it is conditioned on")
     preset: str = ""
     budget: str = ""
     seed: int = 0
@@ -131,7 +132,9 @@ class ModelInfo:
         if isinstance(self.model, ForeignConfig):
             return self.model.labels
         count = self.model.classes if isinstance(self.model, GeneratorConfig) else 0
-        data = datasets.known(self.dataset) if count else None
+        if len(self.config.labels) == count:
+            return self.config.labels
+        data = datasets.known(self.dataset) if count else None  # of a checkpoint that does not name them
         known = data.classes if data else ()
         return known if len(known) == count else tuple(str(i) for i in range(count))
 

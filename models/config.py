@@ -212,6 +212,10 @@ class EncodedTraining(TrainingConfig):
         default=1000, ge=1, le=100_000, description="Steps after the training, where prior_fit is flow"
     )
 
+    def kl_share(self, progress: float) -> float:
+        """Return how much of the KL term counts, in [0, 1], after a share of the training: it fades in."""
+        return min(1.0, progress / self.warmup) if self.warmup else 1.0
+
 
 # The objective that an option is for, if none is named.
 _OBJECTIVE_OF = {
@@ -383,7 +387,7 @@ class Budget(Value):
 
 
 class Start(Value):
-    """The checkpoint whose weights a training begins with: its id or folder, and the digest of its weights."""
+    """The checkpoint whose weights a training begins with: its id, folder or commit on the Hub, and their digest."""
 
     model: str
     digest: str

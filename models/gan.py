@@ -16,7 +16,8 @@ from models.config import DiscriminatorConfig, GanConfig, GanTraining, Generator
 from models.core import ImageModel, LatentModel
 from models.datasets import ImageData
 from models.latent import generator, prior
-from models.metrics.points import SAMPLES, of_points
+from models.metrics import POINT_SAMPLES
+from models.metrics.points import of_points
 from models.metrics.sharpness import sharpness
 from models.networks import Decoder, Discriminator
 from models.objectives.likelihoods import unclipped
@@ -133,7 +134,7 @@ class GanRecipe(AdversarialRecipe):
 
         Of points: how far they are from the data's, and how many of their modes they cover.
         """
-        some = slice(0, SAMPLES if data.info.points else 512)
+        some = slice(0, POINT_SAMPLES if data.info.points else 512)
         real = data.floats(some, self.device)
         labels = data.labels_at(some, self.device) if self.model.classes else None
         z = prior(range(len(real)), self.model.latent_dim).to(self.device)

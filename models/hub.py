@@ -10,6 +10,7 @@ was named stands for what it was when it was first fetched: if its weights chang
 HF_ENDPOINT names another hub; a token is taken from where `hf auth login` keeps it, or from HF_TOKEN.
 """
 
+import hashlib
 import json
 import os
 import re
@@ -94,8 +95,18 @@ def fetch(where: Address) -> Path:
     return folder
 
 
-def save_pretrained(checkpoint: Path, folder: Path) -> Path:
+def pinned(where: Address, folder: Path) -> Address:
+    """Return the name of what was fetched into a folder, by its commit, which stays what it is."""
+    return Address(where.repository, folder.name)  # snapshots/<commit>
+
+
+def save_pretrained(checkpoint: Path, folder: Path, where: str = f"{PREFIX}OWNER/NAME") -> Path:
     """Copy a checkpoint's files into a folder, with a `README.md` that the Hub shows; returns the folder.
+
+    Args:
+        checkpoint: Its folder.
+        folder: Where to.
+        where: What it will be called on the Hub, for the command in the `README.md`.
 
     Raises:
         UserError: There is no checkpoint, or the folder cannot be written.
@@ -104,13 +115,14 @@ def save_pretrained(checkpoint: Path, folder: Path) -> Path:
     if not config.get("weights_sha256"):
         remedy = "Give a folder with config.json and its weights."
         raise UserError("no-checkpoint", f"There is no checkpoint in {checkpoint}.", remedy)
-    words = [str(card.get(name) or "") for name in ("title", "description", "licence")]
+    title, description, licence = (str(card.get(name) or "") for name in ("title", "description", "licence"))
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name in FILES:
             if (checkpoint / name).is_file():
                 shutil.copyfile(checkpoint / name, folder / name)
-        (folder / "README.md").write_text(_readme(words[0] or str(config.get("id")), *words[1:]))
+        text = _readme(title or str(config.get("id")), description, licence, where)
+        (folder / "README.md").write_text(text)
     except OSError as error:
         raise write_error(folder, error) from error
     return folder
@@ -134,7 +146,7 @@ def push_to_hub(checkpoint: Path, repository: str, *, private: bool = False, rev
     where = address(f"{PREFIX}{repository}" + (f"@{revision}" if revision else ""))
     api = _api()
     with tempfile.TemporaryDirectory() as folder:
-        save_pretrained(checkpoint, Path(folder))
+        save_pretrained(checkpoint, Path(folder), str(where))
 
         def push() -> Any:
             api.create_repo(where.repository, private=private, exist_ok=True)
@@ -227,21 +239,34 @@ def _asked(where: Address, ask: Callable[[], T]) -> T:
 
 def _compare(where: Address, folder: Path) -> None:
     """Check that a revision that was named has the weights that it had before."""
-    if not where.revision:
-        return
     digest = _json(folder / "config.json").get("weights_sha256")
-    record = _folder() / "revisions.json"
-    known = _json(record)
-    if known.get(str(where), digest) != digest:
-        problem = f"{where} is not what it was when it was first fetched: its weights are others now."
-        remedy = f"Name the commit that you mean, or accept the new one by deleting its line in {record}."
-        raise UserError("revision-changed", problem, remedy)
-    if str(where) not in known:
+    if not where.revision or not digest:  # a checkpoint without one is refused when it is read
+        return
+    record = _folder() / "pins" / f"{hashlib.sha256(str(where).encode()).hexdigest()[:32]}.json"
+    known = _recorded(record, where)
+    if known is None:
         try:
             with replacing(record) as temporary:
-                temporary.write_text(json.dumps({**known, str(where): digest}, indent=2))
+                temporary.write_text(json.dumps({"name": str(where), "weights_sha256": digest}, indent=2))
         except OSError as error:
             raise write_error(record, error) from error
+    elif known != digest:
+        problem = f"{where} is not what it was when it was first fetched: its weights are others now."
+        remedy = f"Name the commit that you mean, or accept the new one: delete {record}."
+        raise UserError("revision-changed", problem, remedy)
+
+
+def _recorded(record: Path, where: Address) -> str | None:
+    """Return the digest of a revision's weights when it was first fetched; None if it was not."""
+    try:
+        return str(json.loads(record.read_text())["weights_sha256"])
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
+        problem = (
+            f"{record}, which says what {where} was when it was first fetched, cannot be read ({error})."
+        )
+        raise UserError("bad-record", problem, "Delete it to accept what the Hub has now.") from error
 
 
 def _json(path: Path) -> dict[str, Any]:
@@ -253,7 +278,7 @@ def _json(path: Path) -> dict[str, Any]:
     return cast(dict[str, Any], data) if isinstance(data, dict) else {}
 
 
-def _readme(title: str, description: str, licence: str) -> str:
+def _readme(title: str, description: str, licence: str, where: str) -> str:
     """Return what the Hub shows of a checkpoint: metadata, what it is, how to open it."""
     tag = re.sub(r"[^a-z0-9.-]+", "-", licence.lower())
     tag = tag if tag in _LICENCES else "other"
@@ -267,5 +292,5 @@ tags: [latent-space, image-generation]
 
 {description}
 
-    latent-explorer sample hf://OWNER/NAME -o samples.png
+    latent-explorer sample {where} -o samples.png
 """

@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 
 from models import catalog, hub, paths
 from models.catalog import CONFIG, ModelInfo
+from models.disk import replacing
 from models.errors import UserError, write_error
 from models.foreign import folders
 
@@ -35,6 +36,8 @@ def rename(info: ModelInfo, name: str) -> ModelInfo:
     """
     target = _free(_own(info), name)
     try:
+        with replacing(info.path / CONFIG) as temporary:
+            temporary.write_text(_config(info, name))
         info.path.rename(target)
     except OSError as error:
         raise write_error(target, error) from error
@@ -57,8 +60,9 @@ def pack(info: ModelInfo) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:  # weights hardly become smaller
         for path in sorted(info.path.iterdir()):
-            if path.name in _FILES and path.is_file():
+            if path.name in _FILES - {CONFIG} and path.is_file():
                 archive.write(path, f"{info.id}/{path.name}")
+        archive.writestr(f"{info.id}/{CONFIG}", _config(info, info.id))
     return buffer.getvalue()
 
 
@@ -163,10 +167,16 @@ def _keep(folder: Path, name: str) -> ModelInfo:
             for path in folder.iterdir():
                 if path.name in _FILES and path.is_file():
                     shutil.copyfile(path, made / path.name)
+            (made / CONFIG).write_text(_config(info, name))
             made.rename(target)
     except OSError as error:
         raise write_error(target, error) from error
     return catalog.find(name)
+
+
+def _config(info: ModelInfo, name: str) -> str:
+    """Return the text of a checkpoint's config with an id, which goes with it wherever it is copied."""
+    return info.config.model_copy(update={"id": name}).model_dump_json(indent=2) + "\n"
 
 
 def _own(info: ModelInfo) -> Path:

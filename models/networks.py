@@ -15,8 +15,8 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from models import vectors
 from models.config import DiscriminatorConfig, GeneratorConfig, ModelConfig
+from models.vectors import SLOPE
 
-SLOPE = 0.2  # of the leaky ReLU, as in DCGAN (Radford et al., 2015, arXiv:1511.06434)
 _BASE = 4  # height and width of the smallest feature map
 
 

@@ -258,7 +258,7 @@ class AutoencoderRecipe(Recipe):
             z = torch.stack(one)
             output = self.model.outputs(z, labels)
         nll = compared(self.likelihood, output.float(), batch.x, self.model.log_sigma)
-        weight = min(1.0, progress / self.config.warmup) if self.config.warmup else 1.0
+        weight = self.config.kl_share(progress)
         return Draws(posterior, z, nll, batch.population, progress, weight, rng)
 
     def prepare(self, data: ImageData) -> ImageData:

@@ -81,7 +81,7 @@ class VaeGanRecipe(AdversarialRecipe):
 
         nll, features = self.feature_nll(rebuilt, real)
         kl = posterior.kl().sum(1).mean()
-        weight = min(1.0, progress / self.config.warmup) if self.config.warmup else 1.0
+        weight = self.config.kl_share(progress)
         deceived = self.generator_loss(real, fake, None, rng)
         self.descend("encoder", nll + self.config.beta * weight * kl, retain=True)
         self.descend("decoder", self.config.feature_weight * nll / features + deceived)

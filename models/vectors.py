@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from models.config import GeneratorConfig, ModelConfig
 
-SLOPE = 0.2
+SLOPE = 0.2  # of the leaky ReLU, as in DCGAN (Radford et al., 2015, arXiv:1511.06434)
 _HIDDEN = 8  # units of a layer for each of the config's `width`
 _LAYERS = 3  # after the sines
 LATENT_FREQUENCY = 1.4  # radians for a prior standard deviation in every dimension

@@ -78,16 +78,29 @@ def measure(names: Sequence[str] = ()) -> dict[str, Any]:
         What `bench decode --json` prints.
 
     Raises:
-        UserError: A model is not there, there is no browser to measure with, or the app does not come up.
+        UserError: A model is not in the app or makes no pictures, there is no browser to measure with, or the app does
+            not come up.
     """
-    known = [info for info in catalog.models() if info.can("picture")]
-    chosen = [catalog.find(name) for name in names] or [info for info in known if info.shipped]
+    known = catalog.models()
+    chosen = [_chosen(name, known) for name in names] or [i for i in known if i.shipped and i.can("picture")]
     if not chosen:
         remedy = "Name models of your own with --model."
         raise UserError("no-models", "No models come with this installation.", remedy)
     found = asyncio.run(_drags([info.id for info in chosen]))
     rows = {info.id: {**found[info.id], "decode_ms": _decode_times(info)} for info in chosen}
     return {"checkpoints": rows, "slider": {"updates_per_s": found["slider"]["updates_per_s"]}}
+
+
+def _chosen(name: str, known: Sequence[catalog.ModelInfo]) -> catalog.ModelInfo:
+    """Return a model that can be dragged in the app, which shows another one if it does not know a name."""
+    info = next((info for info in known if info.id == name), None)
+    if info is None:
+        remedy = "Give an id from 'latent-explorer models'; the page Models adds others to them."
+        raise UserError("unknown-model", f"The app has no model '{name}'.", remedy)
+    if not info.can("picture"):
+        remedy = "Choose a model with a latent space that it makes pictures of."
+        raise UserError("no-pictures", f"'{name}' makes no pictures.", remedy)
+    return info
 
 
 async def _drags(names: Sequence[str]) -> dict[str, dict[str, Any]]:

@@ -42,9 +42,7 @@ def startup(
 def decode(
     model: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="MODEL", help="Only this model; may be given several times. Without: all shipped."
-        ),
+        typer.Option(metavar="ID", help="Only this model; may be given several times. Without: all shipped."),
     ] = None,
     as_json: Json = False,
 ) -> None:

@@ -16,7 +16,7 @@ Model = Annotated[
     str,
     typer.Argument(
         metavar="MODEL",
-        help="An id from 'latent-explorer models', or the folder of a checkpoint.",
+        help="An id from 'latent-explorer models', the folder of a checkpoint, or hf://owner/name.",
         show_default=False,
     ),
 ]

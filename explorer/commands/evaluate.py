@@ -9,7 +9,7 @@ from explorer.commands.train import Device
 from models import catalog
 from models.catalog import ModelInfo
 from models.datasets import DATASETS, info as info_of, sized_for
-from models.metrics import METRICS, explained
+from models.metrics import METRICS, count_of, of_key
 
 
 def evaluate(
@@ -45,22 +45,24 @@ def evaluate(
 ) -> None:
     """Measure a model on held-out images of a data set."""
     info = catalog.find(model)
-    name = info_of(sized_for(dataset or info.dataset, info.model.size)).name
+    data = info_of(sized_for(dataset or info.dataset, info.model.size))
+    name = data.name
     chosen = None if metrics == "all" else [word.strip() for word in metrics.split(",")]
     for word in chosen or ():
         METRICS[word]  # an unknown one shows before any image is loaded
     written: list[str] = []
     with only_results():
         where, values, judge = _measure(info, name, chosen, count, device, seed)
+        counts = {key: count_of(key, count, data) for key in values}
         if write_card:
-            _write_card(info, values, name, count, seed, judge)
+            _write_card(info, values, counts, name, seed, judge)
             written = [catalog.CARD, *([catalog.DIRECTIONS] if _write_directions(info) else [])]
     if as_json:
         result = {"model": info.id, "dataset": name, "n": count, "device": where, "metrics": values}
-        emit({**result, "seed": seed, "classifier": judge and judge.id})
+        emit({**result, "counts": counts, "seed": seed, "classifier": judge and judge.id})
     else:
-        print(f"{info.id} on {name}, n = {count:,}, {where}")
-        print(table(("metric", "value", "what it is"), _rows(values), right=(1,)))
+        print(f"{info.id} on {name}, {where}")
+        print(table(("metric", "value", "n", "what it is"), _rows(values, counts), right=(1, 2)))
     if written:
         note(f"Written to {info.path}: {', '.join(written)}")
 
@@ -93,17 +95,27 @@ def _measure(
     return where.type, values, judge
 
 
-def _rows(values: dict[str, float]) -> list[tuple[str, str, str]]:
-    return [(key, f"{value:.4g}", explained(key)) for key, value in values.items()]
+def _rows(values: dict[str, float], counts: dict[str, int]) -> list[tuple[str, str, str, str]]:
+    explained = {key: found[1] for key in values if (found := of_key(key))}
+    return [
+        (key, f"{value:.4g}", f"{counts[key]:,}", explained.get(key, "")) for key, value in values.items()
+    ]
 
 
 def _write_card(
-    info: ModelInfo, values: dict[str, float], dataset: str, count: int, seed: int, judge: ModelInfo | None
+    info: ModelInfo,
+    values: dict[str, float],
+    counts: dict[str, int],
+    dataset: str,
+    seed: int,
+    judge: ModelInfo | None,
 ) -> None:
     from models.checkpoints import update_card
 
     protocol = f"{_PROTOCOL} {dataset}, seed {seed}" + (f", judged by {judge.id}" if judge else "")
-    update_card(info.path, {key: {"value": v, "n": count, "protocol": protocol} for key, v in values.items()})
+    update_card(
+        info.path, {key: {"value": v, "n": counts[key], "protocol": protocol} for key, v in values.items()}
+    )
 
 
 def _write_directions(info: ModelInfo) -> bool:

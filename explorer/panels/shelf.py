@@ -1,7 +1,7 @@
 """The models as cards: a few samples, what was measured, where each comes from; your own can be changed."""
 
-import re
 from collections.abc import Sequence
+from urllib.parse import urlsplit
 
 import streamlit as st
 
@@ -12,7 +12,7 @@ from explorer.text import _
 from models import catalog, library
 from models.catalog import Card, ModelInfo
 from models.errors import UserError
-from models.metrics import explained
+from models.metrics import of_key
 
 _WIDTH = 296  # CSS pixels of a card: three of them beside each other on most screens
 _SAMPLES = (4, 2)  # columns and rows of the sheet that a card shows
@@ -27,11 +27,22 @@ def may_change() -> bool:
 
 
 def _at_this_machine() -> bool:
-    """Tell whether a browser on this machine talks to the app directly: a proxy would make everybody look like it."""
+    """Tell whether a browser on this machine talks to the app directly: a proxy would make everybody look like it.
+
+    A proxy that says nothing of itself may still name this machine as the host, but the page's origin is the one
+    that the browser sees.
+    """
     headers = {name.lower(): value for name, value in st.context.headers.items()}
     direct = not any(name.startswith(("x-forwarded", "x-real", "forwarded", "via")) for name in headers)
-    host = headers.get("host", "").rpartition(":")[0]
-    return direct and host in ("localhost", "127.0.0.1", "[::1]") and st.context.ip_address is None
+    local = _is_local(f"//{headers.get('host', '')}") and _is_local(headers.get("origin", ""))
+    return direct and local and st.context.ip_address is None
+
+
+def _is_local(address: str) -> bool:
+    try:
+        return urlsplit(address).hostname in ("localhost", "127.0.0.1", "::1")
+    except ValueError:
+        return False
 
 
 @st.fragment
@@ -49,12 +60,8 @@ def show(found: Sequence[ModelInfo]) -> None:
         st.caption(_("No model fits this filter."))
     with st.container(horizontal=True, gap="medium"):
         for info in sorted(shown, key=lambda info: not info.can("picture")):
-            with st.container(border=True, width=_WIDTH, key=f"card-{_key(info)}"):
+            with st.container(border=True, width=_WIDTH, key=f"card-{info.id}"):
                 _card(info)
-
-
-def _key(info: ModelInfo) -> str:
-    return re.sub(r"[^A-Za-z0-9_-]", "_", info.id)
 
 
 def _fits(info: ModelInfo, wanted: str) -> bool:
@@ -74,13 +81,13 @@ def _card(info: ModelInfo) -> None:
         if info.can("picture"):
             st.button(
                 _("Explore"),
-                key=f"open-{_key(info)}",
+                key=f"open-{info.id}",
                 icon=":material/explore:",
                 help=_("Open {title} in Explore").format(title=problem.literal(info.title)),
                 on_click=_open,
                 args=(info.id,),
             )
-        with st.popover(_("More"), key=f"more-{_key(info)}"):
+        with st.popover(_("More"), key=f"more-{info.id}"):
             _more(info)
 
 
@@ -105,7 +112,7 @@ def _more(info: ModelInfo) -> None:
         lambda: library.pack(info),
         f"{info.id}.zip",
         "application/zip",
-        key=f"zip-{_key(info)}",
+        key=f"zip-{info.id}",
         icon=":material/download:",
         on_click="ignore",
     )
@@ -115,33 +122,36 @@ def _more(info: ModelInfo) -> None:
 
 def _figures(card: Card) -> None:
     """Draw a table of all that was measured, in words, and under it how."""
+    words = {name: found[1] for name in card.metrics if (found := of_key(name))}
     lines = [
-        f"| {problem.literal(explained(name) or name)} | {metric.value:.4g} |"
+        f"| {problem.literal(words.get(name, name))} | {metric.value:.4g} |"
         for name, metric in card.metrics.items()
     ]
     st.markdown("\n".join([f"| {_('Figure')} | {_('Value')} |", "|:--|--:|", *lines]))
-    ways = dict.fromkeys(f"{metric.protocol} (n = {metric.n:,})" for metric in card.metrics.values())
+    ways = dict.fromkeys(
+        f"{metric.protocol} (n = {metric.n:,})" if metric.n else metric.protocol
+        for metric in card.metrics.values()
+    )
     st.caption("  \n".join(map(problem.literal, ways)))
 
 
 def _change(info: ModelInfo) -> None:
     """Draw what can be done with a model of one's own; deleting is asked for twice."""
-    key = _key(info)
     name, error = st.session_state.pop(_ERROR, ("", None))
     st.text_input(
         _("Name"),
         value=info.id,
-        key=f"name-{key}",
+        key=f"name-{info.id}",
         max_chars=100,
         on_change=_rename,
-        args=(info.id, f"name-{key}"),
+        args=(info.id, f"name-{info.id}"),
     )
     if error and name == info.id:
         problem.show(error)
-    sure = st.checkbox(_("I want to delete it for good"), key=f"sure-{key}")
+    sure = st.checkbox(_("I want to delete it for good"), key=f"sure-{info.id}")
     st.button(
         _("Delete"),
-        key=f"delete-{key}",
+        key=f"delete-{info.id}",
         icon=":material/delete:",
         disabled=not sure,
         on_click=_delete,

@@ -239,8 +239,13 @@ def slug(name: str) -> str:
 def resized(name: str, size: int | str) -> str:
     """Return the name of a data set whose images have another size; raises UserError if there is none."""
     if not _kind(name):
-        there = info(name).size
-        problem = f"The images of '{name}' have {there} pixels each way, not {size}."
+        there = info(name)
+        if there.points:
+            problem = f"'{name}' holds points, which have no size."
+            raise UserError("bad-size", problem, "Leave the option 'size' out.")
+        if str(size) == str(there.size):
+            return name
+        problem = f"The images of '{name}' have {there.size} pixels each way, not {size}."
         raise UserError("bad-size", problem, "Only the images of a folder can be resized.")
     from models.datasets import folder
 

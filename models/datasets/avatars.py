@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -15,9 +14,6 @@ from models.datasets import avatar_face as face, avatar_style as style, avatar_w
 from models.datasets.avatar_hair import HAIR
 from models.datasets.factors import Factor
 from models.datasets.shapes import Array, Canvas, Window, egg
-
-if TYPE_CHECKING:
-    pass
 
 FACTORS: tuple[Factor, ...] = (
     Factor("skin", "categorical", tuple(style.SKIN), description="Colour of the skin"),

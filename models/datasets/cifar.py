@@ -5,6 +5,8 @@ https://www.cs.toronto.edu/~kriz/cifar.html describes the format and gives the c
 """
 
 import hashlib
+import http.client
+import ssl
 import tarfile
 import urllib.error
 import urllib.request
@@ -28,6 +30,13 @@ _RECORD = 1 + 3 * 32 * 32  # bytes: a label, then red, green and blue, row by ro
 _MAX_BYTES = 10_000 * _RECORD  # of a file
 _CHUNK = 1 << 20
 _TIMEOUT = 30.0  # seconds without a byte
+_BROKEN = (
+    urllib.error.URLError,
+    TimeoutError,
+    ConnectionError,
+    ssl.SSLError,
+    http.client.HTTPException,
+)
 
 
 def cifar10(info: DatasetInfo, split: Split) -> tuple[Tensor, Tensor, None]:
@@ -105,13 +114,9 @@ def _download() -> None:
             found = _copy(response, temporary, int(response.headers.get("Content-Length") or 0))
             if found != _MD5:
                 raise urllib.error.URLError("what came has another checksum")
-    except urllib.error.URLError as error:
-        problem = (
-            f"The data set 'cifar10' is not on this machine and could not be downloaded ({error.reason})."
-        )
-        raise UserError("no-data", problem, where_to_put()) from error
-    except TimeoutError as error:
-        problem = "The data set 'cifar10' is not on this machine and could not be downloaded (no answer)."
+    except _BROKEN as error:  # most of them are errors of the system, as a full disk is
+        reason = getattr(error, "reason", None) or str(error) or "no answer"
+        problem = f"The data set 'cifar10' is not on this machine and could not be downloaded ({reason})."
         raise UserError("no-data", problem, where_to_put()) from error
     except OSError as error:
         raise write_error(target, error) from error

@@ -3,7 +3,8 @@
 Every image is turned upright, put on white where it is transparent, cropped to the square in its middle and resized
 (`models.images`). If all of them are grey the data set is, else it is RGB. Sub-folders are classes where all images
 lie in one and there are at least two. About a tenth of the images, by a hash of their path inside the folder, are
-test images: adding images moves none from one side to the other.
+test images, and more images move none from one side to the other. Of few images a tenth may be none: then the one
+with the smallest hash is the test image, and a training image again once another one has a smaller hash.
 
 What becomes of the images is kept in the cache folder, under a key of all names, sizes and times, so that they are
 read once.

@@ -16,16 +16,12 @@ Importing this module does not import torch.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from models.datasets import drawing
 from models.datasets.factors import Factor
-
-if TYPE_CHECKING:
-    pass
 
 SIZE = 64
 REACH = 14.5  # pixels between the place of a shape and the border: none comes nearer to that than one pixel

@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import http.client
 import struct
 import sys
 import zipfile
@@ -151,7 +152,7 @@ def _download(name: str, torchvision_name: str) -> None:
 
     try:
         getattr(torchvision.datasets, torchvision_name)(str(paths.data()), download=True)
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, http.client.HTTPException) as error:
         raise UserError(
             "no-data",
             f"The data set '{name}' is not on this machine and could not be downloaded.",

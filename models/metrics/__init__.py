@@ -4,11 +4,16 @@ A metric is a function `measure(context) -> {key: value}` in the module that is 
 `models.metrics.evaluation` says what the context gives it. To add one, write it and add its line here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from models.datasets import DatasetInfo
 from models.tables import Table
+
+LIKELIHOOD_IMAGES = 2000  # at most; each is decoded as often as there are samples
+MIG_IMAGES = 10_000  # at most, where images are drawn for it
+POINT_SAMPLES = 2500  # of the published figures for points in the plane, e.g. PacGAN's
 
 Need = Literal[
     "images",
@@ -39,6 +44,30 @@ NEEDS: Mapping[Need, str] = {
 }
 
 
+Count = Callable[[int, DatasetInfo], int]
+
+
+def _samples(n: int, data: DatasetInfo) -> int:
+    del data
+    return n
+
+
+def _images(n: int, data: DatasetInfo) -> int:
+    return min(n, data.test)
+
+
+def _likelihood(n: int, data: DatasetInfo) -> int:
+    return min(n, data.test, LIKELIHOOD_IMAGES)
+
+
+def _modes(n: int, data: DatasetInfo) -> int:
+    return min(n, POINT_SAMPLES) if data.points else n
+
+
+def _mig(n: int, data: DatasetInfo) -> int:
+    return max(_images(n, data), min(n, MIG_IMAGES)) if data.draw else _images(n, data)
+
+
 @dataclass(frozen=True)
 class Metric:
     """A metric.
@@ -48,12 +77,16 @@ class Metric:
         needs: What the model, the data set and the classifier that judges must be; see `NEEDS`.
         description: One sentence: what it measures, and when it misleads.
         values: What each key of the result is, with its unit.
+        count: How many samples, or real images, it looks at where n are asked for.
+        real: Keys of `values` that are of real images, although the others are of samples.
     """
 
     run: str
     needs: tuple[Need, ...]
     description: str
     values: Mapping[str, str]
+    count: Count = _images
+    real: tuple[str, ...] = ()
 
 
 METRICS = Table[Metric](
@@ -67,6 +100,7 @@ METRICS = Table[Metric](
                 "sharpness_ratio": "Mean variance of the Laplacian of samples, over that of real images",
                 "sharpness_real": "The same mean for real images, in squared units of [-1, 1]",
             },
+            _samples, real=("sharpness_real",),
         ),
         "reconstruction": Metric(
             "models.metrics.reconstruction:measure", ("images", "decode", "encode"),
@@ -96,6 +130,7 @@ METRICS = Table[Metric](
                 "images binarised once with a fixed seed, where they are Gaussian, a density on [-1, 1]",
                 "negative_elbo_nats": "Mean negative ELBO of the same images: never less, in expectation",
             },
+            _likelihood,
         ),
         "diversity": Metric(
             "models.metrics.diversity:measure", ("decode",),
@@ -105,6 +140,7 @@ METRICS = Table[Metric](
                 "pairwise_distance_ratio": "Mean L2 distance of two samples over that of two real images",
                 "feature_distance_ratio": "The same in the features of a classifier, where one is given",
             },
+            _samples,
         ),
         "classes": Metric(
             "models.metrics.coverage:measure_classes", ("decode", "judge", "classes"),
@@ -118,6 +154,7 @@ METRICS = Table[Metric](
                 "label_agreement": "Share of samples that are recognised as the label they were asked for",
                 "label_agreement_real": "The same for real images: what can be reached",
             },
+            _samples, real=("mean_confidence_real", "label_agreement_real"),
         ),
         "factors": Metric(
             "models.metrics.coverage:measure_factors", ("decode", "judge", "factors"),
@@ -128,6 +165,7 @@ METRICS = Table[Metric](
                 "factor_values_missing_real": "Values among them that it sees in no real image either",
                 "factor_values": "Values that 3 % of the data or more have",
             },
+            _samples, real=("factor_values_missing_real", "factor_values"),
         ),
         "modes": Metric(
             "models.metrics.modes:measure", ("decode", "modes"),
@@ -140,6 +178,7 @@ METRICS = Table[Metric](
                 "modes_kl_nats": "KL divergence of the shares of modes from uniform ones, in nats",
                 "energy_distance": "Energy distance of points to held-out ones, in the data's units; 0 is best",
             },
+            _modes,
         ),
         "mig": Metric(
             "models.metrics.disentanglement:measure", ("encode", "known"),
@@ -149,6 +188,7 @@ METRICS = Table[Metric](
                 "mig": "Mutual information gap, mean over attributes, in [0, 1]",
                 "mig_<name>": "That of one attribute",
             },
+            _mig,
         ),
         "accuracy": Metric(
             "models.metrics.coverage:measure_accuracy", ("classify",),
@@ -165,11 +205,22 @@ METRICS = Table[Metric](
 )  # fmt: skip
 
 
-def explained(key: str) -> str:
-    """Return what a key of a metric's result is, with its unit; empty if it is of none."""
+def of_key(key: str) -> tuple[Metric, str] | None:
+    """Return the metric that a figure is of, and what the figure is; None if it is of none."""
     for metric in METRICS.values():
         for pattern, text in metric.values.items():
             start, variable, end = pattern.partition("<name>")
             if key == pattern or (variable and key.startswith(start) and key.endswith(end)):
-                return text
-    return ""
+                return metric, text
+    return None
+
+
+def count_of(key: str, n: int, data: DatasetInfo) -> int:
+    """Return how many samples, or held-out images, a figure is of, where n were asked for.
+
+    Of a ratio of samples to real images it is the number of samples.
+    """
+    found = of_key(key)
+    if found is None:
+        return n
+    return _images(n, data) if key in found[0].real else found[0].count(n, data)

@@ -9,6 +9,7 @@ from torch import Tensor
 from models.core import Encodes
 from models.datasets import drawn_on
 from models.datasets.factors import Factor
+from models.metrics import MIG_IMAGES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from models.metrics.evaluation import Context
 
 BINS = 20
-IMAGES = 10_000
 
 
 def binned(values: Float[Tensor, " batch"], bins: int = BINS) -> Int[Tensor, " batch"]:
@@ -74,7 +74,7 @@ def measure(context: "Context") -> dict[str, float]:
 
     Symmetry bounds what can be reached: nothing tells the orientation of a square beyond a quarter turn.
     """
-    missing = min(context.n, IMAGES) - len(context.real)
+    missing = min(context.n, MIG_IMAGES) - len(context.real)
     data = drawn_on(context.data, missing) if missing > 0 else context.real
     encode = cast(Encodes, context.model).encode
 

@@ -10,11 +10,11 @@ from torch import Tensor
 from models.core import Explains
 from models.datasets.binary import binarised
 from models.latent import generator
+from models.metrics import LIKELIHOOD_IMAGES
 
 if TYPE_CHECKING:
     from models.metrics.evaluation import Context
 
-_IMAGES = 2000  # at most; each is decoded as often as there are samples
 _SAMPLES = 50
 _BATCH = 20  # images, so that as many latents are decoded at once as elsewhere
 _NOISE = 3  # stream of random numbers
@@ -62,7 +62,7 @@ def measure(context: "Context") -> dict[str, float]:
     data = binarised(context.data) if model.binary else context.data
     rng = generator(context.seed, _NOISE, device=context.device)
     found: list[Tensor] = []
-    for part in torch.split(context.chosen[:_IMAGES], _BATCH):
+    for part in torch.split(context.chosen[:LIKELIHOOD_IMAGES], _BATCH):
         labels = data.labels_at(part, context.device) if context.latent_model.classes else None
         pair = bounds(model, data.floats(part, context.device), labels, _SAMPLES, rng)
         found.append(torch.stack(pair, 1).double().cpu())

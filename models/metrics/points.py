@@ -5,8 +5,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from models.datasets.points import Points
+from models.metrics import POINT_SAMPLES
 
-SAMPLES = 2500  # of the published figures, e.g. PacGAN's
 NEAR = 3.0  # standard deviations within which a sample is of high quality
 HITS = 0.01  # of the samples, of high quality, make a mode covered: 25 of 2,500
 
@@ -58,7 +58,7 @@ def of_points(x: Float[Tensor, "batch 2"], real: Float[Tensor, "other 2"], known
     Returns:
         `energy_distance` in the data's units and, of a mixture, `modes_covered` and `high_quality_share`.
     """
-    x, real = (points[:SAMPLES].float() * known.scale for points in (x, real))
+    x, real = (points[:POINT_SAMPLES].float() * known.scale for points in (x, real))
     result = {"energy_distance": energy_distance(x, real)}
     if known.modes:
         modes = torch.tensor(known.modes, device=x.device)

@@ -2,7 +2,7 @@
 
 import math
 from abc import abstractmethod
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from contextlib import contextmanager
 
 import torch
@@ -148,7 +148,3 @@ class AdversarialRecipe(Recipe):
     def waits(self, step: int) -> bool:
         """Tell whether the discriminator learns alone in a step."""
         return step < self.config.head_start or (step + 1) % self.config.critic_steps != 0
-
-    @abstractmethod
-    def step(self, batch: Batch, progress: float, step: int, rng: torch.Generator) -> Mapping[str, Tensor]:
-        """Take one step of the discriminator and, unless it `waits`, one of what it judges."""

@@ -11,7 +11,7 @@ from typing import Any, Literal, cast
 
 import torch
 
-from models import catalog, checkpoints, paths
+from models import catalog, checkpoints, hub, paths
 from models.catalog import Card, CheckpointConfig, Metric
 from models.config import Budget, ModelConfig, RunConfig, Start, TrainingConfig, parse
 from models.core import parameter_count
@@ -94,8 +94,8 @@ def configure(
         seed: Of weights, order and steps.
         where: Device.
         name: Id of the checkpoint; by default the data set and the family.
-        start: Id or folder of a checkpoint whose weights the training begins with, and whose shape the model then
-            has; empty: random weights.
+        start: Id, folder or name on the Hub of a checkpoint whose weights the training begins with, and whose shape
+            the model then has; empty: random weights.
 
     Raises:
         UserError: Something is unknown or does not go together.
@@ -137,16 +137,17 @@ def configure(
         name=name,
         preset=preset_name,
         seed=seed,
-        start=Start(model=_lasting(start), digest=first.digest) if first else None,
+        start=Start(model=_lasting(start, first), digest=first.digest) if first else None,
         budget=budget or standard,
         device=where,
     )
 
 
-def _lasting(model: str) -> str:
-    """Return the name of a model that also means it in another working directory."""
-    found = catalog.find(model)
-    return model if found.id == model else str(found.path.resolve())
+def _lasting(name: str, found: catalog.ModelInfo) -> str:
+    """Return the name of a model that also means it in another working directory, and later."""
+    if name.startswith(hub.PREFIX):
+        return str(hub.pinned(hub.address(name), found.path))
+    return name if found.id == name else str(found.path.resolve())
 
 
 def recipe_for(config: RunConfig) -> Recipe:
@@ -244,7 +245,6 @@ def export(trainer: Trainer, config: RunConfig, metrics: Mapping[str, float]) ->
     identity = config.name or f"{slug(config.dataset)}-{family}"
     data = trainer.data.info  # as it was loaded: a folder may be another by now
     where = _device_name(trainer.recipe.device)
-    count = min(len(trainer.held_out), 2000)
     card = Card(
         title=config.name or f"{data.title} {FAMILIES[family].title}",
         description=f"{FAMILIES[family].title}, trained on {data.title}.",
@@ -256,7 +256,7 @@ def export(trainer: Trainer, config: RunConfig, metrics: Mapping[str, float]) ->
         device=where,
         command=command(config, data),
         metrics={
-            k: Metric(value=v, n=count, protocol="training images that were held out, at the end of training")
+            k: Metric(value=v, protocol="training images that were held out, at the end of training")
             for k, v in metrics.items()
             if math.isfinite(v)
         },
@@ -266,6 +266,7 @@ def export(trainer: Trainer, config: RunConfig, metrics: Mapping[str, float]) ->
         model=config.model,
         training=config.training,
         dataset=config.dataset,
+        labels=data.classes if config.model.get("classes") else (),
         preset=config.preset,
         budget=str(config.budget),
         seed=config.seed,

@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,8 @@ def test_the_start_says_one_line(tmp_path: Path) -> None:
         command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     ) as process:
         wait_for_port(process, port)
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=60) as answer:
+            assert answer.status == 200
         process.terminate()
         said = process.communicate(timeout=60)[0].decode()
     assert said == f"Latent Explorer runs at http://127.0.0.1:{port} (Ctrl+C ends it).\n"

@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, cast
@@ -99,8 +100,19 @@ def test_a_measurement_without_models_says_what_to_do() -> None:
     with pytest.raises(UserError, match="--model") as caught:
         decode.measure()  # none of the zoo is shipped
     assert caught.value.code == "no-models"
-    with pytest.raises(UserError):
-        decode.measure(["tiny-gam"])
+
+
+def test_only_models_of_the_app_that_make_pictures_are_dragged(
+    zoo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decode, "_drags", lambda names: pytest.fail("it waits for pictures"))
+    shutil.copytree(zoo / "tiny-gan", tmp_path / "elsewhere")
+    for name in ("tiny-gam", str(tmp_path / "elsewhere"), "hf://owner/name"):
+        with pytest.raises(UserError, match="The app has no model") as caught:
+            decode.measure([name])
+        assert name in caught.value.problem and "Models" in caught.value.remedy
+    with pytest.raises(UserError, match="no pictures"):
+        decode.measure(["tiny-gan", "tiny-classifier"])
 
 
 @pytest.mark.browser

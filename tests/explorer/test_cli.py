@@ -278,23 +278,27 @@ def test_colours_survive_an_animation(tmp_path: Path) -> None:
 def test_evaluate_prints_and_writes_the_card(run: Cli, home: Path, tmp_path: Path) -> None:
     folder = tmp_path / "copy"
     shutil.copytree(home / "models" / "tiny-vae", folder)
-    words = ("evaluate", str(folder), "--dataset", "digits", "--n", "50", "--device", "cpu")
+    words = ("evaluate", str(folder), "--dataset", "digits", "--n", "400", "--device", "cpu")
     result = run(*words, "--metrics", "sharpness,reconstruction", "--write-card", "--json")
     assert result.code == 0
     measured = result.json
-    expected = {"model": "tiny-vae", "dataset": "digits", "n": 50, "device": "cpu"}
+    expected = {"model": "tiny-vae", "dataset": "digits", "n": 400, "device": "cpu"}
     assert {key: measured[key] for key in expected} == expected
     assert measured["metrics"]["sharpness_ratio"] > 0 and measured["metrics"]["psnr_db"] > 0
-    stored = json.loads((folder / "card.json").read_text())["metrics"]["sharpness_ratio"]
-    assert stored["value"] == measured["metrics"]["sharpness_ratio"] and stored["n"] == 50
+    metrics = json.loads((folder / "card.json").read_text())["metrics"]
+    stored = metrics["sharpness_ratio"]
+    assert stored["value"] == measured["metrics"]["sharpness_ratio"]
     assert "held-out images of digits, seed 0" in stored["protocol"]
+    counts = {"sharpness_ratio": 400, "sharpness_real": 359, "psnr_db": 359}  # of which there are no more
+    assert {key: metrics[key]["n"] for key in counts} == counts
+    assert {key: measured["counts"][key] for key in counts} == counts
     assert (folder / "directions.npz").is_file() and "card.json, directions.npz" in result.err
 
 
 def test_evaluate_for_people_explains(run: Cli) -> None:
-    lines = run("evaluate", "tiny-classifier", "--n", "50").out.splitlines()
+    lines = run("evaluate", "tiny-classifier", "--n", "400").out.splitlines()
     assert lines[0].startswith("tiny-classifier on digits")
-    assert any(line.startswith("accuracy ") and "right" in line for line in lines)
+    assert any(line.startswith("accuracy ") and " 359 " in line and "right" in line for line in lines)
 
 
 @pytest.mark.parametrize(
@@ -356,6 +360,7 @@ def test_help_lists_what_the_tables_hold(run: Cli) -> None:
         "beta1=0.0",
     ):
         assert name in text
+    assert "hf://owner/name" in run("sample", "--help").out
     assert run("--help").code == 0 and "latent-explorer" in run("-h").out
 
 

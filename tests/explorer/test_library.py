@@ -53,6 +53,16 @@ def test_the_filter_leaves_what_fits(open_app: Open) -> None:
     assert "No model fits" in words(app)
 
 
+def test_names_that_differ_in_a_dot_have_a_card_each(open_app: Open) -> None:
+    first = next(info for info in catalog.models() if info.can("picture"))
+    for name in ("mine-1.0", "mine-1_0"):
+        shutil.copytree(first.path, paths.user_models() / name)
+    app = open_app("library")
+    assert {"open-mine-1.0", "open-mine-1_0"} <= {str(button.key) for button in app.button}
+    app.text_input(key="name-mine-1.0").set_value("renamed").run()
+    assert {i.id for i in catalog.models() if not i.shipped} == {"renamed", "mine-1_0"}
+
+
 def test_own_models_are_renamed_and_deleted(open_app: Open, own: str) -> None:
     app = open_app("library")
     app.text_input(key=f"name-{own}").set_value("renamed").run()
@@ -128,8 +138,29 @@ def host(monkeypatch: pytest.MonkeyPatch, address: str | None, **headers: str) -
     return shelf.may_change()
 
 
-def test_only_a_browser_on_the_machine_itself_may_change_models(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert host(monkeypatch, None, Host="127.0.0.1:8501") and host(monkeypatch, None, Host="localhost:80")
-    assert not host(monkeypatch, "192.0.2.7", Host="127.0.0.1:8501")
-    assert not host(monkeypatch, None, Host="models.example.org:443")
-    assert not host(monkeypatch, None, Host="127.0.0.1:8501", **{"X-Forwarded-For": "192.0.2.7"})
+@pytest.mark.parametrize("name", ["127.0.0.1:8501", "localhost:80", "localhost", "[::1]:8501", "LOCALHOST:1"])
+def test_a_browser_on_the_machine_itself_may_change_models(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert host(monkeypatch, None, Host=name, Origin=f"http://{name}")
+    assert not host(monkeypatch, "192.0.2.7", Host=name, Origin=f"http://{name}")
+    assert not host(monkeypatch, None, Host=name, Origin=f"http://{name}", Via="1.1 proxy")
+
+
+@pytest.mark.parametrize(
+    ("name", "origin"),
+    [
+        ("models.example.org:443", "https://models.example.org"),
+        (
+            "localhost:8501",
+            "https://models.example.org",
+        ),  # of a proxy that rewrites the host and says nothing
+        ("localhost:8501", "null"),
+        ("localhost:8501", "http://[broken"),
+        ("", "http://localhost"),
+        ("localhost@example.org", "http://localhost@example.org"),
+    ],
+)
+def test_nobody_else_may_change_models(name: str, origin: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not host(monkeypatch, None, Host=name, Origin=origin)
+    assert not host(monkeypatch, None, Host=name)

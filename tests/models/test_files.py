@@ -2,10 +2,14 @@
 
 import dataclasses
 import gzip
+import http.client
 import io
 import pickle
+import ssl
 import struct
+import sys
 import tarfile
+import types
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -170,6 +174,41 @@ def test_a_download_counts_only_with_its_checksum(
     monkeypatch.setattr(cifar, "_MD5", hashlib.md5(sent).hexdigest())
     check("train")
     assert [path.name for path in data.iterdir()] == ["cifar-10-binary.tar.gz"]
+
+
+@pytest.mark.parametrize(
+    ("failure", "reason"),
+    [
+        (ConnectionResetError(104, "Connection reset by peer"), "Connection reset by peer"),
+        (http.client.IncompleteRead(b""), "IncompleteRead"),
+        (ssl.SSLError(1, "record layer failure"), "record layer failure"),
+        (TimeoutError(), "no answer"),
+    ],
+)
+def test_a_connection_that_breaks_is_no_matter_of_the_disk(
+    failure: Exception, reason: str, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Broken(Response):
+        def read(self, size: int | None = -1) -> bytes:
+            raise failure
+
+    monkeypatch.setattr(urllib.request, "urlopen", lambda url, timeout: Broken())
+    with pytest.raises(UserError, match="could not be downloaded") as caught:
+        cifar.cifar10(SMALL, "train")
+    assert caught.value.code == "no-data" and reason in caught.value.problem
+    assert list(data.iterdir()) == []
+
+
+def test_a_connection_that_breaks_is_explained_for_mnist_as_well(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(root: str, download: bool) -> None:
+        raise http.client.IncompleteRead(b"")
+
+    fake = types.SimpleNamespace(datasets=types.SimpleNamespace(MNIST=broken))
+    monkeypatch.setitem(sys.modules, "torchvision", fake)
+    with pytest.raises(UserError, match="could not be downloaded"):
+        datasets.load("mnist")
 
 
 # Stacked MNIST ---------------------------------------------------------------------------------------------

@@ -10,8 +10,10 @@ import torch
 from PIL import Image
 
 from models import catalog, datasets, images
+from models.config import Budget
 from models.datasets import folder
 from models.errors import UserError
+from models.training import session
 
 pytestmark = pytest.mark.usefixtures("cache")
 
@@ -49,6 +51,17 @@ def test_both_sides_have_an_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(folder, "TEST_SHARE", 0.0)
     info = datasets.info(f"folder:{fill(tmp_path / 'few', 16)}")
     assert (info.train, info.test) == (15, 1)
+
+
+def test_the_only_test_image_of_a_small_folder_may_change_sides() -> None:
+    few = [f"{number}.png" for number in (2, 4, 5)]
+    more = [f"{number}.png" for number in range(40)]
+    assert folder._held_out(few).sum() == 1, "a tenth of them is none"
+    only = few[int(folder._held_out(few).argmax())]
+    sides = dict(zip(more, folder._held_out(more).tolist(), strict=True))
+    assert not sides[only] and 2 <= sum(sides.values()) <= 10
+    with_new = folder._held_out([*more, "new.png"]).tolist()
+    assert with_new[:40] == list(sides.values()), "where there are several, none changes"
 
 
 @pytest.mark.parametrize(("size", "shown"), [(16, "?size=16"), (32, "?size=32"), (64, "")])
@@ -91,6 +104,21 @@ def test_sub_folders_are_classes(tmp_path: Path) -> None:
     assert info.classes[place] == "cats"
     fill(root, 1, start=900)
     assert datasets.info(f"folder:{root}").classes == (), "an image beside the folders has no class"
+
+
+def test_a_trained_model_keeps_the_names_of_its_classes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for kind in ("cats", "dogs"):
+        fill(tmp_path / "pets" / kind, 12)
+    options = {"size": "16", "network": "mlp", "width": "4", "latent_dim": "2", "batch_size": "4"}
+    config = session.configure(
+        f"folder:{tmp_path / 'pets'}", "cgan", budget=Budget(steps=1), options=options, where="cpu"
+    )
+    outcome = session.train(session.new_run(config, tmp_path / "run"))
+    fill(tmp_path / "pets" / "cats", 1, start=50)
+    monkeypatch.setattr(folder, "remembered", lambda name: pytest.fail("it walks through the folder"))
+    assert catalog.read(outcome.checkpoint).labels == ("cats", "dogs")
 
 
 def test_one_sub_folder_is_no_class(tmp_path: Path) -> None:
@@ -238,8 +266,15 @@ def test_names_that_say_nothing(name: str, code: str) -> None:
 def test_a_path_alone_is_no_data_set(tmp_path: Path) -> None:
     error = error_of(str(tmp_path))
     assert error.code == "unknown-data-set" and f"folder:{tmp_path}" in error.remedy
-    with pytest.raises(UserError, match="Only the images of a folder"):
+
+
+def test_only_a_folder_can_be_resized() -> None:
+    assert datasets.resized("mnist", 32) == datasets.resized("mnist", "32") == "mnist"
+    with pytest.raises(UserError, match=r"16 pixels each way, not 32.*Only the images of a folder"):
         datasets.resized("digits", 32)
+    with pytest.raises(UserError, match="holds points") as caught:
+        datasets.resized("toy:ring8", 32)
+    assert "pixels" not in caught.value.problem
 
 
 def test_images_are_read_once_and_again_when_one_changes(

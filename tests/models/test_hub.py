@@ -16,6 +16,7 @@ import pytest
 from models import catalog, checkpoints, hub, render
 from models.errors import UserError
 from models.requests import RenderRequest, Sample
+from models.training import session
 
 
 class FolderHub(BaseHTTPRequestHandler):
@@ -168,6 +169,7 @@ def test_there_and_back_again(server: type[FolderHub]) -> None:
     assert (found.images == same.images).all()
     text = (info.path / "README.md").read_text()
     assert "library_name: latent-explorer" in text and original.title in text
+    assert "latent-explorer sample hf://someone/digits -o" in text
 
 
 def test_only_the_files_of_a_checkpoint_are_fetched(server: type[FolderHub]) -> None:
@@ -200,15 +202,60 @@ def test_a_branch_moves_on_and_a_commit_does_not(server: type[FolderHub]) -> Non
     assert catalog.find(f"hf://someone/digits@{first.revision}").family == "vae"
 
 
-def test_a_revision_that_changed_is_an_error(server: type[FolderHub]) -> None:
+def pins(folder: Path) -> list[Path]:
+    """Return the files that say what revisions were when they were first fetched."""
+    return list((folder / "cache" / "hub" / "pins").iterdir())
+
+
+def test_each_revision_has_a_record_of_its_own(server: type[FolderHub], tmp_path: Path) -> None:
+    pushed = hub.push_to_hub(shipped("digits-vae"), "someone/digits")
+    catalog.find("hf://someone/digits")
+    for revision in ("main", pushed.revision, "main"):
+        catalog.find(f"hf://someone/digits@{revision}")
+    assert len(pins(tmp_path)) == 2
+
+
+def test_a_revision_that_changed_is_an_error(server: type[FolderHub], tmp_path: Path) -> None:
     hub.push_to_hub(shipped("digits-vae"), "someone/digits")
     refs = server.root / "someone" / "digits" / "refs"
     (refs / "v1").write_text((refs / "main").read_text())
     assert catalog.find("hf://someone/digits@v1").family == "vae"
     hub.push_to_hub(shipped("digits-gan"), "someone/digits")
     (refs / "v1").write_text((refs / "main").read_text())
-    with pytest.raises(UserError, match="not what it was when it was first fetched"):
+    with pytest.raises(UserError, match="not what it was when it was first fetched") as caught:
         catalog.find("hf://someone/digits@v1")
+    (record,) = pins(tmp_path)
+    assert str(record) in caught.value.remedy
+    record.unlink()
+    assert catalog.find("hf://someone/digits@v1").family == "gan", "accepted by deleting the file"
+
+
+@pytest.mark.parametrize("content", [b"", b'{"weights_sha256": "ab",}', b"[]", b"\xff"])
+def test_a_damaged_record_forgets_nothing(content: bytes, server: type[FolderHub], tmp_path: Path) -> None:
+    pushed = hub.push_to_hub(shipped("digits-vae"), "someone/digits")
+    name = f"hf://someone/digits@{pushed.revision}"
+    catalog.find(name)
+    (record,) = pins(tmp_path)
+    record.write_bytes(content)
+    with pytest.raises(UserError, match="cannot be read") as caught:
+        catalog.find(name)
+    assert str(record) in str(caught.value) and record.read_bytes() == content
+
+
+def test_a_training_that_starts_from_the_hub_names_the_commit(
+    server: type[FolderHub], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pushed = hub.push_to_hub(shipped("digits-vae"), "someone/digits")
+    asked: list[hub.Address] = []
+    plain = hub.fetch
+    monkeypatch.setattr(hub, "fetch", lambda where: (asked.append(where), plain(where))[1])
+    config = session.configure("digits", "vae", where="cpu", start="hf://someone/digits")
+    assert asked == [hub.Address("someone/digits")]
+    assert config.start and config.start.model == str(pushed) == f"hf://someone/digits@{pushed.revision}"
+    assert "--start hf://someone/digits@" in session.command(config)
+    hub.push_to_hub(shipped("digits-gan"), "someone/digits")
+    session.begin(session.recipe_for(config), config)
+    assert asked[1:] == [pushed], "the commit, whatever has come since"
 
 
 def test_what_is_not_there(server: type[FolderHub]) -> None:

@@ -70,11 +70,28 @@ def test_out_as_a_zip_and_in_again(own_models: Path) -> None:
     assert (
         again.digest == shipped.digest and again.card == shipped.card and again.path == own_models / "again"
     )
-    assert files_of("again") == files_of("digits-vae")
+    assert {**files_of("again"), "config.json": b""} == {**files_of("digits-vae"), "config.json": b""}
     with pytest.raises(UserError, match="'again' already"):
         library.unpack(library.pack(shipped), "again")
     with pytest.raises(UserError, match="'digits-vae' already"):
         library.unpack(library.pack(shipped))
+
+
+def test_a_name_survives_packing(mine: ModelInfo, own_models: Path) -> None:
+    library.delete(library.unpack(library.pack(mine), "copied"))
+    renamed = library.rename(mine, "yours")
+    assert catalog.read(renamed.path).id == "yours"
+    packed = library.pack(renamed)
+    library.delete(renamed)
+    assert library.unpack(packed).path == own_models / "yours"
+    assert catalog.read(library.take_in("yours", "theirs").path).id == "theirs"
+
+
+def test_a_folder_that_was_moved_by_hand_is_packed_under_its_name(mine: ModelInfo) -> None:
+    assert catalog.read(mine.path).id == "digits-vae"
+    packed = library.pack(mine)
+    library.delete(mine)
+    assert library.unpack(packed).id == "mine"
 
 
 def test_files_may_lie_at_the_top_and_others_are_left_out(own_models: Path) -> None:

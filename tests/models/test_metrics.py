@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from models import catalog
 from models.classifier import Classifier, heads_of
 from models.config import AutoencoderConfig, ClassifierConfig, GanConfig
 from models.core import Posterior, to_pixels
@@ -16,7 +17,7 @@ from models.datasets import DATASETS, DatasetInfo, ImageData
 from models.datasets.factors import Factor
 from models.errors import UserError
 from models.gan import Gan
-from models.metrics import METRICS, NEEDS, coverage, diversity, sharpness as sharpness_module
+from models.metrics import METRICS, NEEDS, count_of, coverage, diversity, sharpness as sharpness_module
 from models.metrics.evaluation import CHUNK, Context, evaluate
 from models.metrics.latent import active_units, kl_per_dimension
 from models.metrics.reconstruction import psnr, ssim
@@ -390,6 +391,36 @@ def test_every_metric_is_documented_and_its_needs_are_known() -> None:
         assert metric.description.endswith("."), name
         assert metric.values, name
         assert set(metric.needs) <= set(NEEDS), name
+
+
+@pytest.mark.parametrize(
+    ("key", "data", "asked", "count"),
+    [
+        ("psnr_db", "digits", 2000, 359),
+        ("psnr_db", "digits", 100, 100),
+        ("sharpness_ratio", "digits", 2000, 2000),
+        ("sharpness_real", "digits", 2000, 359),
+        ("mean_confidence_real", "digits", 2000, 359),
+        ("accuracy_hat", "avatars", 10_000, 2000),
+        ("nll_nats", "mnist", 10_000, 2000),
+        ("mig_shape", "sprites", 20_000, 10_000),
+        ("mig", "stacked_mnist", 20_000, 10_000),
+        ("modes_covered", "toy:grid25", 10_000, 2500),
+        ("modes_covered", "stacked_mnist", 26_000, 26_000),
+        ("energy_distance", "toy:grid25", 10_000, 2500),
+    ],
+)
+def test_a_figure_says_of_how_many_images_it_is(key: str, data: str, asked: int, count: int) -> None:
+    assert count_of(key, asked, DATASETS[data]) == count
+
+
+def test_shipped_cards_claim_no_images_that_there_are_not() -> None:
+    cards = [info for info in catalog.models() if info.shipped]
+    assert cards
+    for info in cards:
+        for key, metric in info.card.metrics.items():
+            if metric.protocol.startswith("latent-explorer evaluate"):
+                assert metric.n == count_of(key, metric.n or 0, DATASETS[info.dataset]), (info.id, key)
 
 
 def test_listing_the_metrics_does_not_import_torch() -> None:

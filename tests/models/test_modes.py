@@ -183,7 +183,7 @@ def test_images_are_drawn_on_where_there_are_too_few(
 ) -> None:
     from models.datasets.sprites import FACTORS as known, draw
 
-    monkeypatch.setattr("models.metrics.disentanglement.IMAGES", 300)
+    monkeypatch.setattr("models.metrics.disentanglement.MIG_IMAGES", 300)
     drawn, factors = draw(60, seed=1)
     data = ImageData(dataclasses.replace(DATASETS["sprites"], test=60), drawn, None, factors)
     seen: list[Tensor] = []

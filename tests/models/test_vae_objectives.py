@@ -238,3 +238,9 @@ def test_an_option_alone_means_its_objective(option: str, objective: str) -> Non
     assert AutoencoderTraining.model_validate({option: 3, "objective": "elbo"}).objective == "elbo"
     assert VAE_OBJECTIVES[objective]
     assert AutoencoderTraining().objective == "elbo"
+
+
+def test_the_kl_term_fades_in() -> None:
+    config = AutoencoderTraining(warmup=0.2)
+    assert [config.kl_share(progress) for progress in (0.0, 0.05, 0.2, 1.0)] == [0.0, 0.25, 1.0, 1.0]
+    assert AutoencoderTraining(warmup=0.0).kl_share(0.0) == 1.0
