@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -216,6 +217,28 @@ def test_a_pickle_that_runs_code_is_refused(dcgan: nn.Module, tmp_path: Path) ->
 def test_other_tensors_are_explained(state: Any, message: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=message):
         recognise(put(state, tmp_path))
+
+
+def test_a_compressed_file_is_refused_before_it_is_unpacked(
+    dcgan: nn.Module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = put({"w": torch.zeros(2**22)}, tmp_path, "stored.pt")
+    file = tmp_path / "bomb.pth"
+    with zipfile.ZipFile(stored) as old, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name))
+    assert file.stat().st_size < 2**16
+    monkeypatch.setattr("torch.load", lambda *args, **kwargs: pytest.fail("it was unpacked"))
+    with pytest.raises(UserError, match=r"bomb\.pth is compressed") as error:
+        recognise(file)
+    assert error.value.code == "too-large"
+
+
+def test_an_expanded_tensor_is_refused(tmp_path: Path) -> None:
+    file = put({"main.0.weight": torch.zeros(1).expand(1000, 1000, 4, 4)}, tmp_path)
+    assert file.stat().st_size < 4096
+    with pytest.raises(UserError, match="more numbers than it has bytes"):
+        recognise(file)
 
 
 @pytest.mark.parametrize("name", ["x.pth", "x.safetensors"])
