@@ -92,6 +92,10 @@ def _kind(folder: Path, name: str) -> str:
 def _opened(folder: Path, name: str, kind: str) -> Any:
     network = network_class(kind)
     try:
+        with torch.device("meta"):
+            described = network.from_config(network.load_config(str(folder), local_files_only=True))
+        if parameter_count(described) > (folder / DIFFUSERS_WEIGHTS).stat().st_size:
+            raise ValueError("its config describes more numbers than its file has bytes.")
         net, found = network.from_pretrained(
             str(folder),
             use_safetensors=True,

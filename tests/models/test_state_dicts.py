@@ -272,3 +272,26 @@ def test_a_config_that_was_tampered_with_is_explained(dcgan: nn.Module, tmp_path
         (folder / "config.json").write_text(json.dumps(changed))
         with pytest.raises(UserError, match=message):
             checkpoints.load(folder)
+
+
+def test_a_config_allocates_nothing_before_the_file_is_known_to_fit(
+    dcgan: nn.Module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = bring_in(recognise(put(dcgan.state_dict(), tmp_path)), "mine")
+    config = json.loads((folder / "config.json").read_text())
+    config["model"]["layers"][-2] |= {"inputs": 4096, "kernel": 8}
+    (folder / "config.json").write_text(json.dumps(config))
+
+    def draw(weight: Tensor, **how: object) -> Tensor:
+        assert weight.is_meta
+        return weight
+
+    monkeypatch.setattr(nn.init, "kaiming_uniform_", draw)
+    with pytest.raises(UserError, match="do not fit its layers"):
+        checkpoints.load(folder)
+
+
+def test_layers_that_make_a_huge_picture_are_refused_before_they_make_it(tmp_path: Path) -> None:
+    state = {f"{place}.weight": torch.zeros(1, 1, 4, 4) for place in range(16)}  # a side of 131,072
+    with pytest.raises(UserError, match="not valid in 'size'"):
+        recognise(put(state, tmp_path))
