@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
+from pydantic import ValidationError
 from safetensors.torch import load_file  # pyright: ignore[reportUnknownVariableType]
 from torch import Tensor
 
@@ -130,7 +131,13 @@ def recognise(name: str, state: State) -> tuple[str, list[Layer], list[Tensor]]:
     """
     kept = {key: value for key, value in state.items() if not key.endswith(COUNTER)}
     for title, recogniser in RECOGNISERS.items():
-        found = recogniser(kept)
+        try:
+            found = recogniser(kept)
+        except ValidationError as error:
+            problem = f"{name} looks like {title}, but has a layer that is too large to be taken."
+            raise UserError(
+                "no-decoder", problem, "Export it as ONNX, which is taken from any framework."
+            ) from error
         if found is None:
             continue
         layers, names = found
@@ -153,7 +160,7 @@ def refuse_names(what: str, missing: Sequence[str], extra: Sequence[str], remedy
 
 
 def _dcgan(state: State) -> tuple[list[Layer], list[str]] | None:
-    pattern = re.compile(r"(?P<prefix>.*?)(?P<index>\d+)\.weight")
+    pattern = re.compile(r"(?P<prefix>(?:.*\D)?)(?P<index>0|[1-9][0-9]{0,3})\.weight")
     matches = [match for key in state if (match := pattern.fullmatch(key))]
     if not matches or len({match["prefix"] for match in matches}) > 1:
         return None
@@ -189,13 +196,16 @@ def _dcgan(state: State) -> tuple[list[Layer], list[str]] | None:
 def _mimicry(state: State) -> tuple[list[Layer], list[str]] | None:
     if "l1.weight" not in state or "block2.c1.weight" not in state:
         return None
-    numbers = sorted({int(match[1]) for key in state if (match := re.match(r"block(\d+)\.", key))})
+    numbers = sorted(
+        {int(match[1]) for key in state if (match := re.match(r"block([1-9][0-9]{0,3})\.", key))}
+    )
     blocks = [f"block{number}" for number in numbers]
     last = f"{numbers[-1] + 1}"
     wide = max(1, _shape(state, "block2.c1.weight")[1])
-    side = round((state["l1.weight"].shape[0] / wide) ** 0.5)
+    features, dim = _shape(state, "l1.weight")
+    side = max(1, round((features / wide) ** 0.5))
     layers = [
-        Layer(kind="linear", inputs=state["l1.weight"].shape[1], outputs=state["l1.weight"].shape[0]),
+        Layer(kind="linear", inputs=dim, outputs=features),
         Layer(kind="view", outputs=wide, kernel=side),
     ]
     names = ["l1.weight", "l1.bias"]
@@ -203,13 +213,13 @@ def _mimicry(state: State) -> tuple[list[Layer], list[str]] | None:
         layer, own = _residual(block, state)
         layers.append(layer)
         names += own
-    final = state.get(f"c{last}.weight")
-    if final is None:
+    if f"c{last}.weight" not in state:
         return layers, [*names, f"c{last}.weight"]
+    channels, width = _shape(state, f"c{last}.weight")
     layers += [
-        Layer(kind="batch-norm", outputs=final.shape[1]),
+        Layer(kind="batch-norm", outputs=width),
         Layer(kind="relu"),
-        Layer(kind="conv", inputs=final.shape[1], outputs=final.shape[0], kernel=3, padding=1),
+        Layer(kind="conv", inputs=width, outputs=channels, kernel=3, padding=1),
         Layer(kind="tanh"),
     ]
     return layers, [*names, *_normal(f"b{last}"), f"c{last}.weight", f"c{last}.bias"]

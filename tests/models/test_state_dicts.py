@@ -1,7 +1,9 @@
 """State dicts of other people's generators, from training loops written here as they write them."""
 
+import io
 import json
 import pickle
+import random
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -208,6 +210,13 @@ def test_a_pickle_that_runs_code_is_refused(dcgan: nn.Module, tmp_path: Path) ->
         ({"w": 3}, "no state dict"),
         ({"main.0.weight": torch.zeros(5, 2, 4, 4)}, "2 channels, not pictures"),
         ({"main.0.weight": torch.zeros(5, 3, 5, 5)}, "no decoder that is known"),
+        ({"0.weight": torch.zeros(1, 262_145, 4, 4, dtype=torch.uint8)}, "too large to be taken"),
+        ({"01.weight": torch.zeros(2, 3, 4, 4)}, "no decoder that is known"),
+        ({f"{'9' * 5000}.weight": torch.zeros(2, 3, 4, 4)}, "no decoder that is known"),
+        ({"0.weight": torch.zeros(0, 3, 4, 4)}, "no state dict"),
+        ({"0.weight": torch.zeros(2, 3, 4, 4, dtype=torch.complex64)}, "no state dict"),
+        ({"0.weight": torch.zeros(2, 3, 4, 4).to_sparse()}, "no state dict"),
+        ({"l1.weight": torch.zeros(8), "block2.c1.weight": torch.zeros(2, 2, 3, 3)}, "Missing: l1"),
         (
             {"l1.weight": torch.zeros(8, 2), "block2.c1.weight": torch.zeros(3), "block.x": torch.zeros(1)},
             "Missing: l1",
@@ -242,10 +251,53 @@ def test_an_expanded_tensor_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["x.pth", "x.safetensors"])
-def test_damaged_files_are_explained(name: str, tmp_path: Path) -> None:
-    (tmp_path / name).write_bytes(b"PK\x03\x04 not really")
-    with pytest.raises(UserError, match=r"cannot be read as weights|a program in it"):
+@pytest.mark.parametrize("content", [b"PK\x03\x04 not really", b"<!DOCTYPE html><html></html>", b""])
+def test_what_is_no_file_of_weights_is_not_called_a_program(
+    name: str, content: bytes, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UserError, match="cannot be read as weights") as error:
         recognise(tmp_path / name)
+    assert error.value.code == "bad-weights"
+
+
+def changed(content: bytes, chance: random.Random) -> bytes:
+    """Cut a file off, or change some of its bytes, mostly near its start, where what is no number stands."""
+    if chance.random() < 0.25:
+        return content[: chance.randrange(len(content))]
+    damaged = bytearray(content)
+    for _ in range(chance.choice((1, 2, 5))):
+        damaged[chance.randrange(min(len(content), chance.choice((1000, 10**9))))] = chance.randrange(256)
+    return bytes(damaged)
+
+
+@pytest.mark.parametrize("kind", ["zip", "pickle-in-zip", "legacy", "safetensors"])
+def test_any_damage_is_explained(kind: str, tmp_path: Path) -> None:
+    state = {
+        "0.weight": torch.randn(3, 2, 4, 4),
+        **{f"1.{part}": torch.rand(2) for part in ("weight", "bias", "running_mean", "running_var")},
+        "3.weight": torch.randn(2, 1, 4, 4),
+    }
+    file = put(state, tmp_path, "x.pth")
+    if kind == "safetensors":
+        file = tmp_path / "x.safetensors"
+        save_file(state, file)
+    elif kind == "legacy":
+        torch.save(state, file, _use_new_zipfile_serialization=False)
+    whole, chance, codes = file.read_bytes(), random.Random(0), set[str]()
+    for _ in range(100):
+        if kind == "pickle-in-zip":  # whose checksum would tell, so it is made anew
+            with zipfile.ZipFile(io.BytesIO(whole)) as old, zipfile.ZipFile(file, "w") as new:
+                for name in old.namelist():
+                    part = old.read(name)
+                    new.writestr(name, changed(part, chance) if name.endswith(".pkl") else part)
+        else:
+            file.write_bytes(changed(whole, chance))
+        try:
+            recognise(file)
+        except UserError as error:
+            codes.add(error.code)
+    assert "bad-weights" in codes
 
 
 def test_a_description_that_contradicts_is_explained(dcgan: nn.Module, tmp_path: Path) -> None:
