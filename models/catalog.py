@@ -93,12 +93,15 @@ class ModelInfo:
     def digest(self) -> str:
         """The key of everything that is computed with it: sha256 of its weights.
 
-        Of a decoder that was made elsewhere, what is known of it counts as well: it changes the pictures.
+        Of a decoder that was made elsewhere, what is known of it counts as well: it changes the pictures. Fields at
+        their defaults do not, so that one more field of a later version changes no digest.
         """
         own = self.config.weights_sha256
         if not isinstance(self.model, ForeignConfig):
             return own
-        return hashlib.sha256(f"{own} {self.model.model_dump_json()}".encode()).hexdigest()
+        return hashlib.sha256(
+            f"{own} {self.model.model_dump_json(exclude_defaults=True)}".encode()
+        ).hexdigest()
 
     @property
     def title(self) -> str:
