@@ -218,7 +218,7 @@ def read(folder: Path, *, shipped: bool = False) -> ModelInfo:
         UserError: The folder is none, or its config does not validate.
     """
     if not (folder / CONFIG).is_file():
-        pickle = folder if folder.suffix in PICKLES else None
+        pickle = folder if folder.suffix.lower() in PICKLES else None
         if pickle:
             raise UserError(
                 "pickle-refused",

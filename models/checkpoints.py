@@ -78,7 +78,7 @@ def load(where: ModelInfo | Path | str) -> ImageModel:
     info = where if isinstance(where, ModelInfo) else read(Path(where))
     weights = info.weights
     if not weights.is_file():
-        pickles = [p.name for p in info.path.iterdir() if p.suffix in PICKLES]
+        pickles = [p.name for p in info.path.iterdir() if p.suffix.lower() in PICKLES]
         if pickles:
             raise UserError(
                 "pickle-refused",

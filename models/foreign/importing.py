@@ -57,7 +57,7 @@ def recognise(where: Path) -> Candidate:
     if maker := folders.maker(where):
         return MAKERS[maker](where)
     source = _file(where)
-    return _onnx(source) if source.suffix == ".onnx" else layered.candidate(source)
+    return _onnx(source) if source.suffix.lower() == ".onnx" else layered.candidate(source)
 
 
 def _onnx(source: Path) -> Candidate:
@@ -124,8 +124,9 @@ def _file(where: Path) -> Path:
             "no-file", f"There is nothing at {where}.", "Give an ONNX file or a state dict, or its folder."
         )
     # Beside an ONNX file, others may be the weights that belong to it.
-    found = sorted(where.glob("*.onnx"))
-    found = found or sorted(path for path in where.iterdir() if path.suffix in state_dicts.ENDINGS)
+    files = sorted(where.iterdir())
+    found = [path for path in files if path.suffix.lower() == ".onnx"]
+    found = found or [path for path in files if path.suffix.lower() in state_dicts.ENDINGS]
     if len(found) != 1:
         several = f"{len(found)} decoders ({', '.join(path.name for path in found[:3])})"
         names = several if found else "no ONNX file and no state dict"

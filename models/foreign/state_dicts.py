@@ -48,7 +48,7 @@ def read(path: Path) -> State:
     """
     check_size(path)
     try:
-        loaded: Any = load_file(path) if path.suffix == ".safetensors" else _load(path)
+        loaded: Any = load_file(path) if path.suffix.lower() == ".safetensors" else _load(path)
         return {key: value.float() for key, value in _unwrapped(path, loaded).items()}
     except UserError:
         raise

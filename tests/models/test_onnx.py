@@ -385,6 +385,11 @@ def test_what_cannot_be_exported(
     assert not (tmp_path / "x.onnx").exists()
 
 
+def test_an_ending_in_capitals(put: Callable[..., Path]) -> None:
+    folder = put(dense(), name="DECODER.ONNX")
+    assert recognise(folder).findings == recognise(folder / "DECODER.ONNX").findings
+
+
 def test_without_the_packages(monkeypatch: pytest.MonkeyPatch, put: Callable[..., Path]) -> None:
     folder = put(dense())
     monkeypatch.setitem(__import__("sys").modules, "onnx", None)

@@ -156,6 +156,13 @@ def test_wrappers_prefixes_and_formats(dcgan: nn.Module, tmp_path: Path) -> None
     assert recognise(grey).model.sample_shape == (1, 64, 64)
 
 
+@pytest.mark.parametrize("name", ["NETG.PTH", "G.SAFETENSORS"])
+def test_endings_in_capitals(name: str, dcgan: nn.Module, tmp_path: Path) -> None:
+    state = {key: value.contiguous() for key, value in dcgan.state_dict().items()}
+    (save_file if name.endswith("SAFETENSORS") else torch.save)(state, tmp_path / name)
+    assert recognise(tmp_path).model.sample_shape == (3, 64, 64)
+
+
 def test_missing_and_extra_keys_are_listed(dcgan: nn.Module, residual: nn.Module, tmp_path: Path) -> None:
     state = dcgan.state_dict()
     del state["main.1.running_mean"], state["main.4.bias"]
