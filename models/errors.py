@@ -27,6 +27,8 @@ def write_error(path: Path, error: BaseException) -> UserError:
         return UserError(
             "disk-full", f"The disk is full: {path} was not written.", "Free some space and try again."
         )
+    if getattr(error, "errno", None) == errno.ENOTEMPTY:  # a folder was to be renamed to one that is there
+        return UserError("id-in-use", f"There is a '{path.name}' already.", "Choose another name.")
     reason = getattr(error, "strerror", None) or str(error)
     return UserError(
         "cannot-write", f"{path} cannot be written ({reason}).", "Choose another place with --out."

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from models import checkpoints, paths
+from models import checkpoints, library
 from models.catalog import CheckpointConfig
 from models.errors import UserError
 from models.foreign import folders, layered, onnx_files, state_dicts
@@ -90,21 +90,20 @@ def bring_in(candidate: Candidate, name: str = "") -> Path:
     Raises:
         UserError: The id is taken or not possible, or the folder cannot be written.
     """
-    identity = name or "".join(c if c.isalnum() or c in "._-" else "-" for c in candidate.name)
+    folder = library.free(name or "".join(c if c.isalnum() or c in "._-" else "-" for c in candidate.name))
     config = parse(
         CheckpointConfig,
-        {"id": identity, "model": candidate.config.model_dump(mode="json"), "dataset": candidate.dataset},
-        what="The name of the model",
-        code="bad-name",
+        {"id": folder.name, "model": candidate.config.model_dump(mode="json"), "dataset": candidate.dataset},
+        what="The config of the model",
     )
-    folder = paths.user_models() / identity
-    taken = paths.shipped_checkpoints() / identity
-    if folder.exists() or taken.exists():
-        raise UserError(
-            "id-in-use", f"There is a model '{identity}' already.", "Choose another name with --name."
-        )
     return checkpoints.save(
-        folder, candidate.model, config, candidate.card, sheet(candidate, 64), content=candidate.content
+        folder,
+        candidate.model,
+        config,
+        candidate.card,
+        sheet(candidate, 64),
+        content=candidate.content,
+        replace=False,
     )
 
 

@@ -356,7 +356,7 @@ def test_a_name_that_is_taken_or_impossible(put: Callable[..., Path]) -> None:
     for name in ("mine", "fashion-gan"):
         with pytest.raises(UserError, match="already"):
             bring_in(found, name)
-    with pytest.raises(UserError, match="name of the model"):
+    with pytest.raises(UserError, match="cannot be the name of a model"):
         bring_in(found, "../mine")
 
 

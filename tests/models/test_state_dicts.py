@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from models import catalog, checkpoints, render
+from models import catalog, checkpoints, library, render
 from models.core import LatentModel
 from models.datasets import load
 from models.directions import DIRECTIONS
@@ -154,6 +154,21 @@ def test_wrappers_prefixes_and_formats(dcgan: nn.Module, tmp_path: Path) -> None
     for file in (parallel, bare, wrapped):
         assert torch.equal(recognise(file).model.decode(z), expected)
     assert recognise(grey).model.sample_shape == (1, 64, 64)
+
+
+def test_of_two_imports_of_one_name_the_first_stays(
+    dcgan: nn.Module, residual: nn.Module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = (recognise(put(net.state_dict(), tmp_path)) for net in (dcgan, residual))
+    folder = bring_in(first, "mine")
+    with pytest.raises(UserError, match=r"a model 'mine' already\. Choose another name\.$") as error:
+        bring_in(second, "mine")
+    assert error.value.code == "id-in-use"
+    monkeypatch.setattr(library, "free", lambda name: folder)  # both looked before either wrote
+    with pytest.raises(UserError, match="There is a 'mine' already") as error:
+        bring_in(second, "mine")
+    assert error.value.code == "id-in-use" and catalog.find("mine").sample_shape == (3, 64, 64)
+    assert [path.name for path in folder.parent.iterdir()] == ["mine"]
 
 
 @pytest.mark.parametrize("name", ["NETG.PTH", "G.SAFETENSORS"])
