@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from models.core import parameter_count
-from models.errors import UserError
+from models.errors import UserError, reason
 from models.foreign import folders
 from models.foreign.candidates import (
     DESCRIPTION,
@@ -28,7 +28,7 @@ from models.foreign.candidates import (
     told,
 )
 from models.foreign.configs import LARGEST_LATENT, DiffusersConfig
-from models.foreign.diffusers_model import DiffusersAutoencoder, network_class, reason, to_bytes
+from models.foreign.diffusers_model import DiffusersAutoencoder, network_class, to_bytes
 from models.foreign.folders import DIFFUSERS_CONFIG, DIFFUSERS_WEIGHTS
 from models.foreign.state_dicts import check_size, refuse_names
 from models.values import parse

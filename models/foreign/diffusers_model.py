@@ -21,7 +21,7 @@ from torch.nn import functional
 
 from models.catalog import ModelInfo
 from models.core import LatentModel, Posterior
-from models.errors import UserError
+from models.errors import UserError, reason
 from models.foreign.configs import DiffusersConfig
 from models.foreign.conventions import to_images, to_values
 from models.foreign.layers import fill
@@ -154,11 +154,6 @@ def build(kind: str, settings: Mapping[str, Any]) -> nn.Module:
     except Exception as error:  # of diffusers, which has no class of its own for this
         problem = f"diffusers cannot build this {kind}: {reason(error)}"
         raise UserError("bad-config", problem, "Import it again, or update diffusers.") from error
-
-
-def reason(error: Exception) -> str:
-    """Return the first line of an error of a library, not too long."""
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)[:300]
 
 
 def to_bytes(model: DiffusersAutoencoder) -> bytes:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from models.errors import UserError
+from models.errors import UserError, reason
 from models.foreign import state_dicts
 from models.foreign.candidates import (
     Candidate,
@@ -116,5 +116,5 @@ def _decoded(name: str, model: LayeredDecoder, device: str = "cpu") -> torch.Siz
     try:
         return model.decode(torch.zeros(1, model.latent_dim, device=device)).shape
     except (RuntimeError, ValueError) as error:
-        problem = f"The layers of {name} do not fit each other: {str(error).splitlines()[0]}"
+        problem = f"The layers of {name} do not fit each other: {reason(error)}"
         raise UserError("weights-do-not-fit", problem, "Save the generator's state dict again.") from error
