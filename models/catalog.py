@@ -14,7 +14,7 @@ from pydantic import Field
 from models import datasets, hub, paths
 from models.config import GeneratorConfig, ModelConfig, Start, Value, parse
 from models.errors import UserError
-from models.families import FAMILIES, IMPORTED, kind_of
+from models.families import IMPORTED, kind_of
 from models.foreign.configs import ForeignConfig
 from models.tables import nearest
 
@@ -157,14 +157,12 @@ class ModelInfo:
     def capabilities(self) -> frozenset[str]:
         """What it can do: decode, picture, encode, invert, score, label, features, classify.
 
-        What its family can; `label` where it takes one; `picture` where it decodes to images and not to points;
-        `invert` where it has a gradient to follow to an image, as decoders of others may not.
+        What its family can; `label` where it takes one; `picture` where it decodes to images and not to points.
         """
         known = kind_of(self.family).capabilities
         more = {
             "label": bool(self.labels),
             "picture": "decode" in known and self.model.size > 0,
-            "invert": "decode" in known and self.family in FAMILIES,
         }
         return known | {name for name, can in more.items() if can}
 
