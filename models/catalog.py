@@ -140,7 +140,7 @@ class ModelInfo:
 
     @property
     def sheet(self) -> Path | None:
-        """A picture of 8x8 samples (seeds 0 to 63), or of points, that needs no torch; None if there is none."""
+        """A picture of samples (seeds 0 to 63, eight a row; fewer where they take long), or of points; None without."""
         path = self.path / SHEET
         return path if path.is_file() else None
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -32,8 +33,12 @@ from models.tables import Table
 from models.values import parse
 
 METADATA = "latent_explorer"  # key of the description that an exported file carries in itself
+SHEET = 64  # samples of seeds 0 to 63
 _LARGEST_BATCH = 1024  # that a file may be fixed to
 _PROBES = 16  # pictures that the range of values is read from
+# Parameters times pixels that a sheet may take, about ten seconds on one core: a picture of the decoder of Stable
+# Diffusion's autoencoder, 49.5 million parameters at 128x128 pixels, takes 1.7 s.
+_SHEET_COST = 4.8e12
 _SLACK = 0.05  # share of a range that values may be beyond it
 _RANGES = ((0.0, 1.0), (-1.0, 1.0), (0.0, 255.0))
 
@@ -55,9 +60,14 @@ def recognise(where: Path) -> Candidate:
         UserError: There is none, it may not be opened, or it is no decoder of square pictures.
     """
     if maker := folders.maker(where):
-        return MAKERS[maker](where)
-    source = _file(where)
-    return _onnx(source) if source.suffix.lower() == ".onnx" else layered.candidate(source)
+        found = MAKERS[maker](where)
+    else:
+        source = _file(where)
+        found = _onnx(source) if source.suffix.lower() == ".onnx" else layered.candidate(source)
+    if (few := _affordable(found, SHEET)) == SHEET:
+        return found
+    note = f"Its pictures take long to draw, so its sheet of samples has {few} of them, not {SHEET}."
+    return replace(found, findings=(*found.findings, note))
 
 
 def _onnx(source: Path) -> Candidate:
@@ -101,18 +111,25 @@ def bring_in(candidate: Candidate, name: str = "") -> Path:
         candidate.model,
         config,
         candidate.card,
-        sheet(candidate, 64),
+        sheet(candidate),
         content=candidate.content,
         replace=False,
     )
 
 
 @torch.inference_mode()
-def sheet(candidate: Candidate, count: int) -> Pixels:
-    """Return pictures of seeds 0 to count - 1, eight a row, as one image (H, W, C)."""
-    model = candidate.model
+def sheet(candidate: Candidate, most: int = SHEET) -> Pixels:
+    """Return pictures of the first seeds, eight a row, as one image (H, W, C); fewer where each takes long."""
+    model, count = candidate.model, _affordable(candidate, most)
     labels = default_labels(range(count), model.classes) if model.classes else None
     return contact_sheet(pictures(model.decode(prior(range(count), model.latent_dim), labels)))
+
+
+def _affordable(candidate: Candidate, most: int) -> int:
+    """Return how many pictures are drawn for a sheet, whole rows of eight: a rule, and no clock, so always the same."""
+    cost = candidate.card.parameters["decoder"] * candidate.config.size**2
+    rows = int(_SHEET_COST / max(cost, 1)) // 8
+    return min(most, 8 * max(rows, 1))
 
 
 def _file(where: Path) -> Path:

@@ -6,6 +6,7 @@ import pickle
 import random
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from models.core import LatentModel
 from models.datasets import load
 from models.directions import DIRECTIONS
 from models.errors import UserError
-from models.foreign.importing import bring_in, recognise
+from models.foreign.importing import bring_in, recognise, sheet
 from models.latent import prior
 from models.requests import RenderRequest, Sample
 
@@ -169,6 +170,25 @@ def test_of_two_imports_of_one_name_the_first_stays(
         bring_in(second, "mine")
     assert error.value.code == "id-in-use" and catalog.find("mine").sample_shape == (3, 64, 64)
     assert [path.name for path in folder.parent.iterdir()] == ["mine"]
+
+
+@pytest.mark.parametrize(
+    ("million", "side", "count"), [(0.1, 64, 64), (3.6, 64, 64), (20, 128, 8), (7, 128, 40), (49.5, 128, 8)]
+)
+def test_a_sheet_of_what_takes_long_has_fewer_pictures(
+    million: float, side: int, count: int, dcgan: nn.Module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = recognise(put(dcgan.state_dict(), tmp_path))
+    assert "sheet" not in " ".join(found.findings) and sheet(found).shape == (512, 512, 3)
+    slow = replace(
+        found,
+        config=found.config.model_copy(update={"size": side}),
+        card=found.card.model_copy(update={"parameters": {"decoder": int(million * 1e6)}}),
+    )
+    assert sheet(slow).shape == (8 * count, 512, 3) and sheet(slow, 16).shape[0] <= 128
+    monkeypatch.setattr("models.foreign.layered.candidate", lambda file: slow)
+    said = recognise(tmp_path / "netG.pth").findings[-1]
+    assert (f"has {count} of them, not 64" in said) == (count < 64)
 
 
 @pytest.mark.parametrize("name", ["NETG.PTH", "G.SAFETENSORS"])
