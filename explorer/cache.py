@@ -119,19 +119,29 @@ def makes_no_pictures(name: str) -> bool:
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def _read(path: str, stamp: int, shape: tuple[int, ...]) -> bytes | None:
+def _read(path: str, stamp: int, shape: tuple[int, ...], rows: int) -> bytes | None:
     del stamp
     try:
         data = Path(path).read_bytes()
     except OSError:
         return None
-    size = struct.pack(">II", COLUMNS * shape[-1], COLUMNS * shape[-2]) if len(shape) == 3 else data[16:24]
-    return data if data.startswith(b"\x89PNG\r\n\x1a\n") and data[16:24] == size else None
+    if not data.startswith(b"\x89PNG\r\n\x1a\n") or len(data) < 24:
+        return None
+    width, height = struct.unpack(">II", data[16:24])
+    if len(shape) != 3:
+        return data
+    whole = range(rows * shape[-2], COLUMNS * shape[-2] + 1, shape[-2])
+    return data if width == COLUMNS * shape[-1] and height in whole else None
 
 
-def card_sheet(info: ModelInfo) -> bytes | None:
-    """Return the PNG of 8x8 samples that a model brings along, where that is sound: no torch is needed."""
-    return _read(str(info.sheet), _stamp(info.sheet), info.sample_shape) if info.sheet else None
+def card_sheet(info: ModelInfo, rows: int = COLUMNS) -> bytes | None:
+    """Return the PNG of samples, eight a row, that a model brings along, where that is sound: no torch is needed.
+
+    Args:
+        info: The model.
+        rows: That it has at least; eight, but fewer where drawing them takes long.
+    """
+    return _read(str(info.sheet), _stamp(info.sheet), info.sample_shape, rows) if info.sheet else None
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
@@ -142,7 +152,7 @@ def _part(sheet: bytes, columns: int, rows: int) -> bytes:
 
     with Image.open(io.BytesIO(sheet)) as image:
         side = image.width // COLUMNS
-        part = image.crop((0, 0, columns * side, rows * side))
+        part = image.crop((0, 0, columns * side, min(rows * side, image.height)))
         times = max(1, 512 // part.width)
         part = part.resize((times * part.width, times * part.height), Image.Resampling.NEAREST)
         buffer = io.BytesIO()
@@ -152,7 +162,7 @@ def _part(sheet: bytes, columns: int, rows: int) -> bytes:
 
 def card_samples(info: ModelInfo, columns: int, rows: int) -> bytes | None:
     """Return the first samples of `card_sheet` as a PNG, enlarged, or all of a scatter plot; None without a sheet."""
-    sheet = card_sheet(info)
+    sheet = card_sheet(info, 1)
     return _part(sheet, columns, rows) if sheet and info.can("picture") else sheet
 
 

@@ -14,7 +14,7 @@ from pydantic import Field
 from models import datasets, hub, paths
 from models.config import GeneratorConfig, ModelConfig, Start, Value, parse
 from models.errors import UserError
-from models.families import FAMILIES, IMPORTED, kind_of
+from models.families import IMPORTED, kind_of
 from models.foreign.configs import ForeignConfig
 from models.tables import nearest
 
@@ -94,12 +94,15 @@ class ModelInfo:
     def digest(self) -> str:
         """The key of everything that is computed with it: sha256 of its weights.
 
-        Of a decoder that was made elsewhere, what is known of it counts as well: it changes the pictures.
+        Of a decoder that was made elsewhere, what is known of it counts as well: it changes the pictures. Fields at
+        their defaults do not, so that one more field of a later version changes no digest.
         """
         own = self.config.weights_sha256
         if not isinstance(self.model, ForeignConfig):
             return own
-        return hashlib.sha256(f"{own} {self.model.model_dump_json()}".encode()).hexdigest()
+        return hashlib.sha256(
+            f"{own} {self.model.model_dump_json(exclude_defaults=True)}".encode()
+        ).hexdigest()
 
     @property
     def title(self) -> str:
@@ -140,7 +143,7 @@ class ModelInfo:
 
     @property
     def sheet(self) -> Path | None:
-        """A picture of 8x8 samples (seeds 0 to 63), or of points, that needs no torch; None if there is none."""
+        """A picture of samples (seeds 0 to 63, eight a row; fewer where they take long), or of points; None without."""
         path = self.path / SHEET
         return path if path.is_file() else None
 
@@ -157,14 +160,12 @@ class ModelInfo:
     def capabilities(self) -> frozenset[str]:
         """What it can do: decode, picture, encode, invert, score, label, features, classify.
 
-        What its family can; `label` where it takes one; `picture` where it decodes to images and not to points;
-        `invert` where it has a gradient to follow to an image, as decoders of others may not.
+        What its family can; `label` where it takes one; `picture` where it decodes to images and not to points.
         """
         known = kind_of(self.family).capabilities
         more = {
             "label": bool(self.labels),
             "picture": "decode" in known and self.model.size > 0,
-            "invert": "decode" in known and self.family in FAMILIES,
         }
         return known | {name for name, can in more.items() if can}
 
@@ -218,7 +219,7 @@ def read(folder: Path, *, shipped: bool = False) -> ModelInfo:
         UserError: The folder is none, or its config does not validate.
     """
     if not (folder / CONFIG).is_file():
-        pickle = folder if folder.suffix in PICKLES else None
+        pickle = folder if folder.suffix.lower() in PICKLES else None
         if pickle:
             raise UserError(
                 "pickle-refused",

@@ -78,7 +78,7 @@ def load(where: ModelInfo | Path | str) -> ImageModel:
     info = where if isinstance(where, ModelInfo) else read(Path(where))
     weights = info.weights
     if not weights.is_file():
-        pickles = [p.name for p in info.path.iterdir() if p.suffix in PICKLES]
+        pickles = [p.name for p in info.path.iterdir() if p.suffix.lower() in PICKLES]
         if pickles:
             raise UserError(
                 "pickle-refused",
@@ -155,8 +155,9 @@ def save(
     sheet: Pixels | None = None,
     *,
     content: bytes | None = None,
+    replace: bool = True,
 ) -> Path:
-    """Write a checkpoint folder; replaces one that is there already.
+    """Write a checkpoint folder.
 
     Args:
         folder: Where to; its parent is created.
@@ -165,9 +166,11 @@ def save(
         card: What people should know of it.
         sheet: Image (H, W, C), grey or RGB, pre-rendered samples for the first page.
         content: The file of a decoder that was made elsewhere; None: the weights are saved.
+        replace: Whether it may take the place of a folder that is there already.
 
     Raises:
-        UserError: The folder cannot be written, or the disk is full; nothing is left half-written.
+        UserError: The folder cannot be written, is there and may not be replaced, or the disk is full; nothing is
+            left half-written.
     """
     temporary: Path | None = None
     try:
@@ -187,7 +190,10 @@ def save(
         if sheet is not None:
             save_png(sheet, temporary / SHEET)
         temporary.chmod(0o755)
-        _replace(folder, temporary)
+        if replace:
+            _replace(folder, temporary)
+        else:
+            temporary.rename(folder)  # which fails where one is there, whoever made it since somebody looked
     except (OSError, SafetensorError) as error:
         raise write_error(folder, error) from error
     finally:

@@ -27,7 +27,12 @@ def write_error(path: Path, error: BaseException) -> UserError:
         return UserError(
             "disk-full", f"The disk is full: {path} was not written.", "Free some space and try again."
         )
-    reason = getattr(error, "strerror", None) or str(error)
-    return UserError(
-        "cannot-write", f"{path} cannot be written ({reason}).", "Choose another place with --out."
-    )
+    if getattr(error, "errno", None) == errno.ENOTEMPTY:  # a folder was to be renamed to one that is there
+        return UserError("id-in-use", f"There is a '{path.name}' already.", "Choose another name.")
+    why = getattr(error, "strerror", None) or str(error)
+    return UserError("cannot-write", f"{path} cannot be written ({why}).", "Choose another place with --out.")
+
+
+def reason(error: BaseException) -> str:
+    """Return the first line of an error of a library, not too long."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)[:300]

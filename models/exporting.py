@@ -19,9 +19,10 @@ from torch import Tensor, nn
 
 from models.catalog import ModelInfo
 from models.checkpoints import load
+from models.config import EncodedConfig
 from models.core import LatentModel
 from models.disk import replacing
-from models.errors import UserError, write_error
+from models.errors import UserError, reason, write_error
 from models.families import IMPORTED
 from models.foreign.importing import METADATA
 from models.foreign.onnx_decoder import Runner
@@ -102,10 +103,15 @@ def _exported(model: LatentModel, info: ModelInfo) -> bytes:
                 verbose=False,
             )
     except Exception as error:  # the exporter has many classes for what it cannot follow
-        problem = f"The decoder of '{info.id}' has steps that ONNX has no word for."
-        raise UserError(
-            "cannot-export", problem, "Export a model without a fitted mixture (prior_fit=gmm)."
-        ) from error
+        # Its own words tell how to report it; what it met is in the cause.
+        problem = f"The decoder of '{info.id}' cannot be exported: {reason(error.__cause__ or error)}"
+        mixture = isinstance(info.model, EncodedConfig) and info.model.prior_fit == "gmm"
+        remedy = (
+            "ONNX has no word for a fitted mixture: export a model without one (prior_fit=gmm)."
+            if mixture
+            else "Update torch, onnx and onnxscript, and try again."
+        )
+        raise UserError("cannot-export", problem, remedy) from error
     assert program
     proto: Any = program.model_proto
     described = {

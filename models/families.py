@@ -49,7 +49,7 @@ class Family:
         training: How it can be trained.
         model: `"module:attribute"`, a function of the config that builds the model.
         recipe: `"module:attribute"`, a class that trains it (`models.training.recipe.Recipe`).
-        capabilities: What its models can do, beyond `decode`; see `models.core`.
+        capabilities: What its models can do; see `models.core`. `invert`: they have a gradient to follow to an image.
         presets: Amounts of training by name.
         conditional: Whether it learns from labels and takes one when it decodes.
     """
@@ -73,7 +73,7 @@ class Imported:
         config: What is known of it.
         open: `"module:attribute"`, a function of the catalog's entry and the file's content that returns the model.
         file: Name of the file with its weights in a checkpoint folder.
-        capabilities: What its models can do; see `models.core`. With `invert`, they have a gradient.
+        capabilities: As those of a family.
     """
 
     title: str
@@ -108,27 +108,27 @@ FAMILIES = Table[Family](
     {
         "ae": Family(
             "Autoencoder", AutoencoderConfig, AutoencoderTraining, "models.vae:Autoencoder",
-            "models.vae:AutoencoderRecipe", frozenset({"decode", "encode"}), _VAE_PRESETS,
+            "models.vae:AutoencoderRecipe", frozenset({"decode", "encode", "invert"}), _VAE_PRESETS,
         ),
         "vae": Family(
             "VAE", AutoencoderConfig, AutoencoderTraining, "models.vae:Autoencoder",
-            "models.vae:AutoencoderRecipe", frozenset({"decode", "encode"}), _VAE_PRESETS,
+            "models.vae:AutoencoderRecipe", frozenset({"decode", "encode", "invert"}), _VAE_PRESETS,
         ),
         "cvae": Family(
             "Conditional VAE", AutoencoderConfig, AutoencoderTraining, "models.vae:Autoencoder",
-            "models.vae:AutoencoderRecipe", frozenset({"decode", "encode", "label"}), _VAE_PRESETS, True,
+            "models.vae:AutoencoderRecipe", frozenset({"decode", "encode", "invert", "label"}), _VAE_PRESETS, True,
         ),
         "gan": Family(
             "GAN", GanConfig, GanTraining, "models.gan:Gan", "models.gan:GanRecipe",
-            frozenset({"decode", "score"}), _GAN_PRESETS,
+            frozenset({"decode", "invert", "score"}), _GAN_PRESETS,
         ),
         "cgan": Family(
             "Conditional GAN", GanConfig, GanTraining, "models.gan:Gan", "models.gan:GanRecipe",
-            frozenset({"decode", "score", "label"}), _GAN_PRESETS, True,
+            frozenset({"decode", "invert", "score", "label"}), _GAN_PRESETS, True,
         ),
         "vaegan": Family(
             "VAE-GAN", VaeGanConfig, VaeGanTraining, "models.vaegan:VaeGan", "models.vaegan:VaeGanRecipe",
-            frozenset({"decode", "encode", "score"}), _GAN_PRESETS,
+            frozenset({"decode", "encode", "invert", "score"}), _GAN_PRESETS,
         ),
         "classifier": Family(
             "Classifier", ClassifierConfig, ClassifierTraining, "models.classifier:Classifier",

@@ -57,7 +57,8 @@ def judge_of(dataset: str, shape: tuple[int, ...]) -> Judge:
     remedy = "Choose another kind of directions."
     if known and (known.classes or known.factors):
         remedy = f"Train one: latent-explorer train --dataset {dataset} --model classifier."
-    problem = f"There is no classifier for data set '{dataset}', so nobody knows what its pictures show."
+    why = f"There is no classifier for data set '{dataset}'" if dataset else "Its data set is not known"
+    problem = f"{why}, so nobody knows what its pictures show."
     raise UserError("no-classifier", problem, remedy)
 
 

@@ -34,7 +34,8 @@ def rename(info: ModelInfo, name: str) -> ModelInfo:
     Raises:
         UserError: It is shipped, or the id is taken or not possible.
     """
-    target = _free(_own(info), name)
+    _own(info)
+    target = free(name)
     try:
         with replacing(info.path / CONFIG) as temporary:
             temporary.write_text(_config(info, name))
@@ -42,6 +43,17 @@ def rename(info: ModelInfo, name: str) -> ModelInfo:
     except OSError as error:
         raise write_error(target, error) from error
     return catalog.find(name)
+
+
+def free(name: str) -> Path:
+    """Return where a new model of the user's goes; raises UserError if its id is taken or not possible."""
+    if not re.fullmatch(catalog.ID, name) or len(name) > 100:
+        problem = f"'{name}' cannot be the name of a model."
+        raise UserError("bad-name", problem, "Use letters, digits, dots, dashes and underscores.")
+    root = paths.user_models()
+    if any((folder / name).exists() for folder in (paths.shipped_checkpoints(), root)):
+        raise UserError("id-in-use", f"There is a model '{name}' already.", "Choose another name.")
+    return root / name
 
 
 def delete(info: ModelInfo) -> None:
@@ -158,7 +170,7 @@ def _keep(folder: Path, name: str) -> ModelInfo:
         if hashlib.file_digest(file, "sha256").hexdigest() != info.config.weights_sha256:
             problem = f"The weights of '{info.id}' are not the ones its config names."
             raise UserError("digest-mismatch", problem, "Copy the checkpoint again from where it came from.")
-    target = _free(paths.user_models(), name)
+    target = free(name)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=target.parent) as temporary:
@@ -179,23 +191,8 @@ def _config(info: ModelInfo, name: str) -> str:
     return info.config.model_copy(update={"id": name}).model_dump_json(indent=2) + "\n"
 
 
-def _own(info: ModelInfo) -> Path:
-    """Return the folder of the user's models; raises UserError for a model that is not in it."""
-    root = paths.user_models()
-    if info.shipped or info.path.parent.resolve() != root.resolve():
+def _own(info: ModelInfo) -> None:
+    """Raise UserError for a model that is not in the folder of the user's models."""
+    if info.shipped or info.path.parent.resolve() != paths.user_models().resolve():
         problem = f"'{info.id}' is not one of your own models."
         raise UserError("not-yours", problem, "Only models in your own folder can be changed.")
-    return root
-
-
-def _free(root: Path, name: str) -> Path:
-    """Return the folder of a new model; raises UserError if its id is taken or not possible."""
-    if not re.fullmatch(catalog.ID, name) or len(name) > 100:
-        problem = f"'{name}' cannot be the name of a model."
-        raise UserError("bad-name", problem, "Use letters, digits, dots, dashes and underscores.")
-    taken = {
-        path.name for path in (paths.shipped_checkpoints(), root) if path.is_dir() for path in path.iterdir()
-    }
-    if name in taken:
-        raise UserError("id-in-use", f"There is a model '{name}' already.", "Choose another name.")
-    return root / name

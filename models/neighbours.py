@@ -76,9 +76,13 @@ def gallery(scene: Scene) -> Waiting[Gallery]:
     """Return the training images of a model's data set; yields until they are in memory.
 
     Raises:
-        UserError: They are not on this machine (nothing is downloaded here), or the model is of another shape.
+        UserError: They are not known, not on this machine (nothing is downloaded here), or of another shape than the
+            model's.
     """
     name = scene.info.dataset
+    if not name:
+        problem = f"It is not known what '{scene.info.id}' was trained on."
+        raise UserError("no-data", problem, "Choose a model whose config names its data set.")
     if not datasets.available(name):
         from models.datasets.standard import where_to_put
 

@@ -9,6 +9,7 @@ from explorer.commands.train import Device
 from models import catalog
 from models.catalog import ModelInfo
 from models.datasets import DATASETS, info as info_of, sized_for
+from models.errors import UserError
 from models.metrics import METRICS, count_of, of_key
 
 
@@ -45,6 +46,9 @@ def evaluate(
 ) -> None:
     """Measure a model on held-out images of a data set."""
     info = catalog.find(model)
+    if not (dataset or info.dataset):
+        problem = f"It is not known what '{info.id}' was trained on."
+        raise UserError("no-data", problem, "Name a data set with --dataset.")
     data = info_of(sized_for(dataset or info.dataset, info.model.size))
     name = data.name
     chosen = None if metrics == "all" else [word.strip() for word in metrics.split(",")]

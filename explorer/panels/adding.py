@@ -82,7 +82,7 @@ def _from_file() -> None:
         return
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / Path(file.name).name
-        if path.suffix == ".zip":
+        if path.suffix.lower() == ".zip":
             name = _name("adding-zip-name")
             if st.button(_("Unpack"), key="adding-unpack", icon=":material/unarchive:"):
                 _added(library.unpack(file.getvalue(), name).id)

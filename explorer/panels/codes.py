@@ -36,6 +36,8 @@ def show(info: ModelInfo, vectors: "NDArray[np.float32]") -> Cloud | None:
     if not info.can("encode"):
         st.caption(_("This model has no encoder, so no data can be laid over the map."))
         return None
+    if not info.dataset:
+        return None
     whole = info.latent_dim == 2
     shown = st.toggle(
         _("Encoded images"),

@@ -29,14 +29,15 @@ _PATIENCE = 0.5  # seconds that a quick answer is waited for
 
 @st.fragment
 def show(info: ModelInfo, point: Point, image: "NDArray[np.uint8]") -> None:
-    """Draw the panel, once it is open.
+    """Draw the panel, once it is open; where nobody knows what the model was trained on, nothing.
 
     Args:
         info: The model.
         point: Where it is.
         image: Its picture, uint8 (H, W, C).
     """
-    place = fold(_("Nearest real images"), key="nearest", icon=":material/image_search:")
+    title = _("Nearest real images")
+    place = fold(title, key="nearest", icon=":material/image_search:") if info.dataset else None
     if place is None:
         background.forget(_SLOT)
         return

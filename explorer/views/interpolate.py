@@ -27,7 +27,7 @@ def interpolate(info: ModelInfo) -> None:
             film.distances(info, found)
             with st.container(horizontal=True, vertical_alignment="center"):
                 export.show(info, found.result.images)
-                beside = st.toggle(
+                beside = bool(info.dataset) and st.toggle(
                     _("Nearest real images"),
                     key="beside",
                     persist_state="session",

@@ -3,7 +3,7 @@
 import math
 from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from models.config import GeneratorConfig
 from models.values import Value
@@ -58,6 +58,8 @@ class Layer(Value):
     view (to `outputs` channels of `kernel` x `kernel`), flatten (to one dimension), residual (`inner` plus `shortcut`
     of the same input; without a shortcut, plus the input itself).
     """
+
+    model_config = ConfigDict(revalidate_instances="always")  # sizes are filled in by `model_copy`
 
     kind: Literal[
         "linear", "conv", "conv-transpose", "batch-norm", "relu", "leaky-relu", "tanh", "sigmoid", "upsample", "view",

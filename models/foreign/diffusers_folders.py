@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from models.core import parameter_count
-from models.errors import UserError
+from models.errors import UserError, reason
 from models.foreign import folders
 from models.foreign.candidates import (
     DESCRIPTION,
@@ -28,7 +28,7 @@ from models.foreign.candidates import (
     told,
 )
 from models.foreign.configs import LARGEST_LATENT, DiffusersConfig
-from models.foreign.diffusers_model import DiffusersAutoencoder, network_class, reason, to_bytes
+from models.foreign.diffusers_model import DiffusersAutoencoder, network_class, to_bytes
 from models.foreign.folders import DIFFUSERS_CONFIG, DIFFUSERS_WEIGHTS
 from models.foreign.state_dicts import check_size, refuse_names
 from models.values import parse
@@ -92,6 +92,10 @@ def _kind(folder: Path, name: str) -> str:
 def _opened(folder: Path, name: str, kind: str) -> Any:
     network = network_class(kind)
     try:
+        with torch.device("meta"):
+            described = network.from_config(network.load_config(str(folder), local_files_only=True))
+        if parameter_count(described) > (folder / DIFFUSERS_WEIGHTS).stat().st_size:
+            raise ValueError("its config describes more numbers than its file has bytes.")
         net, found = network.from_pretrained(
             str(folder),
             use_safetensors=True,

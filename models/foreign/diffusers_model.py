@@ -21,9 +21,10 @@ from torch.nn import functional
 
 from models.catalog import ModelInfo
 from models.core import LatentModel, Posterior
-from models.errors import UserError
+from models.errors import UserError, reason
 from models.foreign.configs import DiffusersConfig
 from models.foreign.conventions import to_images, to_values
+from models.foreign.layers import fill
 
 _AT_ONCE = 8  # pictures, so that the layers at full resolution fit into memory
 _ROWS = 64  # of the identity that go through the first layer at once
@@ -141,22 +142,18 @@ class DiffusersAutoencoder(LatentModel):
 
 
 def build(kind: str, settings: Mapping[str, Any]) -> nn.Module:
-    """Build a network of diffusers with random weights.
+    """Build a network of diffusers on the device "meta", without weights.
 
     Raises:
         UserError: diffusers is not installed, or knows no such settings.
     """
     network = network_class(kind)
     try:
-        return network(**settings)
+        with torch.device("meta"):
+            return network(**settings)
     except Exception as error:  # of diffusers, which has no class of its own for this
         problem = f"diffusers cannot build this {kind}: {reason(error)}"
         raise UserError("bad-config", problem, "Import it again, or update diffusers.") from error
-
-
-def reason(error: Exception) -> str:
-    """Return the first line of an error of a library, not too long."""
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)[:300]
 
 
 def to_bytes(model: DiffusersAutoencoder) -> bytes:
@@ -173,7 +170,7 @@ def open_checkpoint(info: ModelInfo, content: bytes) -> DiffusersAutoencoder:
     config = cast(DiffusersConfig, info.model)
     net = build(config.kind, config.settings)
     try:
-        net.load_state_dict(load(content))
+        fill(net, load(content))
         model = DiffusersAutoencoder(config, net).eval()
         with torch.inference_mode():
             fits = model.decode(torch.zeros(1, model.latent_dim)).shape[1:] == info.sample_shape

@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import torch
 
-from models import checkpoints, paths
+from models import checkpoints, library
 from models.catalog import CheckpointConfig
 from models.errors import UserError
 from models.foreign import folders, layered, onnx_files, state_dicts
@@ -32,8 +33,12 @@ from models.tables import Table
 from models.values import parse
 
 METADATA = "latent_explorer"  # key of the description that an exported file carries in itself
+SHEET = 64  # samples of seeds 0 to 63
 _LARGEST_BATCH = 1024  # that a file may be fixed to
 _PROBES = 16  # pictures that the range of values is read from
+# Parameters times pixels that a sheet may take, about ten seconds on one core: a picture of the decoder of Stable
+# Diffusion's autoencoder, 49.5 million parameters at 128x128 pixels, takes 1.7 s.
+_SHEET_COST = 4.8e12
 _SLACK = 0.05  # share of a range that values may be beyond it
 _RANGES = ((0.0, 1.0), (-1.0, 1.0), (0.0, 255.0))
 
@@ -55,9 +60,14 @@ def recognise(where: Path) -> Candidate:
         UserError: There is none, it may not be opened, or it is no decoder of square pictures.
     """
     if maker := folders.maker(where):
-        return MAKERS[maker](where)
-    source = _file(where)
-    return _onnx(source) if source.suffix == ".onnx" else layered.candidate(source)
+        found = MAKERS[maker](where)
+    else:
+        source = _file(where)
+        found = _onnx(source) if source.suffix.lower() == ".onnx" else layered.candidate(source)
+    if (few := _affordable(found, SHEET)) == SHEET:
+        return found
+    note = f"Its pictures take long to draw, so its sheet of samples has {few} of them, not {SHEET}."
+    return replace(found, findings=(*found.findings, note))
 
 
 def _onnx(source: Path) -> Candidate:
@@ -90,30 +100,36 @@ def bring_in(candidate: Candidate, name: str = "") -> Path:
     Raises:
         UserError: The id is taken or not possible, or the folder cannot be written.
     """
-    identity = name or "".join(c if c.isalnum() or c in "._-" else "-" for c in candidate.name)
+    folder = library.free(name or "".join(c if c.isalnum() or c in "._-" else "-" for c in candidate.name))
     config = parse(
         CheckpointConfig,
-        {"id": identity, "model": candidate.config.model_dump(mode="json"), "dataset": candidate.dataset},
-        what="The name of the model",
-        code="bad-name",
+        {"id": folder.name, "model": candidate.config.model_dump(mode="json"), "dataset": candidate.dataset},
+        what="The config of the model",
     )
-    folder = paths.user_models() / identity
-    taken = paths.shipped_checkpoints() / identity
-    if folder.exists() or taken.exists():
-        raise UserError(
-            "id-in-use", f"There is a model '{identity}' already.", "Choose another name with --name."
-        )
     return checkpoints.save(
-        folder, candidate.model, config, candidate.card, sheet(candidate, 64), content=candidate.content
+        folder,
+        candidate.model,
+        config,
+        candidate.card,
+        sheet(candidate),
+        content=candidate.content,
+        replace=False,
     )
 
 
 @torch.inference_mode()
-def sheet(candidate: Candidate, count: int) -> Pixels:
-    """Return pictures of seeds 0 to count - 1, eight a row, as one image (H, W, C)."""
-    model = candidate.model
+def sheet(candidate: Candidate, most: int = SHEET) -> Pixels:
+    """Return pictures of the first seeds, eight a row, as one image (H, W, C); fewer where each takes long."""
+    model, count = candidate.model, _affordable(candidate, most)
     labels = default_labels(range(count), model.classes) if model.classes else None
     return contact_sheet(pictures(model.decode(prior(range(count), model.latent_dim), labels)))
+
+
+def _affordable(candidate: Candidate, most: int) -> int:
+    """Return how many pictures are drawn for a sheet, whole rows of eight: a rule, and no clock, so always the same."""
+    cost = candidate.card.parameters["decoder"] * candidate.config.size**2
+    rows = int(_SHEET_COST / max(cost, 1)) // 8
+    return min(most, 8 * max(rows, 1))
 
 
 def _file(where: Path) -> Path:
@@ -124,8 +140,9 @@ def _file(where: Path) -> Path:
             "no-file", f"There is nothing at {where}.", "Give an ONNX file or a state dict, or its folder."
         )
     # Beside an ONNX file, others may be the weights that belong to it.
-    found = sorted(where.glob("*.onnx"))
-    found = found or sorted(path for path in where.iterdir() if path.suffix in state_dicts.ENDINGS)
+    files = sorted(where.iterdir())
+    found = [path for path in files if path.suffix.lower() == ".onnx"]
+    found = found or [path for path in files if path.suffix.lower() in state_dicts.ENDINGS]
     if len(found) != 1:
         several = f"{len(found)} decoders ({', '.join(path.name for path in found[:3])})"
         names = several if found else "no ONNX file and no state dict"

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from models.errors import UserError
+from models.errors import UserError, reason
 from models.foreign import state_dicts
 from models.foreign.candidates import (
     Candidate,
@@ -20,7 +20,7 @@ from models.foreign.candidates import (
     told,
 )
 from models.foreign.configs import Layer, LayersConfig
-from models.foreign.layers import LayeredDecoder, build, to_bytes
+from models.foreign.layers import LayeredDecoder, build, fill, to_bytes
 from models.values import parse
 
 
@@ -68,8 +68,10 @@ def measured(
         "high": high,
     }
     what = f"The decoder {name}"
-    draft = LayeredDecoder(parse(LayersConfig, fields | {"size": 4}, what=what, code="no-decoder"))
-    config = parse(LayersConfig, fields | {"size": _side(name, draft)}, what=what, code="no-decoder")
+    with torch.device("meta"):  # a few doublings more, and the picture would not fit into memory
+        draft = LayeredDecoder(parse(LayersConfig, fields | {"size": 4}, what=what, code="no-decoder"))
+    side = _decoded(name, draft.eval(), "meta")[-1]
+    config = parse(LayersConfig, fields | {"size": side}, what=what, code="no-decoder")
     check_size(name, config.size, said)
     return config
 
@@ -84,17 +86,20 @@ def filled(name: str, title: str, config: LayersConfig, tensors: Sequence[Tensor
         tensors: Its weights, in the order of the layers.
 
     Raises:
-        UserError: The tensors have other shapes than the layers.
+        UserError: The tensors have other shapes than the layers, or these do not fit each other.
     """
-    model = build(config)
-    state = model.state_dict()
-    names = [key for key in state if not key.endswith(state_dicts.COUNTER)]
+    with torch.device("meta"):
+        model = build(config)
+    left = iter(tensors)
+    counter = torch.tensor(0)
+    state = {key: counter if key.endswith(state_dicts.COUNTER) else next(left) for key in model.state_dict()}
     try:
-        model.load_state_dict({**state, **dict(zip(names, tensors, strict=True))})
-    except RuntimeError as error:
+        fill(model, state)
+    except ValueError as error:
         problem = f"The tensors of {name} have other shapes than those of {title}."
         raise UserError("weights-do-not-fit", problem, "Export it as ONNX instead.") from error
-    return model.eval().requires_grad_(False)
+    _decoded(name, model.eval())
+    return model.requires_grad_(False)
 
 
 def _channels(name: str, layers: Sequence[Layer]) -> Literal[1, 3]:
@@ -106,11 +111,10 @@ def _channels(name: str, layers: Sequence[Layer]) -> Literal[1, 3]:
 
 
 @torch.inference_mode()
-def _side(name: str, draft: LayeredDecoder) -> int:
-    """Return the side of the pictures that layers make; raises UserError where they do not fit each other."""
+def _decoded(name: str, model: LayeredDecoder, device: str = "cpu") -> torch.Size:
+    """Return the shape of what layers make of one latent; raises UserError where they do not fit each other."""
     try:
-        shape = draft.eval().decode(torch.zeros(1, draft.latent_dim)).shape
-    except RuntimeError as error:
-        problem = f"The layers of {name} do not fit each other: {str(error).splitlines()[0]}"
+        return model.decode(torch.zeros(1, model.latent_dim, device=device)).shape
+    except (RuntimeError, ValueError) as error:
+        problem = f"The layers of {name} do not fit each other: {reason(error)}"
         raise UserError("weights-do-not-fit", problem, "Save the generator's state dict again.") from error
-    return int(shape[-1])

@@ -3,7 +3,7 @@
 Images can be inverted by it, and SeFa and GANSpace look at its layers as they do at those of models trained here.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
 import torch
@@ -123,10 +123,22 @@ class LayeredAutoencoder(LayeredDecoder):
 
 
 def build(config: LayersConfig) -> LayeredDecoder:
-    """Build the networks that a config lists, with random weights."""
+    """Build the networks that a config lists, with random weights; on the device "meta", without any."""
     return (
         LayeredAutoencoder(config) if isinstance(config, LayeredAutoencoderConfig) else LayeredDecoder(config)
     )
+
+
+def fill(net: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Give weights to a network on the device "meta", which takes no memory until they are known to fit it.
+
+    Raises:
+        ValueError: Names or shapes differ.
+    """
+    expected = {name: tensor.shape for name, tensor in net.state_dict().items()}
+    if expected != {name: tensor.shape for name, tensor in state.items()}:
+        raise ValueError("other names or shapes")
+    net.to_empty(device="cpu").load_state_dict(state)
 
 
 def to_bytes(model: LayeredDecoder) -> bytes:
@@ -137,8 +149,9 @@ def to_bytes(model: LayeredDecoder) -> bytes:
 def open_checkpoint(info: ModelInfo, content: bytes) -> LayeredDecoder:
     """Open an imported model whose file has been verified; raises UserError if it does not fit its config."""
     try:
-        model = build(cast(LayersConfig, info.model)).eval()
-        model.load_state_dict(load(content))
+        with torch.device("meta"):
+            model = build(cast(LayersConfig, info.model)).eval()
+        fill(model, load(content))
         with torch.inference_mode():
             x = model.decode(torch.zeros(1, model.latent_dim))
             fits = x.shape[1:] == info.sample_shape and isinstance(

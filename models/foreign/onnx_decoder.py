@@ -14,7 +14,7 @@ from torch import Tensor
 
 from models.catalog import ModelInfo
 from models.core import LatentModel
-from models.errors import UserError
+from models.errors import UserError, reason
 from models.foreign.configs import OnnxConfig
 from models.foreign.conventions import to_images, to_prior
 from models.foreign.onnx_files import library, parse
@@ -147,8 +147,7 @@ def _numpy_type(name: str, described: str) -> Any:
 
 
 def _failed(error: Exception) -> UserError:
-    reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-    problem = f"ONNX Runtime cannot run the decoder: {reason[:300]}"
+    problem = f"ONNX Runtime cannot run the decoder: {reason(error)}"
     return UserError(
         "bad-onnx", problem, "Export it again, or check what its description says of its inputs."
     )

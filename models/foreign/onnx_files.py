@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from models.errors import UserError
+from models.errors import UserError, reason
 
 if TYPE_CHECKING:
     import onnx
@@ -96,8 +96,7 @@ def read(path: Path) -> Graph:
     try:
         onnx.checker.check_model(model)
     except Exception as error:
-        first = str(error).strip().splitlines()[0]
-        problem = f"{path.name} is not a valid ONNX model: {first}"
+        problem = f"{path.name} is not a valid ONNX model: {reason(error)}"
         raise UserError("bad-onnx", problem, "Export it again.") from error
     return _graph(model)
 

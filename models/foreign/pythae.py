@@ -167,7 +167,7 @@ def _state(folder: Path) -> State:
     if odd:
         problem = f"{PYTHAE_WEIGHTS} has tensors of neither an encoder nor a decoder. Not expected: {', '.join(odd)}."
         raise UserError("weights-do-not-fit", problem, "Save the model again.")
-    return {key: value.float() for key, value in state.items() if not key.endswith(state_dicts.COUNTER)}
+    return {key: value for key, value in state.items() if not key.endswith(state_dicts.COUNTER)}
 
 
 def _part(state: State, prefix: str) -> State:

@@ -5,19 +5,21 @@
 - The residual generators of mimicry (Lee & Town, 2020, arXiv:2005.02494), which are those of SNGAN (Miyato et al.,
   2018, arXiv:1802.05957, table 3).
 
-A file is opened with `weights_only`, so a pickle cannot run anything; one that would have to is refused.
+A file is opened with `weights_only`, so a pickle cannot run anything; one that would have to is refused. So is one
+that would become larger in memory than on the disk.
 """
 
 import itertools
 import pickle
 import re
 import warnings
+import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
 import torch
-from safetensors import SafetensorError
+from pydantic import ValidationError
 from safetensors.torch import load_file  # pyright: ignore[reportUnknownVariableType]
 from torch import Tensor
 
@@ -27,6 +29,9 @@ from models.tables import Table
 
 ENDINGS = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
 _LARGEST = 2 * 2**30  # bytes
+# What torch's reader says of a class or a function that it would have to run, or of a pickle that no `torch.save` wrote
+# (149: the frame that those of newer protocols begin with). A file that is damaged gets other words.
+_PROGRAM = re.compile(r"GLOBAL |unrecognized function|add_safe_globals|Unsupported operand 149\b")
 _WRAPPERS = ("state_dict", "model_state_dict", "generator", "netG", "ema", "model")
 COUNTER = "num_batches_tracked"
 
@@ -36,25 +41,28 @@ Recogniser = Callable[[State], "tuple[list[Layer], list[str]] | None"]
 
 
 def read(path: Path) -> State:
-    """Read the tensors of a file by their names.
+    """Read the tensors of a file by their names, in single precision.
 
     Raises:
-        UserError: It is none, too large, or a pickle that would have to run code.
+        UserError: It is none, damaged, too large here or in memory, or a pickle that would have to run code.
     """
     check_size(path)
     try:
-        loaded: Any = load_file(path) if path.suffix == ".safetensors" else _load(path)
-    except pickle.UnpicklingError as error:
-        problem = f"{path.name} holds more than tensors: to open it, a program in it would have to be run."
-        raise UserError(
-            "pickle-refused", problem, "Save the state dict alone: torch.save(net.state_dict(), ...)."
-        ) from error
-    except (SafetensorError, OSError, RuntimeError, ValueError, EOFError, KeyError) as error:
+        loaded: Any = load_file(path) if path.suffix.lower() == ".safetensors" else _load(path)
+        return {key: value.float() for key, value in _unwrapped(path, loaded).items()}
+    except UserError:
+        raise
+    except Exception as error:  # of pickle, torch and safetensors, whose classes vary
+        if isinstance(error, pickle.UnpicklingError) and _PROGRAM.search(str(error)):
+            problem = (
+                f"{path.name} holds more than tensors: to open it, a program in it would have to be run."
+            )
+            remedy = "Save the state dict alone: torch.save(net.state_dict(), ...)."
+            raise UserError("pickle-refused", problem, remedy) from error
         problem = f"{path.name} cannot be read as weights."
         raise UserError(
             "bad-weights", problem, "It is damaged or of another format: copy it again."
         ) from error
-    return _unwrapped(path.name, loaded)
 
 
 def check_size(path: Path) -> None:
@@ -67,23 +75,52 @@ def check_size(path: Path) -> None:
 
 
 def _load(path: Path) -> object:
+    if zipfile.is_zipfile(path):
+        _check_stored(path)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of unusual pickles, which are refused or not
         return torch.load(path, map_location="cpu", weights_only=True)
 
 
-def _unwrapped(name: str, loaded: Any) -> State:
+def _check_stored(path: Path) -> None:
+    """Raise UserError if a zip unpacks to more than its size, which torch would do: `torch.save` never compresses."""
+    with zipfile.ZipFile(path) as archive:
+        entries = archive.infolist()
+    packed = any(entry.compress_type != zipfile.ZIP_STORED for entry in entries)
+    if packed or sum(entry.file_size for entry in entries) > path.stat().st_size:
+        problem = f"{path.name} is compressed, so it may become much larger when it is opened."
+        raise UserError("too-large", problem, "Save it with torch.save(net.state_dict(), ...).")
+
+
+def _unwrapped(path: Path, loaded: Any) -> State:
     for wrapper in _WRAPPERS:
         if isinstance(loaded, Mapping) and isinstance(loaded.get(wrapper), Mapping):  # pyright: ignore
             loaded = cast(Any, loaded)[wrapper]
             break
     items = cast(Mapping[Any, Any], loaded if isinstance(loaded, Mapping) else {})
-    state = {str(key): value for key, value in items.items() if isinstance(value, Tensor)}
+    state = {str(key): value for key, value in items.items() if _is_plain(value)}
     if not state or len(state) < len(items):
         raise UserError(
-            "no-state-dict", f"{name} is no state dict.", "Save it so: torch.save(net.state_dict(), ...)."
+            "no-state-dict",
+            f"{path.name} is no state dict.",
+            "Save it so: torch.save(net.state_dict(), ...).",
         )
+    # A tensor may show the same few bytes again and again (a stride of 0), and be copied in full later.
+    if sum(tensor.numel() for tensor in state.values()) > path.stat().st_size:
+        problem = f"{path.name} has tensors with more numbers than it has bytes."
+        raise UserError("too-large", problem, "Save contiguous tensors: value.clone() of each.")
     return {key.removeprefix("module."): value for key, value in state.items()}
+
+
+def _is_plain(value: Any) -> bool:
+    """Tell whether something is a tensor of real numbers in memory, and has some."""
+    return (
+        isinstance(value, Tensor)
+        and value.layout == torch.strided
+        and value.device.type == "cpu"
+        and not value.is_complex()
+        and value.numel() > 0
+    )
 
 
 def recognise(name: str, state: State) -> tuple[str, list[Layer], list[Tensor]]:
@@ -92,9 +129,15 @@ def recognise(name: str, state: State) -> tuple[str, list[Layer], list[Tensor]]:
     Raises:
         UserError: It is of nothing that is known; or names are missing or too many, which are listed.
     """
-    kept = {key: value.float() for key, value in state.items() if not key.endswith(COUNTER)}
+    kept = {key: value for key, value in state.items() if not key.endswith(COUNTER)}
     for title, recogniser in RECOGNISERS.items():
-        found = recogniser(kept)
+        try:
+            found = recogniser(kept)
+        except ValidationError as error:
+            problem = f"{name} looks like {title}, but has a layer that is too large to be taken."
+            raise UserError(
+                "no-decoder", problem, "Export it as ONNX, which is taken from any framework."
+            ) from error
         if found is None:
             continue
         layers, names = found
@@ -117,7 +160,7 @@ def refuse_names(what: str, missing: Sequence[str], extra: Sequence[str], remedy
 
 
 def _dcgan(state: State) -> tuple[list[Layer], list[str]] | None:
-    pattern = re.compile(r"(?P<prefix>.*?)(?P<index>\d+)\.weight")
+    pattern = re.compile(r"(?P<prefix>(?:.*\D)?)(?P<index>0|[1-9][0-9]{0,3})\.weight")
     matches = [match for key in state if (match := pattern.fullmatch(key))]
     if not matches or len({match["prefix"] for match in matches}) > 1:
         return None
@@ -153,13 +196,16 @@ def _dcgan(state: State) -> tuple[list[Layer], list[str]] | None:
 def _mimicry(state: State) -> tuple[list[Layer], list[str]] | None:
     if "l1.weight" not in state or "block2.c1.weight" not in state:
         return None
-    numbers = sorted({int(match[1]) for key in state if (match := re.match(r"block(\d+)\.", key))})
+    numbers = sorted(
+        {int(match[1]) for key in state if (match := re.match(r"block([1-9][0-9]{0,3})\.", key))}
+    )
     blocks = [f"block{number}" for number in numbers]
     last = f"{numbers[-1] + 1}"
     wide = max(1, _shape(state, "block2.c1.weight")[1])
-    side = round((state["l1.weight"].shape[0] / wide) ** 0.5)
+    features, dim = _shape(state, "l1.weight")
+    side = max(1, round((features / wide) ** 0.5))
     layers = [
-        Layer(kind="linear", inputs=state["l1.weight"].shape[1], outputs=state["l1.weight"].shape[0]),
+        Layer(kind="linear", inputs=dim, outputs=features),
         Layer(kind="view", outputs=wide, kernel=side),
     ]
     names = ["l1.weight", "l1.bias"]
@@ -167,13 +213,13 @@ def _mimicry(state: State) -> tuple[list[Layer], list[str]] | None:
         layer, own = _residual(block, state)
         layers.append(layer)
         names += own
-    final = state.get(f"c{last}.weight")
-    if final is None:
+    if f"c{last}.weight" not in state:
         return layers, [*names, f"c{last}.weight"]
+    channels, width = _shape(state, f"c{last}.weight")
     layers += [
-        Layer(kind="batch-norm", outputs=final.shape[1]),
+        Layer(kind="batch-norm", outputs=width),
         Layer(kind="relu"),
-        Layer(kind="conv", inputs=final.shape[1], outputs=final.shape[0], kernel=3, padding=1),
+        Layer(kind="conv", inputs=width, outputs=channels, kernel=3, padding=1),
         Layer(kind="tanh"),
     ]
     return layers, [*names, *_normal(f"b{last}"), f"c{last}.weight", f"c{last}.bias"]

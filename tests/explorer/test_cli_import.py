@@ -42,6 +42,14 @@ def test_a_folder_of_pythae(folder: Path, tmp_path: Path, capsys: pytest.Capture
     assert cli.main(["sample", "mine", "-n", "4", "-o", str(tmp_path / "x.png")]) == 0
 
 
+def test_evaluating_a_model_of_unknown_data(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["import", str(folder)]) == 0
+    assert cli.main(["evaluate", "mine", "--n", "10"]) == 1
+    assert "not known what 'mine' was trained on. Name a data set with --dataset." in capsys.readouterr().err
+
+
 def test_a_folder_of_diffusers_without_the_library(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

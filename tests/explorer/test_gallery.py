@@ -144,6 +144,16 @@ def test_a_damaged_sheet_is_rendered_anew(zoo: Path, tmp_path: Path, monkeypatch
     assert cache.card_sheet(catalog.read(tmp_path / "tiny-gan")) is None
 
 
+def test_a_sheet_of_fewer_rows_is_shown_on_cards_alone(zoo: Path, tmp_path: Path) -> None:
+    shutil.copytree(zoo / "tiny-gan", tmp_path / "tiny-gan")
+    info = catalog.read(tmp_path / "tiny-gan")
+    with Image.open(info.path / "sheet.png") as whole:
+        whole.crop((0, 0, 128, 16)).save(info.path / "sheet.png")
+    shown = cache.card_samples(info, 4, 2)
+    assert shown and Image.open(io.BytesIO(shown)).size == (512, 128)
+    assert cache.card_sheet(info) is None
+
+
 def test_places_count_on_from_the_start(zoo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(state, "view", lambda: state.View(model="tiny-cvae", start=7))
     info = catalog.find("tiny-cvae")

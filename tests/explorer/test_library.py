@@ -9,7 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from explorer.panels import shelf
-from models import catalog, paths
+from models import catalog, library, paths
 
 Open = Callable[..., AppTest]
 
@@ -119,6 +119,19 @@ def test_a_decoder_in_a_folder_is_shown_and_imported(open_app: Open, tmp_path: P
     app.button(key="adding-folder-import").click().run()
     assert not app.exception and "theirs" in {info.id for info in catalog.models()}
     assert "adding-folder-found" not in app.session_state
+
+
+def test_a_zip_with_a_loud_ending_is_unpacked(open_app: Open) -> None:
+    first = next(info for info in catalog.models() if info.can("decode"))
+    app = open_app("library")
+    app.session_state["adding"] = True
+    app.run()
+    app.file_uploader(key="adding-file").set_value(
+        ("MODEL.ZIP", library.pack(first), "application/zip")
+    ).run()
+    app.text_input(key="adding-zip-name").set_value("unpacked").run()
+    app.button(key="adding-unpack").click().run()
+    assert not app.exception and "unpacked" in {info.id for info in catalog.models()}
 
 
 def test_a_folder_of_nothing_is_explained(open_app: Open, tmp_path: Path) -> None:

@@ -1,7 +1,10 @@
 """The nearest real images on Explore: which, by what, and what is said where there are none."""
 
+import json
+import shutil
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -81,6 +84,24 @@ def test_data_that_are_not_at_hand_are_named_quietly(open_app, monkeypatch) -> N
     said = " ".join(text.value for text in app.caption)
     assert "'digits', are not on this machine. Fetch digits." in said
     assert not app.error and not app.exception
+
+
+def test_nothing_is_compared_with_data_that_nobody_knows(
+    open_app, zoo: Path, tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.setenv("EXPLORER_MODELS_DIR", str(tmp_path / "models"))
+    for name in ("tiny-vae", "tiny-gan"):
+        shutil.copytree(zoo / name, tmp_path / "models" / name)
+    file = tmp_path / "models" / "tiny-vae" / "config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "dataset": ""}))
+
+    def offered(page: str, model: str) -> set[str]:
+        app = open_app(page, model=model)
+        return {box.label for box in [*app.expander, *app.toggle]}
+
+    assert "Nearest real images" in offered("explore", "tiny-gan") & offered("interpolate", "tiny-gan")
+    for page in ("explore", "interpolate", "plane"):
+        assert not {"Nearest real images", "Encoded images"} & offered(page, "tiny-vae")
 
 
 def test_the_first_time_shows_how_far_it_is_and_closing_ends_it(open_app, monkeypatch) -> None:

@@ -72,13 +72,14 @@ def test_tampered_weights(folder: Path) -> None:
     assert caught.value.code == "digest-mismatch"
 
 
-def test_pickled_weights_are_refused_unopened(folder: Path) -> None:
-    (folder / "model.safetensors").rename(folder / "model.pt")
+@pytest.mark.parametrize("name", ["model.pt", "MODEL.PT"])
+def test_pickled_weights_are_refused_unopened(name: str, folder: Path) -> None:
+    (folder / "model.safetensors").rename(folder / name)
     with pytest.raises(UserError, match="can run any program") as caught:
         checkpoints.load(folder)
     assert caught.value.code == "pickle-refused"
     with pytest.raises(UserError, match="is a pickle"):
-        catalog.read(folder / "model.pt")
+        catalog.read(folder / name)
 
 
 def test_an_unknown_field_is_named_with_the_nearest(folder: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from models import checkpoints
+from models import catalog, checkpoints
 from models.catalog import Card, CheckpointConfig
 from models.config import (
     Budget,
@@ -100,6 +100,21 @@ def test_shapes_ranges_and_gradients(family: str, size: int, channels: int, netw
     assert all(g.isfinite().all() for g in gradients)
 
 
+def has_gradient(model: ImageModel) -> bool:
+    """Tell whether the pixels of a picture have a gradient by its latent."""
+    assert isinstance(model, LatentModel)
+    z = torch.randn(2, model.latent_dim).requires_grad_()
+    x = model.eval().decode(z, torch.tensor([0, 1]) if model.classes else None)
+    (gradient,) = torch.autograd.grad(x.square().sum(), z)
+    return bool(gradient.isfinite().all()) and bool(gradient.any())
+
+
+def test_every_family_that_decodes_inverts() -> None:
+    decoding = {name for name, family in FAMILIES.items() if "decode" in family.capabilities}
+    assert decoding == {name for name, family in FAMILIES.items() if "invert" in family.capabilities}
+    assert all(info.can("invert") == info.can("decode") for info in catalog.models() if info.shipped)
+
+
 @pytest.mark.parametrize(("family", "network"), sorted({(case[0], case[3]) for case in CASES}))
 def test_capabilities_are_what_the_family_says(family: str, network: str) -> None:
     model = build(config_of(family, 16, 1, network))
@@ -111,7 +126,8 @@ def test_capabilities_are_what_the_family_says(family: str, network: str) -> Non
         "classify": Classifies,
     }
     has = {name for name, kind in kinds.items() if isinstance(model, kind)}
-    assert has == FAMILIES[family].capabilities - {"label"}
+    assert has == FAMILIES[family].capabilities - {"label", "invert"}
+    assert "invert" not in FAMILIES[family].capabilities or has_gradient(model)
     assert ("label" in FAMILIES[family].capabilities) == bool(getattr(model, "classes", 0))
 
 

@@ -236,3 +236,27 @@ def test_a_config_that_was_tampered_with_is_explained(
     (made / "config.json").write_text(json.dumps(config))
     with pytest.raises(UserError, match=message):
         checkpoints.load(made)
+
+
+def test_a_config_allocates_nothing_before_the_file_is_known_to_fit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = put(kl(), tmp_path / "vae")
+    made = bring_in(recognise(folder), "mine")
+    wide = {"block_out_channels": [256, 512]}
+    for file, path in ((made / "config.json", ("model", "settings")), (folder / "config.json", ())):
+        config = settings = json.loads(file.read_text())
+        for key in path:
+            settings = settings[key]
+        settings |= wide
+        file.write_text(json.dumps(config))
+
+    def draw(weight: torch.Tensor, **how: object) -> torch.Tensor:
+        assert weight.is_meta
+        return weight
+
+    monkeypatch.setattr(torch.nn.init, "kaiming_uniform_", draw)
+    with pytest.raises(UserError, match="do not fit its config"):
+        checkpoints.load(made)
+    with pytest.raises(UserError, match="more numbers than its file has bytes"):
+        recognise(folder)

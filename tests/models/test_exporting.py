@@ -55,3 +55,22 @@ def test_decoders_of_points_are_not_exported(tmp_path: Path, monkeypatch: pytest
     checkpoints.save(tmp_path / "models" / "points", model, record, Card())
     with pytest.raises(UserError, match="makes points"):
         export_onnx(catalog.find("points"), tmp_path / "x.onnx")
+
+
+@pytest.mark.parametrize(("prior", "remedy"), [("gmm", "prior_fit=gmm"), ("none", "Update torch")])
+def test_what_the_exporter_cannot_follow_is_named(
+    prior: str, remedy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fields = {"family": "vae", "size": 16, "channels": 1, "network": "mlp", "width": 4, "latent_dim": 2}
+    config = catalog.model_config({**fields, "prior_fit": prior}, "a VAE")
+    record = CheckpointConfig(id="mine", model=config.model_dump(), dataset="")
+    monkeypatch.setenv("EXPLORER_MODELS_DIR", str(tmp_path / "models"))
+    checkpoints.save(tmp_path / "models" / "mine", checkpoints.build(config).eval(), record, Card())
+
+    def fail(*args: object, **how: object) -> None:
+        raise RuntimeError("How to report this.") from ValueError("No word for ndtri.\nAnd more.")
+
+    monkeypatch.setattr(torch.onnx, "export", fail)
+    with pytest.raises(UserError, match=r"exported: No word for ndtri\. ") as error:
+        export_onnx(catalog.find("mine"), tmp_path / "x.onnx")
+    assert remedy in error.value.remedy and not (tmp_path / "x.onnx").exists()

@@ -11,6 +11,7 @@ import torch
 from models import catalog, checkpoints, datasets, neighbours
 from models.core import Encodes, Features, to_unit
 from models.errors import UserError
+from models.judge import judge_of
 from models.neighbours import SPACES, search
 from models.render import render, stream
 from models.requests import Codes, Decode, Interpolate, Nearest, Point, RenderRequest, Sample
@@ -138,6 +139,15 @@ def test_without_the_data_it_says_what_to_do(tmp_path: Path, monkeypatch: pytest
         render(RenderRequest(model=digest, op=Nearest(of=Sample(count=1))))
     assert caught.value.code == "no-data"
     assert "idx files" in caught.value.remedy
+
+
+def test_a_model_of_unknown_data_has_no_neighbours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EXPLORER_MODELS_DIR", str(tmp_path))
+    with pytest.raises(UserError, match="not known what 'padded' was trained on") as caught:
+        render(RenderRequest(model=write_model(tmp_path, ""), op=Nearest(of=Sample(count=1))))
+    assert caught.value.code == "no-data"
+    with pytest.raises(UserError, match="data set is not known, so nobody knows what its pictures show"):
+        judge_of("", (1, 32, 32))
 
 
 def test_data_of_another_shape_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from models import catalog, checkpoints, exporting, render
+from models.catalog import Card, CheckpointConfig
 from models.core import LatentModel
 from models.datasets import load
 from models.directions import DIRECTIONS
@@ -355,7 +356,7 @@ def test_a_name_that_is_taken_or_impossible(put: Callable[..., Path]) -> None:
     for name in ("mine", "fashion-gan"):
         with pytest.raises(UserError, match="already"):
             bring_in(found, name)
-    with pytest.raises(UserError, match="name of the model"):
+    with pytest.raises(UserError, match="cannot be the name of a model"):
         bring_in(found, "../mine")
 
 
@@ -384,11 +385,24 @@ def test_what_cannot_be_exported(
     assert not (tmp_path / "x.onnx").exists()
 
 
+def test_an_ending_in_capitals(put: Callable[..., Path]) -> None:
+    folder = put(dense(), name="DECODER.ONNX")
+    assert recognise(folder).findings == recognise(folder / "DECODER.ONNX").findings
+
+
 def test_without_the_packages(monkeypatch: pytest.MonkeyPatch, put: Callable[..., Path]) -> None:
     folder = put(dense())
     monkeypatch.setitem(__import__("sys").modules, "onnx", None)
     with pytest.raises(UserError, match=r"pip install 'latent-explorer\[export\]'"):
         recognise(folder)
+
+
+def test_the_digest_of_an_imported_model_lasts() -> None:
+    record = CheckpointConfig(id="mine", model={}, dataset="", weights_sha256="0" * 64)
+    model = OnnxConfig(size=16, channels=3, latent_dim=8, low=0.0, batch=0)
+    # Of 64 zeros, a space and {"size":16,"channels":3,"latent_dim":8,"low":0.0}: no field that may come or go.
+    digest = "2135063a1fa114d103c47f3e43c324299da257a010e51d7ae21ad661397e326d"
+    assert catalog.ModelInfo(Path(), record, model, Card()).digest == digest
 
 
 def test_what_is_said_of_a_decoder_is_part_of_its_digest(put: Callable[..., Path]) -> None:

@@ -379,6 +379,18 @@ def test_tensors_of_other_shapes_are_explained(tmp_path: Path) -> None:
         recognise(put(model, tmp_path, state))
 
 
+def test_layers_that_a_config_cannot_name_are_explained(tmp_path: Path) -> None:
+    side, hidden = 512, torch.zeros(1)  # a model of them would be saved, and then not be opened again
+    pixels = 3 * side * side
+    state = {
+        "decoder.layers.0.0.weight": torch.zeros(1, DIM), "decoder.layers.0.0.bias": hidden,
+        "decoder.layers.1.0.weight": torch.zeros(pixels, 1), "decoder.layers.1.0.bias": torch.zeros(pixels),
+    }  # fmt: skip
+    folder = put(Model(NETWORKS["default perceptron"]), tmp_path, state, input_dim=(3, side, side))
+    with pytest.raises(UserError, match=r"not valid in 'layers\.2\.outputs'"):
+        recognise(folder)
+
+
 def test_a_folder_without_its_weights_or_with_damaged_ones(small: Model, tmp_path: Path) -> None:
     file = put(small, tmp_path) / "model.pt"
     file.write_bytes(file.read_bytes()[:1000])

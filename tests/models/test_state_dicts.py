@@ -1,8 +1,12 @@
 """State dicts of other people's generators, from training loops written here as they write them."""
 
+import io
 import json
 import pickle
+import random
+import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +15,12 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from models import catalog, checkpoints, render
+from models import catalog, checkpoints, library, render
 from models.core import LatentModel
 from models.datasets import load
 from models.directions import DIRECTIONS
 from models.errors import UserError
-from models.foreign.importing import bring_in, recognise
+from models.foreign.importing import bring_in, recognise, sheet
 from models.latent import prior
 from models.requests import RenderRequest, Sample
 
@@ -153,6 +157,47 @@ def test_wrappers_prefixes_and_formats(dcgan: nn.Module, tmp_path: Path) -> None
     assert recognise(grey).model.sample_shape == (1, 64, 64)
 
 
+def test_of_two_imports_of_one_name_the_first_stays(
+    dcgan: nn.Module, residual: nn.Module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = (recognise(put(net.state_dict(), tmp_path)) for net in (dcgan, residual))
+    folder = bring_in(first, "mine")
+    with pytest.raises(UserError, match=r"a model 'mine' already\. Choose another name\.$") as error:
+        bring_in(second, "mine")
+    assert error.value.code == "id-in-use"
+    monkeypatch.setattr(library, "free", lambda name: folder)  # both looked before either wrote
+    with pytest.raises(UserError, match="There is a 'mine' already") as error:
+        bring_in(second, "mine")
+    assert error.value.code == "id-in-use" and catalog.find("mine").sample_shape == (3, 64, 64)
+    assert [path.name for path in folder.parent.iterdir()] == ["mine"]
+
+
+@pytest.mark.parametrize(
+    ("million", "side", "count"), [(0.1, 64, 64), (3.6, 64, 64), (20, 128, 8), (7, 128, 40), (49.5, 128, 8)]
+)
+def test_a_sheet_of_what_takes_long_has_fewer_pictures(
+    million: float, side: int, count: int, dcgan: nn.Module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = recognise(put(dcgan.state_dict(), tmp_path))
+    assert "sheet" not in " ".join(found.findings) and sheet(found).shape == (512, 512, 3)
+    slow = replace(
+        found,
+        config=found.config.model_copy(update={"size": side}),
+        card=found.card.model_copy(update={"parameters": {"decoder": int(million * 1e6)}}),
+    )
+    assert sheet(slow).shape == (8 * count, 512, 3) and sheet(slow, 16).shape[0] <= 128
+    monkeypatch.setattr("models.foreign.layered.candidate", lambda file: slow)
+    said = recognise(tmp_path / "netG.pth").findings[-1]
+    assert (f"has {count} of them, not 64" in said) == (count < 64)
+
+
+@pytest.mark.parametrize("name", ["NETG.PTH", "G.SAFETENSORS"])
+def test_endings_in_capitals(name: str, dcgan: nn.Module, tmp_path: Path) -> None:
+    state = {key: value.contiguous() for key, value in dcgan.state_dict().items()}
+    (save_file if name.endswith("SAFETENSORS") else torch.save)(state, tmp_path / name)
+    assert recognise(tmp_path).model.sample_shape == (3, 64, 64)
+
+
 def test_missing_and_extra_keys_are_listed(dcgan: nn.Module, residual: nn.Module, tmp_path: Path) -> None:
     state = dcgan.state_dict()
     del state["main.1.running_mean"], state["main.4.bias"]
@@ -207,6 +252,13 @@ def test_a_pickle_that_runs_code_is_refused(dcgan: nn.Module, tmp_path: Path) ->
         ({"w": 3}, "no state dict"),
         ({"main.0.weight": torch.zeros(5, 2, 4, 4)}, "2 channels, not pictures"),
         ({"main.0.weight": torch.zeros(5, 3, 5, 5)}, "no decoder that is known"),
+        ({"0.weight": torch.zeros(1, 262_145, 4, 4, dtype=torch.uint8)}, "too large to be taken"),
+        ({"01.weight": torch.zeros(2, 3, 4, 4)}, "no decoder that is known"),
+        ({f"{'9' * 5000}.weight": torch.zeros(2, 3, 4, 4)}, "no decoder that is known"),
+        ({"0.weight": torch.zeros(0, 3, 4, 4)}, "no state dict"),
+        ({"0.weight": torch.zeros(2, 3, 4, 4, dtype=torch.complex64)}, "no state dict"),
+        ({"0.weight": torch.zeros(2, 3, 4, 4).to_sparse()}, "no state dict"),
+        ({"l1.weight": torch.zeros(8), "block2.c1.weight": torch.zeros(2, 2, 3, 3)}, "Missing: l1"),
         (
             {"l1.weight": torch.zeros(8, 2), "block2.c1.weight": torch.zeros(3), "block.x": torch.zeros(1)},
             "Missing: l1",
@@ -218,11 +270,76 @@ def test_other_tensors_are_explained(state: Any, message: str, tmp_path: Path) -
         recognise(put(state, tmp_path))
 
 
+def test_a_compressed_file_is_refused_before_it_is_unpacked(
+    dcgan: nn.Module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = put({"w": torch.zeros(2**22)}, tmp_path, "stored.pt")
+    file = tmp_path / "bomb.pth"
+    with zipfile.ZipFile(stored) as old, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name))
+    assert file.stat().st_size < 2**16
+    monkeypatch.setattr("torch.load", lambda *args, **kwargs: pytest.fail("it was unpacked"))
+    with pytest.raises(UserError, match=r"bomb\.pth is compressed") as error:
+        recognise(file)
+    assert error.value.code == "too-large"
+
+
+def test_an_expanded_tensor_is_refused(tmp_path: Path) -> None:
+    file = put({"main.0.weight": torch.zeros(1).expand(1000, 1000, 4, 4)}, tmp_path)
+    assert file.stat().st_size < 4096
+    with pytest.raises(UserError, match="more numbers than it has bytes"):
+        recognise(file)
+
+
 @pytest.mark.parametrize("name", ["x.pth", "x.safetensors"])
-def test_damaged_files_are_explained(name: str, tmp_path: Path) -> None:
-    (tmp_path / name).write_bytes(b"PK\x03\x04 not really")
-    with pytest.raises(UserError, match=r"cannot be read as weights|a program in it"):
+@pytest.mark.parametrize("content", [b"PK\x03\x04 not really", b"<!DOCTYPE html><html></html>", b""])
+def test_what_is_no_file_of_weights_is_not_called_a_program(
+    name: str, content: bytes, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UserError, match="cannot be read as weights") as error:
         recognise(tmp_path / name)
+    assert error.value.code == "bad-weights"
+
+
+def changed(content: bytes, chance: random.Random) -> bytes:
+    """Cut a file off, or change some of its bytes, mostly near its start, where what is no number stands."""
+    if chance.random() < 0.25:
+        return content[: chance.randrange(len(content))]
+    damaged = bytearray(content)
+    for _ in range(chance.choice((1, 2, 5))):
+        damaged[chance.randrange(min(len(content), chance.choice((1000, 10**9))))] = chance.randrange(256)
+    return bytes(damaged)
+
+
+@pytest.mark.parametrize("kind", ["zip", "pickle-in-zip", "legacy", "safetensors"])
+def test_any_damage_is_explained(kind: str, tmp_path: Path) -> None:
+    state = {
+        "0.weight": torch.randn(3, 2, 4, 4),
+        **{f"1.{part}": torch.rand(2) for part in ("weight", "bias", "running_mean", "running_var")},
+        "3.weight": torch.randn(2, 1, 4, 4),
+    }
+    file = put(state, tmp_path, "x.pth")
+    if kind == "safetensors":
+        file = tmp_path / "x.safetensors"
+        save_file(state, file)
+    elif kind == "legacy":
+        torch.save(state, file, _use_new_zipfile_serialization=False)
+    whole, chance, codes = file.read_bytes(), random.Random(0), set[str]()
+    for _ in range(100):
+        if kind == "pickle-in-zip":  # whose checksum would tell, so it is made anew
+            with zipfile.ZipFile(io.BytesIO(whole)) as old, zipfile.ZipFile(file, "w") as new:
+                for name in old.namelist():
+                    part = old.read(name)
+                    new.writestr(name, changed(part, chance) if name.endswith(".pkl") else part)
+        else:
+            file.write_bytes(changed(whole, chance))
+        try:
+            recognise(file)
+        except UserError as error:
+            codes.add(error.code)
+    assert "bad-weights" in codes
 
 
 def test_a_description_that_contradicts_is_explained(dcgan: nn.Module, tmp_path: Path) -> None:
@@ -249,3 +366,26 @@ def test_a_config_that_was_tampered_with_is_explained(dcgan: nn.Module, tmp_path
         (folder / "config.json").write_text(json.dumps(changed))
         with pytest.raises(UserError, match=message):
             checkpoints.load(folder)
+
+
+def test_a_config_allocates_nothing_before_the_file_is_known_to_fit(
+    dcgan: nn.Module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = bring_in(recognise(put(dcgan.state_dict(), tmp_path)), "mine")
+    config = json.loads((folder / "config.json").read_text())
+    config["model"]["layers"][-2] |= {"inputs": 4096, "kernel": 8}
+    (folder / "config.json").write_text(json.dumps(config))
+
+    def draw(weight: Tensor, **how: object) -> Tensor:
+        assert weight.is_meta
+        return weight
+
+    monkeypatch.setattr(nn.init, "kaiming_uniform_", draw)
+    with pytest.raises(UserError, match="do not fit its layers"):
+        checkpoints.load(folder)
+
+
+def test_layers_that_make_a_huge_picture_are_refused_before_they_make_it(tmp_path: Path) -> None:
+    state = {f"{place}.weight": torch.zeros(1, 1, 4, 4) for place in range(16)}  # a side of 131,072
+    with pytest.raises(UserError, match="not valid in 'size'"):
+        recognise(put(state, tmp_path))
