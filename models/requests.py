@@ -9,7 +9,8 @@ from pydantic import Field, model_validator
 
 from models.values import Value
 
-Seed = Annotated[int, Field(ge=0, lt=2**31)]
+MAX_SEED = 2**31 - 1
+Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
 Truncation = Annotated[float, Field(ge=0, le=2)]
 Coordinate = Annotated[float, Field(ge=-100, le=100)]
 Index = Annotated[int, Field(ge=0)]

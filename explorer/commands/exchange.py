@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 import typer
 
 from explorer.commands.console import Json, Model, emit, note, only_results
-from models import catalog
+from models import catalog, hub, library
+from models.errors import UserError, reason
 
 
 def export(
@@ -31,10 +32,11 @@ def export(
 
 def import_(
     where: Annotated[
-        Path,
+        str,
         typer.Argument(
             metavar="PATH",
-            help="An ONNX file or a state dict, or a folder with one and model.json, of pythae or of diffusers.",
+            help="An ONNX file or a state dict, or a folder with one and model.json, of pythae or of diffusers; or a "
+            "checkpoint: its folder, a zip of it, or hf://owner/name.",
             show_default=False,
         ),
     ],
@@ -44,11 +46,17 @@ def import_(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what was recognised, and stop.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Make a model of a decoder from elsewhere; none of its author's code is run."""
+    """List a checkpoint among the models, or make one of a decoder from elsewhere; none of its author's code is run."""
+    path = Path(where).expanduser()
+    zipped = path.suffix.lower() == ".zip"
+    if zipped or where.startswith(hub.PREFIX) or (path.exists() and not library.is_foreign(where)):
+        _take_in(where, path, name, dry_run, as_json)
+        return
+
     from models.foreign.importing import bring_in, recognise
 
     with only_results():
-        found = recognise(where)
+        found = recognise(path)
     if not as_json:
         print("\n".join(found.findings), flush=True)
     with only_results():
@@ -58,3 +66,32 @@ def import_(
         emit({"config": config, "findings": list(found.findings), "folder": folder and str(folder)})
     elif folder:
         print(f"It is a model now: {folder.name}, in {folder}")
+
+
+def _take_in(where: str, path: Path, name: str, dry_run: bool, as_json: bool) -> None:
+    """Copy a checkpoint among the user's models."""
+    zipped = path.suffix.lower() == ".zip"
+    if dry_run and zipped:
+        raise typer.BadParameter("--dry-run is for decoders and for folders, not for a zip.")
+    try:
+        info = (
+            catalog.find(where)
+            if dry_run
+            else library.unpack(path.read_bytes(), name)
+            if zipped
+            else library.take_in(where, name)
+        )
+    except OSError as error:
+        raise UserError(
+            "no-file", f"{path} cannot be read ({reason(error)}).", "Give another path."
+        ) from error
+    findings = [
+        f"A checkpoint of the family {info.family}, trained on {info.dataset or 'something unknown'}."
+    ]
+    if as_json:
+        config = info.model.model_dump(mode="json")
+        emit({"config": config, "findings": findings, "folder": None if dry_run else str(info.path)})
+        return
+    print(findings[0])
+    if not dry_run:
+        print(f"It is a model now: {info.id}, in {info.path}")

@@ -10,12 +10,20 @@ from models import catalog
 from models.catalog import ModelInfo
 from models.config import parse
 from models.errors import UserError
-from models.requests import Interpolate, Operation, Point, RenderRequest, Sample
+from models.requests import MAX_SEED, Interpolate, Operation, Point, RenderRequest, Sample
 from models.tables import nearest
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+
+Label = Annotated[
+    str | None,
+    typer.Option(
+        metavar="LABEL", help="Name or index of a label, for conditional models.", show_default=False
+    ),
+]
 
 
 def sample(
@@ -30,17 +38,13 @@ def sample(
             show_default=False,
         ),
     ],
-    count: Annotated[int, typer.Option("-n", metavar="INTEGER", help="Number of samples.")] = 64,
-    seed: Annotated[int, typer.Option(metavar="INTEGER", help="Sample i is that of seed + i.")] = 0,
+    count: Annotated[int, typer.Option("-n", min=1, max=100_000, help="Number of samples.")] = 64,
+    seed: Annotated[int, typer.Option(min=0, max=MAX_SEED, help="Sample i is that of seed + i.")] = 0,
     truncation: Annotated[
-        float, typer.Option(metavar="NUMBER", help="psi: below 1, samples are more typical and vary less.")
+        float, typer.Option(min=0, max=2, help="psi: below 1, samples are more typical and vary less.")
     ] = 1.0,
-    label: Annotated[
-        str | None,
-        typer.Option(
-            metavar="LABEL", help="Name or index of a label, for conditional models.", show_default=False
-        ),
-    ] = None,
+    label: Label = None,
+    scale: Annotated[int, typer.Option(min=1, max=32, help="Screen pixels for each pixel of a sheet.")] = 1,
 ) -> None:
     """Draw samples of a model into a file."""
     from models import media  # with numpy and Pillow: not for `--help`
@@ -57,7 +61,7 @@ def sample(
         points, latents = _points(info, request)
         arrays, sheet = {"points": points}, media.scatter(points)
     if kind == ".png":
-        media.save_png(sheet, out)
+        media.save_png(media.enlarged(sheet, scale), out)
     else:
         seeds, labels = _seeds_and_labels(info, request)
         media.save_npz(out, **arrays, latents=latents, seeds=seeds, labels=labels)
@@ -73,7 +77,7 @@ def interpolate(
         Path,
         typer.Option("-o", "--out", metavar="FILE", help="An animation: .gif or .mp4.", show_default=False),
     ],
-    frames: Annotated[int, typer.Option(metavar="INTEGER", help="Number of pictures.")] = 60,
+    frames: Annotated[int, typer.Option(min=2, max=2000, help="Number of pictures.")] = 60,
     method: Annotated[
         str,
         typer.Option(
@@ -81,6 +85,7 @@ def interpolate(
         ),
     ] = "slerp",
     fps: Annotated[float, typer.Option(min=1, max=60, metavar="NUMBER", help="Pictures a second.")] = 20.0,
+    label: Label = None,
 ) -> None:
     """Animate a path through the latents of some seeds."""
     from models import media
@@ -90,8 +95,9 @@ def interpolate(
     if not info.can("picture"):
         problem = f"'{info.id}' makes points, not pictures."
         raise UserError("no-pictures", problem, "Draw them with 'latent-explorer sample'.")
+    chosen = _label(info, label)
     try:
-        points = [{"seed": int(word)} for word in seeds.split(",")]
+        points = [{"seed": int(word), "label": chosen} for word in seeds.split(",")]
     except ValueError:
         raise UserError(
             "bad-seeds", f"'{seeds}' is no list of seeds.", "Give whole numbers, e.g. 1,2,3."

@@ -1,5 +1,6 @@
 """`train`: a new training run, or one that was interrupted."""
 
+import shlex
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -190,7 +191,9 @@ def _start(
     session.begin(session.recipe_for(config), config)
     data = session.data_of(config.dataset)
     run = session.new_run(config, out)
-    return _train(run, lambda report, stop: session.train(run, report=report, stop=stop, data=data))
+    return _train(
+        run, config.budget, lambda report, stop: session.train(run, report=report, stop=stop, data=data)
+    )
 
 
 def _go_on(folder: Path, budget: Budget | None, threads: int | None) -> tuple["Outcome", bool]:
@@ -198,7 +201,10 @@ def _go_on(folder: Path, budget: Budget | None, threads: int | None) -> tuple["O
     from models.training.runs import Run
 
     run = Run(folder)
-    return _train(run, lambda report, stop: session.train(run, budget=budget, report=report, stop=stop))
+    given = budget or run.config().budget
+    return _train(
+        run, given, lambda report, stop: session.train(run, budget=budget, report=report, stop=stop)
+    )
 
 
 def _session(threads: int | None):
@@ -212,10 +218,10 @@ def _session(threads: int | None):
 
 
 def _train(
-    run: "Run", go: Callable[[Callable[["Progress"], None], Callable[[], bool]], "Outcome"]
+    run: "Run", budget: Budget, go: Callable[[Callable[["Progress"], None], Callable[[], bool]], "Outcome"]
 ) -> tuple["Outcome", bool]:
     config = run.config()
-    note(f"Training {config.model.get('family')} on {config.dataset} for {config.budget}, in {run.folder}")
+    note(f"Training {config.model.get('family')} on {config.dataset} for {budget} in all, in {run.folder}")
     line = ProgressLine()
     try:
         with _stop_on_signal() as stop:
@@ -281,3 +287,6 @@ def _print(outcome: "Outcome", stopped: bool, as_json: bool) -> None:
     print(f"{outcome.steps:,} steps, {rate}")
     print("  ".join(f"{name} {value:.4g}" for name, value in outcome.metrics.items()))
     print(f"Checkpoint: {outcome.checkpoint}")
+    note(
+        f"To list it among the models, in the app too: latent-explorer import {shlex.quote(str(outcome.checkpoint))}"
+    )

@@ -177,15 +177,49 @@ def test_a_checkpoint_folder_is_a_model(run: Cli, home: Path) -> None:
         (("tiny-cgan", "-o", "a.png", "--label", "dog"), ("no label 'dog'",)),
         (("tiny-cgan", "-o", "a.png", "--label", "10"), ("no label '10'",)),
         (("tiny-classifier", "-o", "a.png"), ("makes no images", "tiny-cgan")),
-        (("tiny-vae", "-o", "a.png", "-n", "0"), ("count", "greater than or equal to 1")),
-        (("tiny-vae", "-o", "a.png", "--seed", "-1"), ("seed",)),
-        (("tiny-vae", "-o", "a.png", "--truncation", "nan"), ("truncation",)),
         (("no/such/folder", "-o", "a.png"), ("no checkpoint", "folder")),
     ],
 )
 def test_bad_requests_for_samples(run: Cli, words: tuple[str, ...], parts: tuple[str, ...]) -> None:
     assert failed(run("sample", *words), *parts)
     assert not Path("a.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "option", "bound"),
+    [
+        (("sample", "tiny-vae", "-o", "a.png", "-n", "0"), "-n", "1"),
+        (("sample", "tiny-vae", "-o", "a.png", "--seed", "-1"), "--seed", "0"),
+        (("sample", "tiny-vae", "-o", "a.png", "--truncation", "3"), "--truncation", "2"),
+        (("sample", "tiny-vae", "-o", "a.png", "--truncation", "nan"), "--truncation", "2"),
+        (("interpolate", "tiny-vae", "--seeds", "1,2", "-o", "a.gif", "--frames", "1"), "--frames", "2"),
+    ],
+)
+def test_a_number_beyond_its_range_is_wrong_usage(
+    run: Cli, words: tuple[str, ...], option: str, bound: str
+) -> None:
+    result = run(*words)
+    assert result.code == 2 and option in result.err and not list(Path().glob("a.*"))
+    assert bound in result.err.splitlines()[-1]
+
+
+def test_a_sheet_may_be_enlarged(run: Cli) -> None:
+    run("sample", "tiny-vae", "-n", "3", "-o", "a.png")
+    assert run("sample", "tiny-vae", "-n", "3", "--scale", "3", "-o", "b.png").code == 0
+    with Image.open("a.png") as a, Image.open("b.png") as b:
+        assert b.size == (3 * a.width, 3 * a.height)
+        np.testing.assert_array_equal(np.asarray(b)[1::3, 1::3], np.asarray(a))
+
+
+def test_a_film_of_one_class(run: Cli) -> None:
+    for number in (3, 4):
+        words = ("--seeds", "1,2", "--frames", "2", "--label", str(number), "-o", f"{number}.gif")
+        assert run("interpolate", "tiny-cgan", *words).code == 0
+    with Image.open("3.gif") as one, Image.open("4.gif") as other:
+        assert np.asarray(one.convert("L")).tolist() != np.asarray(other.convert("L")).tolist()
+    assert failed(
+        run("interpolate", "tiny-vae", "--seeds", "1,2", "--label", "3", "-o", "a.gif"), "takes no label"
+    )
 
 
 def test_a_tampered_checkpoint_is_refused(
@@ -254,7 +288,6 @@ def test_an_animation_through_the_data(run: Cli, monkeypatch: pytest.MonkeyPatch
         (("--seeds", "1,-2", "-o", "a.gif"), ("seed",)),
         (("--seeds", "1,2", "-o", "a.avi"), (".gif or .mp4",)),
         (("--seeds", "1,2", "--method", "slrep", "-o", "a.gif"), ("slrep", "Did you mean 'slerp'?")),
-        (("--seeds", "1,2", "--frames", "1", "-o", "a.gif"), ("frames",)),
     ],
 )
 def test_bad_requests_for_interpolations(run: Cli, words: tuple[str, ...], parts: tuple[str, ...]) -> None:
