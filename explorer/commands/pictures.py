@@ -38,13 +38,22 @@ def sample(
             show_default=False,
         ),
     ],
-    count: Annotated[int, typer.Option("-n", min=1, max=100_000, help="Number of samples.")] = 64,
-    seed: Annotated[int, typer.Option(min=0, max=MAX_SEED, help="Sample i is that of seed + i.")] = 0,
+    count: Annotated[
+        int, typer.Option("-n", min=1, max=100_000, metavar="INTEGER", help="Number of samples.")
+    ] = 64,
+    seed: Annotated[
+        int, typer.Option(min=0, max=MAX_SEED, metavar="INTEGER", help="Sample i is that of seed + i.")
+    ] = 0,
     truncation: Annotated[
-        float, typer.Option(min=0, max=2, help="psi: below 1, samples are more typical and vary less.")
+        float,
+        typer.Option(
+            min=0, max=2, metavar="NUMBER", help="psi: below 1, samples are more typical and vary less."
+        ),
     ] = 1.0,
     label: Label = None,
-    scale: Annotated[int, typer.Option(min=1, max=32, help="Screen pixels for each pixel of a sheet.")] = 1,
+    scale: Annotated[
+        int, typer.Option(min=1, max=32, metavar="INTEGER", help="Screen pixels for each pixel of a sheet.")
+    ] = 1,
 ) -> None:
     """Draw samples of a model into a file."""
     from models import media  # with numpy and Pillow: not for `--help`
@@ -77,7 +86,7 @@ def interpolate(
         Path,
         typer.Option("-o", "--out", metavar="FILE", help="An animation: .gif or .mp4.", show_default=False),
     ],
-    frames: Annotated[int, typer.Option(min=2, max=2000, help="Number of pictures.")] = 60,
+    frames: Annotated[int, typer.Option(min=2, max=2000, metavar="INTEGER", help="Number of pictures.")] = 60,
     method: Annotated[
         str,
         typer.Option(

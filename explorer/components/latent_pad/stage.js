@@ -2,6 +2,7 @@
 const DRAG_SPAN = 6 // sd that a drag across the picture makes up for
 const SMALLEST = 240 // CSS pixels
 const ROOM = [0.5, 0.49] // of the pad's width and of the window's height
+const FULL_ROOM = [0.55, 0.72] // the same on a full screen
 
 // What a person likes is kept in the browser, for all models.
 const LIKES = "latent-explorer pad"
@@ -49,7 +50,7 @@ class Stage {
     button.addEventListener("click", () => {
       if (name !== "full") this.#like({ [name]: !this.likes[name] })
       else if (document.fullscreenElement) document.exitFullscreen()
-      else this.node.requestFullscreen?.().catch(() => {}) // a frame may forbid it
+      else this.node.parentElement.requestFullscreen?.().catch(() => {}) // a frame may forbid it
     })
     return button
   }
@@ -124,10 +125,8 @@ class Stage {
 
   // width: of the whole pad; narrow: the picture has it for itself.
   fit(shape, width, narrow) {
-    const high = innerHeight * ROOM[1]
-    const wide = width * (narrow ? 1 : ROOM[0])
-    const full = document.fullscreenElement !== null
-    const room = full ? Math.min(innerWidth, innerHeight - 48) : Math.min(wide, Math.max(SMALLEST, high))
-    this.picture.fit(room, shape)
+    const [across, upwards] = document.fullscreenElement ? FULL_ROOM : ROOM
+    const wide = width * (narrow ? 1 : across)
+    this.picture.fit(Math.min(wide, Math.max(SMALLEST, innerHeight * upwards)), shape)
   }
 }
