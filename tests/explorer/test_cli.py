@@ -14,8 +14,6 @@ import pytest
 from PIL import Image
 
 from explorer import cli
-from explorer.commands import console
-from models import media
 
 DIGITS = (
     "--dataset",
@@ -294,17 +292,6 @@ def test_bad_requests_for_interpolations(run: Cli, words: tuple[str, ...], parts
     assert failed(run("interpolate", "tiny-vae", *words), *parts)
 
 
-def test_colours_survive_an_animation(tmp_path: Path) -> None:
-    frames = np.zeros((3, 16, 16, 3), np.uint8)
-    frames[:, :8] = (200, 30, 60)
-    frames[2, 8:] = (10, 120, 250)
-    media.save_animation(frames, tmp_path / "a.gif", 10)
-    with Image.open(tmp_path / "a.gif") as animation:
-        animation.seek(getattr(animation, "n_frames", 1) - 1)  # equal frames are stored once
-        shown = np.asarray(animation.convert("RGB"))
-    np.testing.assert_array_equal(shown[[0, -1], 0], [(200, 30, 60), (10, 120, 250)])
-
-
 # Evaluation ------------------------------------------------------------------------------------------------
 
 
@@ -435,26 +422,3 @@ def test_a_full_disk_behind_stdout_is_noticed(home: Path) -> None:
         )
     assert result.returncode == 1
     assert result.stderr == "latent-explorer: The disk is full. Free some space and try again.\n"
-
-
-def test_json_has_no_nan() -> None:
-    assert console._finite({"a": float("nan"), "b": [float("inf"), 1.5]}) == {"a": None, "b": [None, 1.5]}
-
-
-def test_durations() -> None:
-    assert [console.duration(s) for s in (0.4, 42, 725, 11_220, float("inf"))] == [
-        "0:00",
-        "0:42",
-        "12:05",
-        "3:07:00",
-        "-:--",
-    ]
-
-
-def test_progress_off_a_terminal_comes_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:
-    now = iter((0.0, 0.0, 4.0, 11.0, 11.0))
-    line = console.ProgressLine(10, lambda: next(now))
-    for text in ("a", "b", "c"):
-        line.show(text)
-    line.close()
-    assert capsys.readouterr().err == "a\nc\n"

@@ -60,3 +60,14 @@ def test_a_file_is_enlarged_so_that_players_need_not(frames: np.ndarray, tmp_pat
 def test_another_ending_is_refused(frames: np.ndarray) -> None:
     with pytest.raises(UserError, match=r"does not end in \.gif or \.mp4"):
         media.animation(frames, ".webm", 10)
+
+
+def test_colours_survive_an_animation(tmp_path: Path) -> None:
+    frames = np.zeros((3, 16, 16, 3), np.uint8)
+    frames[:, :8] = (200, 30, 60)
+    frames[2, 8:] = (10, 120, 250)
+    media.save_animation(frames, tmp_path / "a.gif", 10)
+    with Image.open(tmp_path / "a.gif") as animation:
+        animation.seek(getattr(animation, "n_frames", 1) - 1)  # equal frames are stored once
+        shown = np.asarray(animation.convert("RGB"))
+    np.testing.assert_array_equal(shown[[0, -1], 0], [(200, 30, 60), (10, 120, 250)])

@@ -166,7 +166,7 @@ def test_an_autoencoder_learns_the_line(tmp_path: Path) -> None:
     [
         ("classifier", {}, "looks at images, and 'toy:grid25' holds points"),
         ("gan", {"network": "conv"}, "points take network=mlp"),
-        ("cgan", {"size": "32"}, "Only the images of a folder"),
+        ("cgan", {"size": "32"}, "points, which have no size"),
     ],
 )
 def test_what_points_cannot_do(family: str, options: dict[str, str], message: str) -> None:

@@ -1,0 +1,28 @@
+"""How commands print: numbers, durations, progress."""
+
+import pytest
+
+from explorer.commands import console
+
+
+def test_json_has_no_nan() -> None:
+    assert console._finite({"a": float("nan"), "b": [float("inf"), 1.5]}) == {"a": None, "b": [None, 1.5]}
+
+
+def test_durations() -> None:
+    assert [console.duration(s) for s in (0.4, 42, 725, 11_220, float("inf"))] == [
+        "0:00",
+        "0:42",
+        "12:05",
+        "3:07:00",
+        "-:--",
+    ]
+
+
+def test_progress_off_a_terminal_comes_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:
+    now = iter((0.0, 0.0, 4.0, 11.0, 11.0))
+    line = console.ProgressLine(10, lambda: next(now))
+    for text in ("a", "b", "c"):
+        line.show(text)
+    line.close()
+    assert capsys.readouterr().err == "a\nc\n"
