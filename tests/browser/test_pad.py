@@ -123,7 +123,8 @@ def test_the_same_direction_is_not_on_both_axes(open_pad: Open) -> None:
 def test_the_picture_can_be_dragged(open_pad: Open) -> None:
     pad, sent = counted(open_pad, "/explore?model=mnist-vae-2d&seed=5")
     assert pad.page.locator(".hint").is_visible()
-    x, y = pad.value(0), pad.value(1)
+    across, upwards = (int(pad.page.locator(".field select").nth(i).input_value()) for i in range(2))
+    x, y = pad.value(across), pad.value(upwards)
     before = pad.pixels()
     move = pad.grab(pad.canvas)
     move(0.7, 0.4)
@@ -131,8 +132,10 @@ def test_the_picture_can_be_dragged(open_pad: Open) -> None:
     assert not sent
     pad.page.mouse.up()
     pad.wait_for_edits()
-    assert pad.value(0) == pytest.approx(x + 0.2 * 6, abs=0.1)
-    assert pad.value(1) == pytest.approx(y + 0.1 * 6, abs=0.1)
+    assert pad.value(across) == pytest.approx(x + 0.2 * 6, abs=0.1)
+    assert pad.value(upwards) == pytest.approx(y + 0.1 * 6, abs=0.1)
+    assert sorted((across, upwards)) == [0, 1]
+    assert pad.dial(across).get_attribute("aria-label").startswith("z1"), "across goes the first, as on Plane"
     assert len(sent) == 1 and pad.page.locator(".hint").is_hidden()
 
 
