@@ -16,6 +16,11 @@ def count(number: int) -> str:
     return str(number)
 
 
+def signed(value: float) -> str:
+    """Write a coordinate with its sign and two digits: +0.50, −1.25."""
+    return f"{round(value, 2) + 0.0:+.2f}".replace("-", "−")
+
+
 def percent(share: float) -> str:
     """Word a share: 23 %, 4.1 %, < 0.1 %."""
     amount = 100 * share

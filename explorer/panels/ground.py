@@ -10,7 +10,7 @@ from explorer.components.latent_pad import Axes
 from explorer.components.plane import Cloud, Ground, plane, scale
 from explorer.panels import point as place, problem
 from explorer.panels.point import Located
-from explorer.text import _
+from explorer.text import _, signed
 from models.catalog import ModelInfo
 from models.media import enlarged, png
 from models.plane import spanned
@@ -176,16 +176,12 @@ def here(found: Located, ground: Ground) -> bool:
         st.image(png(enlarged(image, factor)), width=factor * image.shape[1], alt=found.place.alt)
         with st.container():
             pairs = zip(ground.names, ground.here, strict=True)
-            words = " · ".join(f"{name} {_signed(coordinate)}" for name, coordinate in pairs)
+            words = " · ".join(f"{name} {signed(coordinate)}" for name, coordinate in pairs)
             st.markdown(_("**The point of Explore**"))
             st.caption(problem.literal(words))
             return st.button(
                 _("Open in Explore"), key="open-point", icon=":material/explore:", type="primary"
             )
-
-
-def _signed(value: float) -> str:
-    return f"{value:+.2f}".replace("-", "−")
 
 
 def caption(info: ModelInfo) -> str:

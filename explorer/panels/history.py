@@ -26,7 +26,7 @@ def travel() -> None:
             key=key,
             icon=icon,
             disabled=not there,
-            help=f"{title}: {words}",
+            help=f"{title}: {words}" if there else None,
             on_click=act,
             type="tertiary",
         )

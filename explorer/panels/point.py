@@ -224,7 +224,7 @@ def actions(found: Located) -> None:
         key="reset",
         icon=":material/restart_alt:",
         disabled=not edits,
-        help=ngettext("Take back {n} edit", "Take back {n} edits", edits).format(n=edits),
+        help=ngettext("Take back {n} edit", "Take back {n} edits", edits).format(n=edits) if edits else None,
         on_click=state.update_point,
         kwargs={"edits": ()},
     )

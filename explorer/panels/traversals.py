@@ -5,7 +5,7 @@ import streamlit as st
 from explorer import cache, controls, state
 from explorer.components.tiles import tiles
 from explorer.panels.point import Located
-from explorer.text import _
+from explorer.text import _, signed
 from models.catalog import ModelInfo
 
 
@@ -23,7 +23,7 @@ def _draw(info: ModelInfo, found: Located) -> None:
     directions = list(found.axes.indices[: found.axes.shown])
     coordinates = [found.coordinates[index] for index in directions]
     positions = [controls.SPAN * (2 * i / (controls.STEPS - 1) - 1) for i in range(controls.STEPS)]
-    heads = [f"{position:+.2f}".replace("-", "−") if position else "0" for position in positions]
+    heads = [signed(position) if position else "0" for position in positions]
     sheet = cache.sheet((controls.traversal(info, found.point, directions),), controls.STEPS)
     near = [min(range(len(positions)), key=lambda i: abs(positions[i] - c)) for c in coordinates]
     _channels, height, width = info.sample_shape
@@ -41,7 +41,7 @@ def _draw(info: ModelInfo, found: Located) -> None:
         label=_("Pictures along each direction"),
         sheet_columns=controls.STEPS,
         columns=controls.STEPS,
-        rows=[f"{name}, {round(value, 2):+.2f}" for name, value in zip(names, coordinates, strict=True)],
+        rows=[f"{name}, {signed(value)}" for name, value in zip(names, coordinates, strict=True)],
         heads=heads,
         marks=[row * controls.STEPS + column for row, column in enumerate(near)],
         largest=96,

@@ -113,6 +113,7 @@ def test_numbers_are_worded() -> None:
     assert [text.count(n) for n in (950, 1234, 56_000, 1_234_567)] == ["950", "1.2 k", "56 k", "1.2 M"]
     assert [text.percent(s) for s in (0.0001, 0.034, 0.5)] == ["< 0.1 %", "3.4 %", "50 %"]
     assert [text.duration(s) for s in (40, 600, 9000)] == ["40 s", "10 min", "2.5 h"]
+    assert [text.signed(x) for x in (0.5, -1.25, -0.001)] == ["+0.50", "−1.25", "+0.00"]
 
 
 _LABELLED = {

@@ -151,7 +151,7 @@ def test_traversals_mark_the_picture_nearest_to_the_point(open_app, click) -> No
     walks = next(grid for grid in drawn if grid["key"] == "traversals")
     assert walks["heads"][0] == "−3.00" and walks["heads"][4] == "0"
     assert walks["marks"][:2] == [0, controls.STEPS + 8]
-    assert walks["rows"][0].endswith(", -3.00")
+    assert walks["rows"][0].endswith(", −3.00")
 
 
 def test_the_class_changes_the_picture_and_nothing_else(open_app) -> None:
