@@ -5,9 +5,10 @@ from functools import partial
 import streamlit as st
 
 from explorer import background, cache, controls, state
-from explorer.panels import problem
+from explorer.panels import pictures, problem
 from explorer.text import _
 from models.catalog import ModelInfo
+from models.requests import Point
 
 _SLOT = "directions"
 
@@ -33,5 +34,13 @@ def ready(info: ModelInfo) -> bool:
             "model. You can choose other directions, or go to another page, and come back."
         )
     )
+    _picture(info, point)
     background.poll(work, partial(background.progress, _("Looking for the directions")))
     return False
+
+
+def _picture(info: ModelInfo, point: Point) -> None:
+    """Show what the point looks like meanwhile; along raw axes, which need no search."""
+    still = point.model_copy(update={"axes": "raw", "edits": (), "keep": ()})
+    image = cache.render(controls.picture(info, still)).images[0]
+    pictures.row([image], [_("The point meanwhile")], 256)

@@ -90,6 +90,7 @@ def test_directions_that_take_long_leave_the_page_usable(open_app, pads, held: H
     app = open_app("explore", model="tiny-gan", seed=3, axes="attributes")
     assert shares(app) == ["Looking for the directions · 25%"] and not pads.drawn
     assert app.query_params["axes"] == "attributes"
+    assert any("The point meanwhile" in html.body for html in app.get("html")), "its picture stays in sight"
     app.button_group(key="axes").set_value("sefa").run()
     assert not bars(app) and pads.last["axes"].names[0] == "Direction 1"
     app.button_group(key="axes").set_value("attributes").run()
