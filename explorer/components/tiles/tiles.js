@@ -4,7 +4,7 @@ const grids = new WeakMap()
 
 const GAP = 6
 const WIDEST_GAP = 16
-const LEAST = 0.75 // share of the room that a tile takes: less of it is lost to whole pixels
+const LEAST = 0.9 // share of the room that a tile takes: less of it is lost to whole pixels
 
 function build(root, data) {
   root.replaceChildren()
