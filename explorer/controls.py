@@ -10,12 +10,11 @@ from explorer.text import _
 from explorer.words import word
 from models.catalog import ModelInfo
 from models.requests import Decode, Directions, Point, RenderRequest, Sample, Traverse, default_label
-from models.values import Value
+from models.values import MAX_SEED, Value
 
 SMALL = 8  # latent dimensions up to which the axes themselves are the best sliders
 SPAN, STEPS = 3.0, 9  # of a traversal
 MAX_PSI = 2.0
-MAX_SEED = 2**31 - 1
 MAX_START = MAX_SEED - 100_000  # of the Gallery, which counts on from there
 _TYPED = 2**53 - 1  # the largest number that a field of Streamlit's reports
 

@@ -11,7 +11,7 @@ import streamlit as st
 from pydantic import ValidationError
 
 from explorer import cache, route, state
-from explorer.controls import MAX_PSI, MAX_SEED, MAX_START
+from explorer.controls import MAX_PSI, MAX_START
 from explorer.route import Plane, Route
 from explorer.state import View
 from explorer.text import _
@@ -19,6 +19,7 @@ from models.catalog import ModelInfo
 from models.choices import ROUTES
 from models.requests import MAX_DIM, MAX_KEPT, Point
 from models.tables import nearest
+from models.values import MAX_SEED
 
 GALLERY, EXPLORE, INTERPOLATE, PLANE, LIBRARY = "gallery", "explore", "interpolate", "plane", "models"
 _POINT = ("seed", "z", "psi", "class", "axes", "edits", "keep")

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self, cast
 from pydantic import BeforeValidator, Field, model_validator
 
 from models.errors import UserError
-from models.values import Value, parse as parse
+from models.values import MAX_SEED, Value, parse as parse
 
 Size = Literal[0, 16, 32, 64]
 Channels = Literal[1, 2, 3]
@@ -406,7 +406,7 @@ class RunConfig(Value):
         description="Id of the checkpoint; empty: the data set and the family",
     )
     preset: str = "quick"
-    seed: int = Field(default=0, ge=0, lt=2**31)
+    seed: int = Field(default=0, ge=0, le=MAX_SEED)
     start: Start | None = None
     budget: Budget
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"

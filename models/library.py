@@ -5,6 +5,7 @@ Torch-free. A checkpoint comes in as a folder on this machine, from the Hub, or 
 
 import hashlib
 import io
+import itertools
 import lzma
 import re
 import shutil
@@ -17,7 +18,7 @@ from pathlib import Path, PurePosixPath
 from models import catalog, hub, paths
 from models.catalog import CONFIG, ModelInfo
 from models.disk import replacing
-from models.errors import UserError, write_error
+from models.errors import UserError, reason, write_error
 from models.foreign import folders
 
 LARGEST = 512 * 2**20  # bytes of an unpacked checkpoint
@@ -56,6 +57,14 @@ def free(name: str) -> Path:
     return root / name
 
 
+def unused(name: str) -> str:
+    """Return a name, or the first of name-2, name-3 and so on that no model has."""
+    taken = {info.id for info in catalog.models()}
+    return next(
+        n for n in itertools.chain([name], (f"{name}-{i}" for i in itertools.count(2))) if n not in taken
+    )
+
+
 def delete(info: ModelInfo) -> None:
     """Delete one of the user's models for good; raises UserError if it is shipped or cannot be deleted."""
     _own(info)
@@ -82,22 +91,60 @@ def take_in(where: str, name: str = "") -> ModelInfo:
     """Copy a checkpoint into the user's models.
 
     Args:
-        where: A folder, or `hf://owner/name[@revision]`.
+        where: A folder, a zip as `pack` makes it, or `hf://owner/name[@revision]`.
         name: Its id; empty: the one that it has.
 
     Raises:
         UserError: There is no checkpoint, or its id is taken or not possible.
     """
-    info = catalog.find(where)
+    path = local(where)
+    if path is None or not path.exists():
+        info = catalog.find(where)
+    elif is_zip(path):
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise _unreadable(where, error) from error
+        return unpack(content, name)
+    else:
+        info = catalog.find(str(path))
     return _keep(info.path, name or info.id)
+
+
+def local(where: str) -> Path | None:
+    """Return the path that a person named, made absolute; None for a name on the Hub.
+
+    Raises:
+        UserError: One cannot look whether anything is there.
+    """
+    if where.startswith(hub.PREFIX):
+        return None
+    try:
+        path = Path(where).expanduser().resolve()
+        path.exists()
+    except (OSError, RuntimeError) as error:  # RuntimeError: there is no such user
+        raise _unreadable(where, error) from error
+    return path
+
+
+def is_zip(path: Path) -> bool:
+    """Tell whether a file is a zip, by its ending."""
+    return path.suffix.lower() == ".zip"
 
 
 def is_foreign(where: str) -> bool:
     """Tell whether something on this machine is no checkpoint, but may be a decoder that was made elsewhere."""
-    path = Path(where).expanduser()
-    if not where or where.startswith(hub.PREFIX) or not path.exists():
+    path = local(where) if where else None
+    if path is None or not path.exists() or is_zip(path):
         return False
-    return path.is_file() or bool(folders.maker(path)) or not (path / CONFIG).is_file()
+    try:
+        return path.is_file() or bool(folders.maker(path)) or not (path / CONFIG).is_file()
+    except OSError as error:
+        raise _unreadable(where, error) from error
+
+
+def _unreadable(where: str, error: Exception) -> UserError:
+    return UserError("no-file", f"{where} cannot be read ({reason(error)}).", "Give another path.")
 
 
 def unpack(content: bytes, name: str = "") -> ModelInfo:

@@ -7,9 +7,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from models.values import Value
+from models.values import MAX_SEED, Value
 
-MAX_SEED = 2**31 - 1
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
 Truncation = Annotated[float, Field(ge=0, le=2)]
 Coordinate = Annotated[float, Field(ge=-100, le=100)]

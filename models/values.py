@@ -7,6 +7,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from models.errors import UserError
 from models.tables import nearest
 
+MAX_SEED = 2**31 - 1
+
 V = TypeVar("V", bound=BaseModel)
 
 

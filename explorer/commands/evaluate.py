@@ -11,6 +11,7 @@ from models.catalog import ModelInfo
 from models.datasets import DATASETS, info as info_of, sized_for
 from models.errors import UserError
 from models.metrics import METRICS, count_of, of_key
+from models.values import MAX_SEED
 
 
 def evaluate(
@@ -34,7 +35,7 @@ def evaluate(
         ),
     ] = "all",
     device: Device = "auto",
-    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, metavar="INTEGER", help="Of the samples.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=MAX_SEED, metavar="INTEGER", help="Of the samples.")] = 0,
     write_card: Annotated[
         bool,
         typer.Option(

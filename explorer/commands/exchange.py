@@ -6,8 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from explorer.commands.console import Json, Model, emit, note, only_results
-from models import catalog, hub, library
-from models.errors import UserError, reason
+from models import catalog, library
 
 
 def export(
@@ -47,9 +46,8 @@ def import_(
     as_json: Json = False,
 ) -> None:
     """List a checkpoint among the models, or make one of a decoder from elsewhere; none of its author's code is run."""
-    path = Path(where).expanduser()
-    zipped = path.suffix.lower() == ".zip"
-    if zipped or where.startswith(hub.PREFIX) or (path.exists() and not library.is_foreign(where)):
+    path = library.local(where)
+    if path is None or (path.exists() and not library.is_foreign(where)):
         _take_in(where, path, name, dry_run, as_json)
         return
 
@@ -68,30 +66,16 @@ def import_(
         print(f"It is a model now: {folder.name}, in {folder}")
 
 
-def _take_in(where: str, path: Path, name: str, dry_run: bool, as_json: bool) -> None:
+def _take_in(where: str, path: Path | None, name: str, dry_run: bool, as_json: bool) -> None:
     """Copy a checkpoint among the user's models."""
-    zipped = path.suffix.lower() == ".zip"
-    if dry_run and zipped:
+    if dry_run and path is not None and library.is_zip(path):
         raise typer.BadParameter("--dry-run is for decoders and for folders, not for a zip.")
-    try:
-        info = (
-            catalog.find(where)
-            if dry_run
-            else library.unpack(path.read_bytes(), name)
-            if zipped
-            else library.take_in(where, name)
-        )
-    except OSError as error:
-        raise UserError(
-            "no-file", f"{path} cannot be read ({reason(error)}).", "Give another path."
-        ) from error
-    findings = [
-        f"A checkpoint of the family {info.family}, trained on {info.dataset or 'something unknown'}."
-    ]
+    info = catalog.find(str(path or where)) if dry_run else library.take_in(where, name)
+    finding = f"A checkpoint of the family {info.family}, trained on {info.dataset or 'something unknown'}."
     if as_json:
         config = info.model.model_dump(mode="json")
-        emit({"config": config, "findings": findings, "folder": None if dry_run else str(info.path)})
+        emit({"config": config, "findings": [finding], "folder": None if dry_run else str(info.path)})
         return
-    print(findings[0])
+    print(finding)
     if not dry_run:
         print(f"It is a model now: {info.id}, in {info.path}")

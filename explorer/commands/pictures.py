@@ -10,8 +10,9 @@ from models import catalog
 from models.catalog import ModelInfo
 from models.config import parse
 from models.errors import UserError
-from models.requests import MAX_SEED, Interpolate, Operation, Point, RenderRequest, Sample
+from models.requests import Interpolate, Operation, Point, RenderRequest, Sample
 from models.tables import nearest
+from models.values import MAX_SEED
 
 if TYPE_CHECKING:
     import numpy as np

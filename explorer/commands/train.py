@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from explorer.commands.console import Json, ProgressLine, duration, emit, note, only_results
+from models import catalog, library
 from models.catalog import CheckpointConfig
 from models.choices import OPTIONS
 from models.config import Budget, parse
 from models.datasets import DATASETS
 from models.errors import UserError
 from models.families import FAMILIES, PRESETS, options
+from models.values import MAX_SEED
 
 if TYPE_CHECKING:
     from models.training.loop import Progress
@@ -99,7 +101,7 @@ def train(
         ),
     ] = None,
     seed: Annotated[
-        int, typer.Option(min=0, max=2**31 - 1, metavar="INTEGER", help="Of weights, order and steps.")
+        int, typer.Option(min=0, max=MAX_SEED, metavar="INTEGER", help="Of weights, order and steps.")
     ] = 0,
     threads: Annotated[
         int | None,
@@ -287,6 +289,12 @@ def _print(outcome: "Outcome", stopped: bool, as_json: bool) -> None:
     print(f"{outcome.steps:,} steps, {rate}")
     print("  ".join(f"{name} {value:.4g}" for name, value in outcome.metrics.items()))
     print(f"Checkpoint: {outcome.checkpoint}")
-    note(
-        f"To list it among the models, in the app too: latent-explorer import {shlex.quote(str(outcome.checkpoint))}"
-    )
+    note(f"To list it among the models, in the app too: {_listing(outcome.checkpoint)}")
+
+
+def _listing(checkpoint: Path) -> str:
+    """Return the command that lists a checkpoint, under a name that is free."""
+    own = catalog.read(checkpoint).id
+    name = library.unused(own)
+    words = ["latent-explorer", "import", str(checkpoint), *(["--name", name] if name != own else [])]
+    return shlex.join(words)

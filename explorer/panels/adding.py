@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _DECODERS = ["onnx", "safetensors", "pt", "pth", "bin", "ckpt"]
 _ADDED = "adding-added"
+_ROUND = "adding-round"  # how often something was added: the uploader is another one then, and empty
+_FOUND = ("adding-folder", "adding-decoder")
 
 
 def show() -> None:
@@ -30,6 +32,8 @@ def show() -> None:
         )
     place = fold(_("Add a model"), key="adding", icon=":material/add:")
     if place is None:
+        for key in _FOUND:
+            _forget(key)
         return
     with place:
         left, right = st.columns(2, gap="large")
@@ -54,8 +58,7 @@ def _from_somewhere() -> None:
         placeholder="hf://owner/name",
         help=_("Of a checkpoint; or a folder that pythae or diffusers saved, or the file of a decoder."),
     ).strip()
-    if library.is_foreign(where):
-        path = Path(where).expanduser()
+    if library.is_foreign(where) and (path := library.local(where)):
         _look(path, f"{path} {_newest(path)}", key="adding-folder")
         return
     _forget("adding-folder")
@@ -69,7 +72,7 @@ def _from_file() -> None:
     file = st.file_uploader(
         _("A zip of a checkpoint, or the decoder of another program"),
         type=["zip", *_DECODERS],
-        key="adding-file",
+        key=f"adding-file-{st.session_state.get(_ROUND, 0)}",
     )
     if file is None:
         _forget("adding-decoder")
@@ -92,8 +95,11 @@ def _from_file() -> None:
 
 
 def _newest(path: Path) -> int:
-    """Return when a file, or one in a folder, was changed last."""
-    return max(one.lstat().st_mtime_ns for one in (path, *path.glob("*")))
+    """Return when a file, or one in a folder, was changed last; -1 while that cannot be known."""
+    try:
+        return max(one.lstat().st_mtime_ns for one in (path, *path.glob("*")))
+    except OSError:
+        return -1
 
 
 def _look(path: Path, identity: str, key: str) -> None:
@@ -139,5 +145,6 @@ def _forget(key: str) -> None:
 
 def _added(name: str) -> None:
     st.session_state[_ADDED] = name
+    st.session_state[_ROUND] = st.session_state.get(_ROUND, 0) + 1
     st.session_state.pop("adding-where", None)
     st.rerun()

@@ -11,6 +11,7 @@ from explorer.text import _
 from explorer.words import word
 from models.catalog import ModelInfo
 from models.requests import Decode, Point, default_label
+from models.values import MAX_SEED
 
 _CHOSEN = "chosen_key"
 _LARGEST = 88  # CSS pixels of a picture
@@ -120,7 +121,7 @@ def _changing(keys: Sequence[Point], chosen: int | None) -> None:
 def _adding(info: ModelInfo, count: int) -> None:
     full = count >= route.MAX_KEYS
     with st.popover(_("Add"), icon=":material/add:", key="add-key", disabled=full):
-        seed = st.number_input(_("Seed"), 0, controls.MAX_SEED, value=1, step=1, key="key-seed")
+        seed = st.number_input(_("Seed"), 0, MAX_SEED, value=1, step=1, key="key-seed")
         label = None
         if info.labels:
             label = st.selectbox(

@@ -17,7 +17,7 @@ from models.metrics import of_key
 _WIDTH = 296  # CSS pixels of a card: three of them beside each other on most screens
 _SAMPLES = (4, 2)  # columns and rows of the sheet that a card shows
 _FILTER = "shelf-filter"
-_ERROR, _STALE, _GO = "shelf-error", "shelf-stale", "shelf-go"
+_ERROR, _STALE, _GO = "shelf-error-", "shelf-stale", "shelf-go"
 
 
 def may_change() -> bool:
@@ -124,7 +124,7 @@ def _figures(card: Card) -> None:
     """Draw a table of all that was measured, in words, and under it how."""
     words = {name: found[1] for name in card.metrics if (found := of_key(name))}
     lines = [
-        f"| {problem.literal(words.get(name, name))} | {metric.value:.4g} |"
+        f"| {problem.literal(words.get(name, name.replace('_', ' ')))} | {metric.value:.4g} |"
         for name, metric in card.metrics.items()
     ]
     st.markdown("\n".join([f"| {_('Figure')} | {_('Value')} |", "|:--|--:|", *lines]))
@@ -137,7 +137,6 @@ def _figures(card: Card) -> None:
 
 def _change(info: ModelInfo) -> None:
     """Draw what can be done with a model of one's own; deleting is asked for twice."""
-    name, error = st.session_state.pop(_ERROR, ("", None))
     st.text_input(
         _("Name"),
         value=info.id,
@@ -146,7 +145,7 @@ def _change(info: ModelInfo) -> None:
         on_change=_rename,
         args=(info.id, f"name-{info.id}"),
     )
-    if error and name == info.id:
+    if error := st.session_state.pop(_ERROR + info.id, None):
         problem.show(error)
     sure = st.checkbox(_("I want to delete it for good"), key=f"sure-{info.id}")
     st.button(
@@ -168,7 +167,7 @@ def _rename(name: str, key: str) -> None:
                 state.choose_model(new)
             st.session_state[_STALE] = True
     except UserError as error:
-        st.session_state[_ERROR] = name, error
+        st.session_state[_ERROR + name] = error
 
 
 def _delete(name: str) -> None:
@@ -176,4 +175,4 @@ def _delete(name: str) -> None:
         library.delete(catalog.find(name))
         st.session_state[_STALE] = True
     except UserError as error:
-        st.session_state[_ERROR] = name, error
+        st.session_state[_ERROR + name] = error

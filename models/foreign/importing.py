@@ -11,7 +11,7 @@ import torch
 
 from models import checkpoints, library
 from models.catalog import CheckpointConfig
-from models.errors import UserError
+from models.errors import UserError, reason
 from models.foreign import folders, layered, onnx_files, state_dicts
 from models.foreign.candidates import (
     DESCRIPTION,
@@ -140,7 +140,12 @@ def _file(where: Path) -> Path:
             "no-file", f"There is nothing at {where}.", "Give an ONNX file or a state dict, or its folder."
         )
     # Beside an ONNX file, others may be the weights that belong to it.
-    files = sorted(where.iterdir())
+    try:
+        files = sorted(where.iterdir())
+    except OSError as error:
+        raise UserError(
+            "no-file", f"{where} cannot be read ({reason(error)}).", "Give another path."
+        ) from error
     found = [path for path in files if path.suffix.lower() == ".onnx"]
     found = found or [path for path in files if path.suffix.lower() in state_dicts.ENDINGS]
     if len(found) != 1:

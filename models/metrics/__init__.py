@@ -98,7 +98,7 @@ METRICS = Table[Metric](
             "checkerboard, not quality.",
             {
                 "sharpness_ratio": "Mean variance of the Laplacian of samples, over that of real images",
-                "sharpness_real": "The same mean for real images, in squared units of [-1, 1]",
+                "sharpness_real": "Mean variance of the Laplacian of real images, in squared units of [-1, 1]",
             },
             _samples, real=("sharpness_real",),
         ),
@@ -138,7 +138,8 @@ METRICS = Table[Metric](
             "noise raises it, without any change in variety.",
             {
                 "pairwise_distance_ratio": "Mean L2 distance of two samples over that of two real images",
-                "feature_distance_ratio": "The same in the features of a classifier, where one is given",
+                "feature_distance_ratio": "Mean distance of two samples over that of two real images, in the features of "
+                "a classifier, where one is given",
             },
             _samples,
         ),
@@ -150,9 +151,9 @@ METRICS = Table[Metric](
                 "classes_covered": "Classes with at least a tenth of their share of the data",
                 "smallest_class_share": "Share of samples in the rarest of the data's classes, in [0, 1]",
                 "mean_confidence": "Mean probability of the predicted class, over samples",
-                "mean_confidence_real": "The same over real images",
+                "mean_confidence_real": "Mean probability of the predicted class, over real images",
                 "label_agreement": "Share of samples that are recognised as the label they were asked for",
-                "label_agreement_real": "The same for real images: what can be reached",
+                "label_agreement_real": "Share of real images that are recognised as their label: what can be reached",
             },
             _samples, real=("mean_confidence_real", "label_agreement_real"),
         ),
@@ -162,7 +163,7 @@ METRICS = Table[Metric](
             "of the classifier among many samples hides a missing value.",
             {
                 "factor_values_missing": "Values that 3 % of the data or more have, and no sample",
-                "factor_values_missing_real": "Values among them that it sees in no real image either",
+                "factor_values_missing_real": "Values that 3 % of the data or more have, and that it sees in no real image",
                 "factor_values": "Values that 3 % of the data or more have",
             },
             _samples, real=("factor_values_missing_real", "factor_values"),
@@ -186,7 +187,7 @@ METRICS = Table[Metric](
             "shapes make orientation ambiguous, so on sprites 1 cannot be reached.",
             {
                 "mig": "Mutual information gap, mean over attributes, in [0, 1]",
-                "mig_<name>": "That of one attribute",
+                "mig_<name>": "Mutual information gap of <name>",
             },
             _mig,
         ),
@@ -197,8 +198,8 @@ METRICS = Table[Metric](
             {
                 "accuracy": "Share of right predictions, mean over categorical attributes, in [0, 1]",
                 "r2": "Coefficient of determination, mean over continuous attributes, at most 1",
-                "accuracy_<name>": "Accuracy of one attribute, where there are several",
-                "r2_<name>": "R^2 of one attribute, where there are several",
+                "accuracy_<name>": "Accuracy of <name>",
+                "r2_<name>": "Coefficient of determination of <name>",
             },
         ),
     },
@@ -211,7 +212,8 @@ def of_key(key: str) -> tuple[Metric, str] | None:
         for pattern, text in metric.values.items():
             start, variable, end = pattern.partition("<name>")
             if key == pattern or (variable and key.startswith(start) and key.endswith(end)):
-                return metric, text
+                name = key[len(start) : len(key) - len(end)] if variable else ""
+                return metric, text.replace(variable, name.replace("_", " ")) if variable else text
     return None
 
 

@@ -73,6 +73,14 @@ class Pad:
         """Wait for a picture; rounding may move a pixel by a level."""
         until(lambda: not differ(self.pixels(), expected), "another picture is shown")
 
+    def width(self) -> float:
+        """Return how wide the picture is, in CSS pixels."""
+        return float(self.canvas.bounding_box()["width"])
+
+    def wait_wider(self, than: float) -> None:
+        """Wait until the picture is wider."""
+        until(lambda: self.width() > than, "the picture does not grow")
+
     def grab(self, place: Any, x: float = 0.5, y: float = 0.5) -> Callable[[float, float], None]:
         """Press the button at a share of an element's box; returns a function that moves to another share."""
         box = place.bounding_box()

@@ -53,7 +53,7 @@ def test_a_checkpoint_goes_out_and_comes_in_as_a_zip(open_page: Open, own: Path)
         assert "digits-vae/model.safetensors" in archive.namelist()
     page.keyboard.press("Escape")
     page.get_by_text("Add a model").click()
-    page.locator(".st-key-adding-file input[type=file]").set_input_files(
+    page.locator("[class*=st-key-adding-file-] input[type=file]").set_input_files(
         {"name": "mine.zip", "mimeType": "application/zip", "buffer": content}
     )
     name = page.locator(".st-key-adding-zip-name input")
@@ -81,7 +81,7 @@ def test_a_decoder_is_looked_at_before_it_is_imported(open_page: Open, own: Path
     export_onnx(catalog.find("digits-vae"), tmp_path / "other.onnx")
     page = open_page("/models")
     page.get_by_text("Add a model").click()
-    upload = page.locator(".st-key-adding-file input[type=file]")
+    upload = page.locator("[class*=st-key-adding-file-] input[type=file]")
     upload.set_input_files({"name": "bad.onnx", "mimeType": "application/octet-stream", "buffer": b"no onnx"})
     page.get_by_text("not an ONNX file, or damaged").wait_for()
     upload.set_input_files(tmp_path / "other.onnx")

@@ -415,3 +415,17 @@ def test_nothing_of_the_pad_is_inaccessible(
 ) -> None:
     pad = open_pad("/explore?model=fashion-gan&seed=5&edits=0:2", scheme=scheme).wait_live()
     assert flaws(pad.page, ".st-key-pad") == []
+
+
+def test_a_full_screen_has_the_sliders_too(open_pad: Open) -> None:
+    pad = open_pad("/explore?model=fashion-gan&seed=5").wait_live()
+    before = pad.width()
+    pad.page.locator(".tool[data-name=full]").click()
+    pad.page.wait_for_function("document.fullscreenElement !== null")
+    pad.wait_wider(before)
+    for part in (pad.canvas, pad.dial(), pad.plane, pad.frames.first):
+        box = part.bounding_box()
+        assert box["x"] >= 0 and box["x"] + box["width"] <= pad.page.viewport_size["width"]
+        assert box["y"] >= 0 and box["y"] + box["height"] <= pad.page.viewport_size["height"]
+    pad.dial().press("ArrowRight")
+    pad.wait_for_edits()

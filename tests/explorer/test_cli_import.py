@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from explorer import cli
+from models import catalog, library
 
 
 @pytest.fixture
@@ -58,3 +59,34 @@ def test_a_folder_of_diffusers_without_the_library(
     monkeypatch.setitem(__import__("sys").modules, "diffusers", None)
     assert cli.main(["import", str(tmp_path), "--dry-run"]) == 1
     assert "pip install 'latent-explorer[diffusers]'" in capsys.readouterr().err
+
+
+def test_a_checkpoint_is_listed_after_it_was_imported(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own_models = tmp_path / "models"
+    monkeypatch.setenv("EXPLORER_MODELS_DIR", str(own_models))
+    shipped = catalog.find("digits-vae")
+    assert cli.main(["import", str(shipped.path), "--dry-run"]) == 0
+    assert "family vae, trained on digits" in capsys.readouterr().out and not own_models.exists()
+    assert cli.main(["import", str(shipped.path), "--name", "copy", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["folder"] == str(own_models / "copy")
+    (tmp_path / "copy.ZIP").write_bytes(library.pack(catalog.find("copy")))
+    assert cli.main(["import", str(tmp_path / "copy.ZIP"), "--dry-run"]) == 2
+    assert "not for a zip" in capsys.readouterr().err
+    assert cli.main(["import", str(tmp_path / "copy.ZIP")]) == 1
+    assert "a model 'copy' already" in capsys.readouterr().err
+    assert cli.main(["import", str(tmp_path / "copy.ZIP"), "--name", "again"]) == 0
+    assert catalog.find("again").config.weights_sha256 == shipped.config.weights_sha256
+
+
+def test_a_folder_counts_more_than_a_model_of_its_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EXPLORER_MODELS_DIR", str(tmp_path / "models"))
+    monkeypatch.chdir(tmp_path)
+    library.take_in("digits-gan", "mine")
+    other = catalog.find("digits-vae")
+    (tmp_path / "mine").symlink_to(other.path)
+    assert cli.main(["import", "mine", "--name", "taken"]) == 0
+    assert catalog.find("taken").config.weights_sha256 == other.config.weights_sha256

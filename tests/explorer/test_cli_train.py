@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -55,6 +56,16 @@ def test_a_run_for_people(run: Run) -> None:
     assert code == 0 and out.splitlines()[0].startswith("4 steps, 128 images")
     assert out.splitlines()[-1] == "Checkpoint: mine/checkpoint"
     assert json.loads(Path("mine/checkpoint/config.json").read_text())["id"] == "my.gan"
+
+
+def test_the_command_at_the_end_lists_the_model(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EXPLORER_MODELS_DIR", str(Path("models").resolve()))
+    for name in ("digits-gan-2", "digits-gan-3"):  # there is a shipped digits-gan
+        _code, _out, err = run(*BASE, "--budget", "2-steps", "--out", name)
+        program, *words = shlex.split(err.splitlines()[-1].partition("app too: ")[2])
+        assert program == "latent-explorer"
+        assert run(*words)[0] == 0
+        assert (Path("models") / name / "config.json").is_file()
 
 
 def test_resume_goes_on(run: Run) -> None:

@@ -59,6 +59,10 @@ def test_names_that_differ_in_a_dot_have_a_card_each(open_app: Open) -> None:
         shutil.copytree(first.path, paths.user_models() / name)
     app = open_app("library")
     assert {"open-mine-1.0", "open-mine-1_0"} <= {str(button.key) for button in app.button}
+    app.text_input(key="name-mine-1_0").set_value("../x").run()
+    assert any("cannot be the name" in str(error.value) for error in app.error), (
+        "it shows at the card that it is of"
+    )
     app.text_input(key="name-mine-1.0").set_value("renamed").run()
     assert {i.id for i in catalog.models() if not i.shipped} == {"renamed", "mine-1_0"}
 
@@ -126,12 +130,13 @@ def test_a_zip_with_a_loud_ending_is_unpacked(open_app: Open) -> None:
     app = open_app("library")
     app.session_state["adding"] = True
     app.run()
-    app.file_uploader(key="adding-file").set_value(
+    app.file_uploader(key="adding-file-0").set_value(
         ("MODEL.ZIP", library.pack(first), "application/zip")
     ).run()
     app.text_input(key="adding-zip-name").set_value("unpacked").run()
     app.button(key="adding-unpack").click().run()
     assert not app.exception and "unpacked" in {info.id for info in catalog.models()}
+    assert not app.file_uploader(key="adding-file-1").value, "the file is done with"
 
 
 def test_a_folder_of_nothing_is_explained(open_app: Open, tmp_path: Path) -> None:

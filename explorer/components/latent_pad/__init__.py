@@ -85,7 +85,7 @@ class Place:
 
 @cache
 def _component() -> Any:
-    css = (_FOLDER / "latent_pad.css").read_text()
+    css = "\n".join((_FOLDER / f"{name}.css").read_text() for name in ("latent_pad", "field"))
     return component("latent_explorer_pad", html=_HTML, css=css, js=script(*SCRIPTS))
 
 
