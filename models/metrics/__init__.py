@@ -138,8 +138,7 @@ METRICS = Table[Metric](
             "noise raises it, without any change in variety.",
             {
                 "pairwise_distance_ratio": "Mean L2 distance of two samples over that of two real images",
-                "feature_distance_ratio": "Mean distance of two samples over that of two real images, in the features of "
-                "a classifier, where one is given",
+                "feature_distance_ratio": "Mean distance of two samples over that of real ones, in learned features",
             },
             _samples,
         ),
@@ -163,7 +162,7 @@ METRICS = Table[Metric](
             "of the classifier among many samples hides a missing value.",
             {
                 "factor_values_missing": "Values that 3 % of the data or more have, and no sample",
-                "factor_values_missing_real": "Values that 3 % of the data or more have, and that it sees in no real image",
+                "factor_values_missing_real": "Values that 3 % of the data or more have, seen in no real image",
                 "factor_values": "Values that 3 % of the data or more have",
             },
             _samples, real=("factor_values_missing_real", "factor_values"),
