@@ -5,13 +5,13 @@ from typing import Literal
 import streamlit as st
 
 from explorer import cache, controls, state, tray
+from explorer.panels import pictures
 from explorer.panels.fold import fold
 from explorer.text import _
 from models.catalog import ModelInfo
-from models.media import enlarged, png
 from models.requests import Analogy, Decode, Point
 
-_PICTURE = 128  # pixels of each picture, about
+_PICTURE = 128  # CSS pixels of each picture
 _PARTS = (("a", ""), ("b", "− "), ("c", "+ "))  # with their signs
 
 
@@ -50,8 +50,6 @@ def _sum(info: ModelInfo) -> None:
     op = Analogy(a=a, b=b, c=c, strength=strength, method=method)
     result = cache.render(controls.ask(info, op))
     parts = cache.render(controls.ask(info, Decode(points=(a, b, c)))).images
-    height = parts.shape[1]
-    factor = -(-_PICTURE // height)
     with columns[3]:
         st.button(
             _("Go there"),
@@ -65,10 +63,10 @@ def _sum(info: ModelInfo) -> None:
             kwargs={"label": a.label, "private": any(map(state.is_private, chosen))},
         )
     titles = [f"{sign}{letter}: {names[point]}" for (letter, sign), point in zip(_PARTS, chosen, strict=True)]
-    shown = zip((*parts, result.images[0]), (*titles, _("What it comes to")), strict=True)
+    shown = zip((*parts, result.images[0]), (*titles, _("= a − b + c")), strict=True)
     for column, (image, title) in zip(st.columns(4), shown, strict=True):  # in line, whatever is above
         with column:
-            st.image(png(enlarged(image, factor)), width=height * factor, alt=title)
+            pictures.row([image], [title], _PICTURE)
 
 
 def _way() -> tuple[float, Literal["lerp", "slerp"]]:

@@ -72,7 +72,7 @@ def test_a_sum_of_kept_points_is_seen_and_opened(with_three: Any) -> None:
         found.wait_for()
         return found
 
-    result = part("What it comes to")
+    result = part("= a − b + c")
     a, b, c = (grey(part(words)) for words in ("a: seed 5", "− b: seed 6", "+ c: seed 7"))
     assert all(np.abs(grey(result) - one).max() > 50 for one in (a, b, c))
 
