@@ -24,9 +24,8 @@ from models.foreign import folders
 LARGEST = 512 * 2**20  # bytes of an unpacked checkpoint
 _FILES = frozenset(hub.FILES)
 _MOST = 64  # entries of a zip
-# What zipfile raises for a file that is damaged, locked by a password (RuntimeError) or packed in a way that it does
-# not know (NotImplementedError).
-_DAMAGED = (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, zlib.error, lzma.LZMAError)
+# What zipfile raises for a file that is damaged; RuntimeError: it has a password, or is packed in an unknown way.
+_DAMAGED = (zipfile.BadZipFile, RuntimeError, EOFError, zlib.error, lzma.LZMAError)
 
 
 def rename(info: ModelInfo, name: str) -> ModelInfo:

@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_FOLDER = Path(__file__).parent
 _HTML = '<div class="latent-pad" role="group"></div>'
 _PARTS = ("parts", "space", "dial", "field", "picture", "stage", "latent_pad")
 SCRIPTS = ("live.js", *(f"latent_pad/{name}.js" for name in _PARTS))
@@ -85,7 +83,7 @@ class Place:
 
 @cache
 def _component() -> Any:
-    css = "\n".join((_FOLDER / f"{name}.css").read_text() for name in ("latent_pad", "field"))
+    css = script("tools.css", "latent_pad/latent_pad.css", "latent_pad/field.css")
     return component("latent_explorer_pad", html=_HTML, css=css, js=script(*SCRIPTS))
 
 
