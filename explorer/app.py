@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route, WebSocketRoute
 
-from explorer import live
+from explorer import live, starting
 from explorer.identity import Identity
 from explorer.panels.problem import on_script_error
 from explorer.settings import streamlit_options
@@ -58,6 +58,7 @@ async def _lifespan(app: st.App) -> AsyncIterator[None]:
             before = signal.getsignal(number)
             if callable(before):
                 signal.signal(number, partial(handle, before))
+    threading.Thread(target=starting.prepare, name="prepare", daemon=True).start()
     try:
         yield
     finally:
@@ -70,6 +71,7 @@ routes = [
     Route(f"{_base}/api/health", _health),
     WebSocketRoute(f"{_base}{live.PATH}", live.Live()),
 ]
+starting.skip_manifests()
 app = st.App(
     Path(__file__).resolve().with_name("main.py"),
     routes=routes,

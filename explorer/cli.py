@@ -8,17 +8,52 @@ import errno
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from explorer.commands import bench, evaluate, exchange, lists, pictures, train
 from models.errors import UserError
 
+# Command: its module below `explorer.commands`, its name there (a function, or an app of commands). They are imported
+# when they are asked for: what they need would be a fifth of a second that the app's first page had to wait for.
+_COMMANDS = {
+    "models": ("lists", "models"),
+    "datasets": ("lists", "datasets"),
+    "sample": ("pictures", "sample"),
+    "interpolate": ("pictures", "interpolate"),
+    "train": ("train", "train"),
+    "evaluate": ("evaluate", "evaluate"),
+    "export": ("exchange", "export"),
+    "import": ("exchange", "import_"),
+    "bench": ("bench", "app"),
+}
 
-class _RunByDefault(TyperGroup):
-    """A group whose command is `run` where none is named."""
+
+def _load(name: str) -> Any:
+    module, attribute = _COMMANDS[name]
+    source = import_module(f"explorer.commands.{module}")
+    found = getattr(source, attribute)
+    if not isinstance(found, typer.Typer):
+        function, found = found, typer.Typer(add_completion=False, rich_markup_mode=None)
+        found.command(name, epilog=source.epilog() if hasattr(source, "epilog") else None)(function)
+    command = typer.main.get_command(found)
+    command.name = name
+    return command
+
+
+class _Commands(TyperGroup):
+    """A group that imports its commands when they are asked for, and whose command is `run` where none is named."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(dict.fromkeys([*super().list_commands(ctx), *_COMMANDS]))
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in self.commands:  # all of them after a mistake, so that the nearest can be named
+            names = [cmd_name] if cmd_name in _COMMANDS else _COMMANDS
+            self.commands.update({name: _load(name) for name in names})
+        return super().get_command(ctx, cmd_name)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         own = {option for param in self.get_params(ctx) for option in param.opts}
@@ -28,7 +63,7 @@ class _RunByDefault(TyperGroup):
 
 
 app = typer.Typer(
-    cls=_RunByDefault,
+    cls=_Commands,
     help="Explore the latent spaces of VAEs and GANs. Without a command, the app opens in a browser.",
     context_settings={"help_option_names": ["-h", "--help"]},
     add_completion=False,
@@ -80,20 +115,12 @@ def run(
 
     chosen = settings()
 
-    from explorer.app import serve  # imports streamlit: after a mistake in the settings was told
+    from explorer import starting
+
+    starting.import_streamlit()  # after a mistake in the settings was told
+    from explorer.app import serve
 
     serve(host or chosen.host, port or chosen.port, browser=chosen.browser and not no_browser)
-
-
-app.command("models")(lists.models)
-app.command("datasets")(lists.datasets)
-app.command("sample")(pictures.sample)
-app.command("interpolate")(pictures.interpolate)
-app.command("train", epilog=train.epilog())(train.train)
-app.command("evaluate")(evaluate.evaluate)
-app.command("export")(exchange.export)
-app.command("import")(exchange.import_)
-app.add_typer(bench.app, name="bench")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from explorer.starting import theme_charts
 from explorer.text import _
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ def distances(steps: Sequence[float], keys: Sequence[float]) -> "Figure":
     """
     from plotly.graph_objects import Figure, Scatter
 
+    theme_charts()
     frames = list(range(2, len(steps) + 2))
     percent = [100 * float(step) for step in steps]
     mean = sum(percent) / len(percent)

@@ -8,7 +8,10 @@ from explorer.commands.console import Json, emit, only_results
 from explorer.commands.train import Device
 
 app = typer.Typer(
-    help="Measure how fast this machine starts the app, decodes and trains.", no_args_is_help=True
+    help="Measure how fast this machine starts the app, decodes and trains.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
 )
 
 
