@@ -111,12 +111,12 @@ def run(
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Do not open a browser.")] = False,
 ) -> None:
     """Open the app in a browser (what happens without a command)."""
+    from explorer import starting
+
+    starting.hold_garbage()
     from explorer.settings import settings
 
     chosen = settings()
-
-    from explorer import starting
-
     starting.import_streamlit()  # after a mistake in the settings was told
     from explorer.app import serve
 

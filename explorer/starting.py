@@ -3,7 +3,13 @@
 `latent-explorer bench startup` measures it. Nothing here changes what a page shows.
 """
 
+import gc
 import sys
+
+
+def hold_garbage() -> None:
+    """Collect no garbage until `prepare` is done: imports make many objects, and all of them stay."""
+    gc.disable()
 
 
 def import_streamlit() -> None:
@@ -41,11 +47,15 @@ def prepare() -> None:
     """Do what the first page would wait for, while the browser is still busy with its own part."""
     import inspect
 
-    import numpy  # noqa: F401
-    import PIL.Image  # noqa: F401  Streamlit loads both for a page's icon
+    try:
+        import numpy  # noqa: F401
+        import PIL.Image  # noqa: F401  Streamlit loads both for a page's icon
 
-    from explorer import cache
-    from explorer.panels import grid  # noqa: F401
+        from explorer import cache
+        from explorer.panels import grid  # noqa: F401
 
-    cache.models()
-    inspect.stack()  # Streamlit's first element does; it looks at each module's file, once in a process
+        cache.models()
+        inspect.stack()  # Streamlit's first element does; it looks at each module's file, once in a process
+    finally:
+        gc.freeze()  # what is here now stays: later collections need not look at it
+        gc.enable()
