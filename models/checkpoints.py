@@ -39,6 +39,7 @@ from models.errors import UserError, write_error
 from models.families import FAMILIES, IMPORTED
 from models.latent import default_labels, prior
 from models.media import Pixels, contact_sheet, save_png, scatter
+from models.networks import channels_last
 from models.results import pictures
 from models.tables import Table
 
@@ -100,6 +101,7 @@ def load(where: ModelInfo | Path | str) -> ImageModel:
     _verify(info, digest(weights))
     model = build(info.model)
     _fit(model, state, info.id)
+    channels_last(model)
     return model.eval().requires_grad_(False)
 
 

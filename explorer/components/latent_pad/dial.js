@@ -31,9 +31,9 @@ class Dial {
     this.name = make("span", "name")
     this.detail = make("span", "detail")
     this.track = make("span", "track")
-    this.from = make("i", "from")
+    this.from = makeCarry(make("i", "from"))
     this.bar = make("i", "bar")
-    this.thumb = make("i", "thumb")
+    this.thumb = makeCarry(make("i", "thumb"))
     this.track.append(make("i", "rail"), make("i", "zero"), this.bar, this.from, this.thumb)
     this.value = make("span", "value")
     const words = make("span", "words")
@@ -106,11 +106,10 @@ class Dial {
     this.shown = shown
     this.coordinate = coordinate
     if (!this.held()) this.reach = reachOf(coordinate)
-    const place = value => `${50 + 50 * clamp(value / this.reach, -1, 1)}%`
-    this.thumb.style.left = place(coordinate)
-    this.from.style.left = place(from)
-    this.bar.style.left = coordinate < 0 ? place(coordinate) : "50%"
-    this.bar.style.right = coordinate < 0 ? "50%" : `calc(100% - ${place(coordinate)})`
+    const share = value => clamp(value / this.reach, -1, 1)
+    this.thumb.at(share(coordinate) / 2)
+    this.from.at(share(from) / 2)
+    this.bar.style.transform = `scaleX(${share(coordinate)})`
     const text = signed(coordinate)
     this.value.textContent = text
     this.node.classList.toggle("edited", set && Math.abs(coordinate - from) > 0.005)

@@ -11,8 +11,8 @@ class Field {
     this.zero = makeSvg("path", { class: "zero" })
     this.cross = makeSvg("path", { class: "cross" })
     this.drawing.append(this.grid, ...this.rings, this.zero, this.cross)
-    this.from = make("i", "from")
-    this.dot = make("i", "dot")
+    this.from = makeCarry(make("i", "from"))
+    this.dot = makeCarry(make("i", "dot"))
     this.plane.append(this.drawing, this.from, this.dot)
     this.selects = [make("select"), make("select")]
     const words = [make("span"), make("span")]
@@ -74,22 +74,24 @@ class Field {
     this.keepWord.textContent = texts.keep
     this.switch.title = texts.keepHint
     for (const select of this.selects) select.replaceChildren(...names.map((name, i) => new Option(name, i)))
+    this.named = ""
   }
 
   show(axes, coordinates, from) {
     this.coordinates = coordinates
     if (!this.held()) this.#scale(reachOf(...coordinates))
     const [x, y] = coordinates
-    const at = (node, [a, b]) => {
-      node.style.left = `${50 + 50 * clamp(a / this.reach, -1, 1)}%`
-      node.style.top = `${50 - 50 * clamp(b / this.reach, -1, 1)}%`
-    }
-    at(this.dot, coordinates)
-    at(this.from, from)
+    const share = value => clamp(value / this.reach, -1, 1) / 2
+    this.dot.at(share(x), -share(y))
+    this.from.at(share(from[0]), -share(from[1]))
     this.cross.setAttribute("d", `M${-this.reach} ${-y}H${this.reach}M${x} ${-this.reach}V${this.reach}`)
-    axes.forEach((axis, i) => (this.selects[i].value = axis))
-    const text = axes.map((axis, i) => `${this.names[axis]} ${signed(coordinates[i])}`).join(", ")
-    this.plane.setAttribute("aria-label", axes.map(axis => this.names[axis]).join(" × "))
+    const names = axes.map(axis => this.names[axis])
+    if (this.named !== names.join("\n")) {
+      this.named = names.join("\n")
+      axes.forEach((axis, i) => (this.selects[i].value = axis))
+      this.plane.setAttribute("aria-label", names.join(" × "))
+    }
+    const text = names.map((name, i) => `${name} ${signed(coordinates[i])}`).join(", ")
     this.plane.setAttribute("aria-valuetext", text)
     this.plane.setAttribute("aria-valuemin", String(-this.reach))
     this.plane.setAttribute("aria-valuemax", String(this.reach))

@@ -7,6 +7,15 @@ function make(tag, className = "", properties = {}) {
   return Object.assign(node, properties)
 }
 
+// Carry a node over a box whose size nobody need know: `carry.at(x, y)` in shares of its width and height from its
+// middle. Nothing is laid out anew, which `left` and `top` would ask for at each step of the pointer.
+function makeCarry(node) {
+  const carry = make("i", "carry")
+  carry.append(node)
+  carry.at = (x, y = 0) => (carry.style.transform = `translate(${100 * x}%, ${100 * y}%)`)
+  return carry
+}
+
 function makeSvg(tag, attributes = {}) {
   const node = document.createElementNS(SVG, tag)
   for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value)

@@ -67,7 +67,7 @@ class Film {
     this.node = make("div", "film")
     this.strip = make("div", "strip")
     this.strip.setAttribute("role", "group")
-    this.marker = make("i", "marker")
+    this.marker = makeCarry(make("i", "marker"))
     this.select = make("select")
     this.word = make("span")
     const label = make("label", "axis")
@@ -98,6 +98,7 @@ class Film {
     this.word.textContent = texts.along
     this.select.replaceChildren(...names.map((name, i) => new Option(name, i)))
     this.strip.setAttribute("aria-label", texts.film)
+    this.direction = null
     const layout = [steps, height, width].join()
     if (this.layout === layout) return
     this.layout = layout
@@ -124,15 +125,20 @@ class Film {
   }
 
   show(direction, coordinate) {
-    this.select.value = direction
+    if (this.direction !== direction) this.#label(direction)
     const last = this.positions.length - 1
     const at = clamp((coordinate / this.span + 1) / 2, 0, 1) * last
+    const near = Math.abs(coordinate) <= this.span + 0.4 ? Math.round(at) : -1
+    this.frames.forEach((frame, i) => frame.classList.toggle("near", i === near))
+    this.marker.at((at + 0.5) / (last + 1) - 0.5)
+  }
+
+  #label(direction) {
+    this.direction = this.select.value = direction
     this.frames.forEach((frame, i) => {
       const text = signed(this.positions[i])
       frame.lastChild.textContent = text === "0.00" ? "0" : text
       frame.setAttribute("aria-label", fill(this.texts.frame, { name: this.names[direction], value: text }))
-      frame.classList.toggle("near", i === Math.round(at) && Math.abs(coordinate) <= this.span + 0.4)
     })
-    this.marker.style.left = `${((at + 0.5) / (last + 1)) * 100}%`
   }
 }
