@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -21,6 +21,7 @@ from models.catalog import CARD, CONFIG, ModelInfo
 from models.errors import UserError
 from models.requests import Directions, RenderRequest, Sample
 from models.shared import Progress, Shared
+from models.training.record import Record
 
 if TYPE_CHECKING:  # importing it for more than annotations would import torch
     from models.render import RenderResult
@@ -164,6 +165,38 @@ def card_samples(info: ModelInfo, columns: int, rows: int) -> bytes | None:
     """Return the first samples of `card_sheet` as a PNG, enlarged, or all of a scatter plot; None without a sheet."""
     sheet = card_sheet(info, 1)
     return _part(sheet, columns, rows) if sheet and info.can("picture") else sheet
+
+
+@st.cache_resource(max_entries=256, show_spinner=False)
+def record(folder: Path) -> Record:
+    """Return the reader of a run, which all sessions share."""
+    return Record(folder)
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def preview(dataset: str) -> bytes | None:
+    """Return a PNG of the first images of a data set, in a row or two."""
+    from models import media
+    from models.datasets.uploads import preview as sheet_of
+
+    return media.png(sheet_of(dataset, n=32))
+
+
+@st.cache_data(show_spinner=False)
+def devices() -> dict[str, str]:
+    """Return where models can be trained, the best first, and how it is called."""
+    from models.training.session import devices as there
+
+    return there()
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def training_defaults(dataset: str, family: str, preset: str) -> dict[str, Any]:
+    """Return what each option of a training is if nobody changes it; raises UserError."""
+    from models.training.session import configure
+
+    config = configure(dataset, family, preset_name=preset)
+    return {**config.model, **config.training}
 
 
 @st.cache_resource(show_spinner=False)

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from explorer.starting import theme_charts
-from explorer.text import _
+from explorer.text import N_, _
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
+
+    from models.training.record import Record
 
 
 def distances(steps: Sequence[float], keys: Sequence[float]) -> "Figure":
@@ -50,5 +52,93 @@ def distances(steps: Sequence[float], keys: Sequence[float]) -> "Figure":
             "rangemode": "tozero",
             "range": [0, 1.15 * max(*percent, 1e-3)],
         },
+    )
+    return figure
+
+
+# Figures of a training that belong together, and how they are called. What a run writes and is not named here is left
+# out; a new figure is one more entry.
+_GROUPS: dict[str, dict[str, str]] = {
+    N_("Loss"): {
+        "loss": N_("Loss"),
+        "generator_loss": N_("Generator"),
+        "discriminator_loss": N_("Discriminator"),
+    },
+    N_("Reconstruction and KL (nats)"): {
+        "nll": N_("Reconstruction"),
+        "kl": N_("KL"),
+        "kl_nats": N_("KL, held-out images"),
+    },
+    N_("Discriminator's margin"): {
+        "margin": N_("D(real) − D(fake)"),
+        "d_real": N_("D(real)"),
+        "d_fake": N_("D(fake)"),
+    },
+    N_("Gradient penalty"): {"penalty": N_("Penalty")},
+    N_("Held-out images (dB)"): {"psnr_db": N_("Reconstruction")},
+    N_("Active units"): {"active_units": N_("Active units")},
+    N_("Diversity and sharpness (× real)"): {
+        "diversity": N_("Diversity"),
+        "sharpness_ratio": N_("Sharpness"),
+    },
+    N_("Covered"): {"classes_covered": N_("Classes"), "modes_covered": N_("Modes")},
+    N_("Accuracy"): {"accuracy": N_("Accuracy")},
+}
+_SMOOTHING = 0.15  # weight of the newest value
+
+
+def groups(records: "Sequence[Record]") -> dict[str, list[str]]:
+    """Return the charts that some runs have something for: title -> names of their figures."""
+    there: set[str] = set()
+    for record in records:
+        there |= record.names("train") | record.names("validation")
+    found = {title: [name for name in names if name in there] for title, names in _GROUPS.items()}
+    return {_(title): names for title, names in found.items() if names}
+
+
+def smoothed(values: Sequence[float]) -> list[float]:
+    """Return an exponential moving average that begins without a bias towards zero (as Adam's, Kingma & Ba, 2015)."""
+    average, found = 0.0, []
+    for number, value in enumerate(values, 1):
+        average += _SMOOTHING * (value - average)
+        found.append(average / (1 - (1 - _SMOOTHING) ** number))
+    return found
+
+
+def curves(
+    records: "Sequence[Record]", titles: Sequence[str], names: Sequence[str], *, log: bool, smooth: bool
+) -> "Figure":
+    """Draw figures of some runs over the seconds of training.
+
+    Args:
+        records: Of the runs.
+        titles: Of the runs.
+        names: Of the figures.
+        log: Whether the axis of values is logarithmic.
+        smooth: Whether training's figures are smoothed; those of held-out images are points and stay as they are.
+    """
+    from plotly.graph_objects import Figure
+
+    theme_charts()
+    figure = Figure()
+    words = {name: _(word) for group in _GROUPS.values() for name, word in group.items()}
+    for record, title in zip(records, titles, strict=True):
+        for name in names:
+            label = words[name] if len(records) == 1 else f"{title}: {words[name]}"
+            seconds, values = record.curve(name)
+            if values:
+                drawn = smoothed(values) if smooth else values
+                figure.add_scatter(x=seconds, y=drawn, mode="lines", name=label)
+            seconds, values = record.curve(name, "validation")
+            if values:
+                held_out = _("{figure}, held-out").format(figure=label)
+                figure.add_scatter(x=seconds, y=values, mode="lines+markers", name=held_out, line={"dash": "dot"})
+    figure.update_layout(
+        height=240,
+        margin={"l": 0, "r": 8, "t": 8, "b": 0},
+        legend={"orientation": "h", "y": -0.25},
+        xaxis={"title": _("Seconds"), "zeroline": False},
+        yaxis={"type": "log" if log else "linear"},
+        uirevision="keep",
     )
     return figure

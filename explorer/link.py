@@ -21,13 +21,15 @@ from models.requests import MAX_DIM, MAX_KEPT, Point
 from models.tables import nearest
 from models.values import MAX_SEED
 
-GALLERY, EXPLORE, INTERPOLATE, PLANE, LIBRARY = "gallery", "explore", "interpolate", "plane", "models"
+GALLERY, EXPLORE, INTERPOLATE, PLANE = "gallery", "explore", "interpolate", "plane"
+TRAIN, LIBRARY = "train", "models"
 _POINT = ("seed", "z", "psi", "class", "axes", "edits", "keep")
 _PARAMETERS = {
     GALLERY: ("model", "psi", "from", "class"),
     EXPLORE: ("model", *_POINT),
     INTERPOLATE: ("model", "psi", "keys", "method", "frames"),
     PLANE: ("model", *_POINT, "plane", "spacing"),
+    TRAIN: ("model",),
     LIBRARY: ("model",),
 }
 _KNOWN = tuple(dict.fromkeys(name for names in _PARAMETERS.values() for name in names))

@@ -53,6 +53,12 @@ pages = {
         icon=":material/grid_on:",
         help=_("See two directions of the latent space at once, as a map of pictures"),
     ),
+    link.TRAIN: st.Page(
+        _HERE / "views/train.py",
+        title=_("Train"),
+        icon=":material/model_training:",
+        help=_("Watch a model of your own learn"),
+    ),
     link.LIBRARY: st.Page(
         _HERE / "views/library.py",
         title=_("Models"),

@@ -34,6 +34,15 @@ class Settings(BaseSettings):
             description="Who may add, rename and delete models in the app; auto: who uses it on this machine"
         ),
     ] = "auto"
+    train: Annotated[
+        Literal["on", "off"], Field(description="Whether models can be trained in the app")
+    ] = "on"
+    train_seconds: Annotated[
+        int, Field(ge=1, le=7 * 86_400, description="Longest training that can be started in the app, in seconds")
+    ] = 3600
+    jobs_each: Annotated[
+        int, Field(ge=1, le=1000, description="Jobs of one browser that run or wait at a time")
+    ] = 4
     live_connections: Annotated[
         int, Field(ge=1, le=100_000, description="Live connections of all browsers; one tab needs one")
     ] = 256

@@ -7,6 +7,11 @@ _ = _translations.gettext
 ngettext = _translations.ngettext
 
 
+def N_(text: str) -> str:
+    """Mark a text for translation that is translated where it is shown."""
+    return text
+
+
 def count(number: int) -> str:
     """Word a large number with two or three digits: 950, 1.2 k, 3.6 M."""
     for unit, size in ((_("M"), 1_000_000), (_("k"), 1_000)):

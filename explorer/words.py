@@ -1,11 +1,6 @@
 """What data sets call their classes and attributes, in the language of the reader."""
 
-from explorer.text import _
-
-
-def N_(text: str) -> str:
-    """Mark a text for translation that is translated where it is shown."""
-    return text
+from explorer.text import N_, _
 
 
 # All words of `models.datasets.DATASETS` but digits: who extracts strings for translators finds them here.

@@ -162,7 +162,9 @@ class ClassifierConfig(ModelConfig):
     """A small classifier, with one output head for each attribute; its features serve the metrics."""
 
     family: Literal["classifier"] = "classifier"  # pyright: ignore[reportIncompatibleVariableOverride]
-    network: Literal["conv"] = "conv"  # pyright: ignore[reportIncompatibleVariableOverride]
+    network: Literal["conv"] = Field(  # pyright: ignore[reportIncompatibleVariableOverride]
+        default="conv", description="Convolutional layers"
+    )
     heads: tuple[Head, ...] = Field(min_length=1)
     feature_dim: int = Field(default=128, ge=8, le=1024, description="Length of the feature vector")
 

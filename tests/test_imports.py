@@ -68,6 +68,7 @@ def loaded_after(code: str) -> set[str]:
         "models.media",
         "models.metrics",
         "models.shared",
+        "models.training.record",
         "explorer.cli",
         "explorer.live",
     ],

@@ -59,6 +59,17 @@ def device(name: Device) -> torch.device:
     return torch.device(name)
 
 
+def devices() -> dict[str, str]:
+    """Return the devices that are here, the fastest first: name -> what it is, with its memory."""
+    found: dict[str, str] = {}
+    if torch.cuda.is_available():
+        memory = torch.cuda.get_device_properties(0).total_memory / 2**30
+        found["cuda"] = f"{torch.cuda.get_device_name(0)}, {memory:.0f} GiB"
+    if torch.backends.mps.is_available():
+        found["mps"] = "Apple GPU"
+    return {**found, "cpu": f"CPU, {os.cpu_count() or 1} cores"}
+
+
 def _defaults(info: DatasetInfo, family: str, preset_name: str) -> tuple[Budget, Mapping[str, Any]]:
     """Return the budget and the options of a preset for a data set."""
     budget, options = preset(family, preset_name, info.size)

@@ -1,0 +1,123 @@
+"""Widgets for the options of a training, made from the validated config: whatever is added there appears here."""
+
+from collections.abc import Mapping, Sequence
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin
+
+import streamlit as st
+from pydantic.fields import FieldInfo
+
+from explorer.text import _
+from models.choices import OPTIONS
+from models.families import options
+
+# The few that matter, by family: what a lesson turns first.
+_KNOBS: Mapping[str, Sequence[str]] = {
+    "ae": ("latent_dim", "width", "learning_rate"),
+    "vae": ("objective", "beta", "latent_dim", "learning_rate"),
+    "cvae": ("objective", "beta", "latent_dim", "learning_rate"),
+    "gan": ("loss", "penalty", "latent_dim", "learning_rate"),
+    "cgan": ("loss", "penalty", "latent_dim", "learning_rate"),
+    "vaegan": ("feature_weight", "beta", "latent_dim", "learning_rate"),
+    "classifier": ("width", "shift", "learning_rate"),
+}
+_COLUMNS = 4
+
+
+def knobs(family: str, defaults: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """Draw the few options that matter most; return those that are not as by default.
+
+    Args:
+        family: Of the model.
+        defaults: What each option is if nobody touches it.
+        key: Of the widgets; another one makes them forget.
+    """
+    return _draw(family, _KNOBS.get(family, ()), defaults, key)
+
+
+def rest(family: str, defaults: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """Draw all other options; return those that are not as by default."""
+    shown = _KNOBS.get(family, ())
+    return _draw(family, [name for name in sorted(options(family)) if name not in shown], defaults, key)
+
+
+def _draw(family: str, names: Sequence[str], defaults: Mapping[str, Any], key: str) -> dict[str, Any]:
+    fields = options(family)
+    known = [name for name in names if name in fields and name in defaults]
+    chosen: dict[str, Any] = {}
+    for start in range(0, len(known), _COLUMNS):
+        row = known[start : start + _COLUMNS]
+        for name, column in zip(row, st.columns(_COLUMNS, vertical_alignment="bottom"), strict=False):
+            with column:
+                value = widget(name, fields[name], defaults[name], f"{key}-{name}")
+            if value != defaults[name]:
+                chosen[name] = value
+    return chosen
+
+
+def widget(name: str, field: FieldInfo, default: Any, key: str) -> Any:
+    """Draw the widget that suits an option, and return its value.
+
+    Args:
+        name: Of the option.
+        field: What it can be.
+        default: What it is at first.
+        key: Of the widget.
+    """
+    label, hint = title(name), _(field.description or "")
+    if name in OPTIONS:
+        names = list(OPTIONS[name])
+        if isinstance(default, (list, tuple)):
+            return st.multiselect(label, names, list(default), key=key, help=hint)
+        return st.selectbox(label, names, names.index(default), key=key, help=hint)
+    kinds = _kinds(field.annotation)
+    if isinstance(default, bool):
+        return st.toggle(label, default, key=key, help=hint)
+    if named := [value for kind in kinds if get_origin(kind) is Literal for value in get_args(kind)]:
+        return st.selectbox(label, named, named.index(default), key=key, help=hint)
+    low, high = _limits(field)
+    if type(None) in kinds:
+        return _number_or_nothing(label, default, low, high, key, hint)
+    if int in kinds:
+        whole = [None if limit is None else int(limit) for limit in (low, high)]
+        return st.number_input(label, whole[0], whole[1], int(default), 1, key=key, help=hint)
+    return st.number_input(
+        label, low, high, float(default), _step(float(default)), format="%g", key=key, help=hint
+    )
+
+
+def _number_or_nothing(
+    label: str, default: float | None, low: float | None, high: float | None, key: str, hint: str
+) -> float | None:
+    return st.number_input(
+        label, low, high, default, 0.1, format="%g", key=key, help=hint, placeholder=_("automatic")
+    )
+
+
+def title(name: str) -> str:
+    """Word the name of an option: `learning_rate` is "Learning rate"."""
+    words = name.replace("_", " ")
+    return words[:1].upper() + words[1:]
+
+
+def _kinds(annotation: Any) -> tuple[Any, ...]:
+    """Return what a value of an annotation can be: the members of a union, without what validates them."""
+    origin = get_origin(annotation)
+    return get_args(annotation) if origin in (Union, UnionType) else (annotation,)
+
+
+def _limits(field: FieldInfo) -> tuple[float | None, float | None]:
+    """Return the lowest and the highest number; a limit that is itself left out counts as allowed here.
+
+    The config refuses it then, with a sentence.
+    """
+    low = high = None
+    for rule in field.metadata:
+        low = next((float(getattr(rule, name)) for name in ("ge", "gt") if hasattr(rule, name)), low)
+        high = next((float(getattr(rule, name)) for name in ("le", "lt") if hasattr(rule, name)), high)
+    return low, high
+
+
+def _step(value: float) -> float:
+    """Return a step of a tenth of a number's own size: 0.0001 for 0.002."""
+    return 10.0 ** (int(f"{value:e}".partition("e")[2]) - 1) if value else 0.1

@@ -1,0 +1,154 @@
+"""What to train: data set, family, preset, budget, device and the options that matter; then Start."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from explorer import cache, jobs
+from explorer.panels import options, pictures, problem
+from explorer.settings import settings
+from explorer.text import _, count, ngettext
+from models import datasets
+from models.config import Budget, RunConfig
+from models.datasets import DATASETS, DatasetInfo
+from models.errors import UserError
+from models.families import FAMILIES, POINT_OPTIONS
+
+CHOSEN = "training-chosen"  # ids of the jobs that the page shows
+_SECONDS, _SHORTEST = 60, 5
+_FIRST = ("fashion_mnist", "vae")  # what a lesson begins with, where it is here
+
+
+def show() -> None:
+    """Draw what can be chosen, and the button that starts it."""
+    with st.container(border=True):
+        info = _dataset()
+        if info is None:
+            return
+        try:
+            _family(info)
+        except UserError as error:
+            problem.show(error)
+
+
+def _dataset() -> DatasetInfo | None:
+    """Draw the data sets that are here, with a few images; return the chosen one."""
+    here = [name for name in datasets.names() if datasets.available(name)]
+    if not here:
+        st.markdown(_("No data set is here."))
+        return None
+    left, right = st.columns([1, 2], gap="medium", vertical_alignment="center")
+    with left:
+        first = here.index(_FIRST[0]) if _FIRST[0] in here else 0
+        name = str(st.selectbox(_("Data set"), here, first, format_func=datasets.title, key="training-data"))
+    info = datasets.info(name)
+    with left:
+        st.caption("  \n".join(problem.literal(fact) for fact in facts(info)))
+    with right:
+        if preview := cache.preview(name):
+            pictures.wide(preview, _("Images of {title}").format(title=info.title))
+    return info
+
+
+def facts(info: DatasetInfo) -> list[str]:
+    """Return what is known of a data set, a few words each."""
+    size = _("points in the plane")
+    if info.size:
+        colour = _("in colour") if info.channels == 3 else _("in grey")
+        size = _("{size} × {size} pixels, {colour}").format(size=info.size, colour=colour)
+    images = ngettext("{n} image", "{n} images", info.train)
+    if info.points:
+        images = ngettext("{n} point", "{n} points", info.train)
+    known = [images.format(n=count(info.train)), size]
+    if info.classes:
+        known.append(ngettext("{n} class", "{n} classes", len(info.classes)).format(n=len(info.classes)))
+    if len(info.factors):
+        known.append(
+            ngettext("{n} attribute", "{n} attributes", len(info.factors)).format(n=len(info.factors))
+        )
+    return known
+
+
+def _suited(info: DatasetInfo) -> list[str]:
+    """Return the families that can learn a data set."""
+    found = [name for name in FAMILIES if not info.points or name in POINT_OPTIONS]
+    found = [name for name in found if info.classes or not FAMILIES[name].conditional]
+    return [name for name in found if name != "classifier" or info.classes or len(info.factors)]
+
+
+def _family(info: DatasetInfo) -> None:
+    families = _suited(info)
+    columns = st.columns([1.2, 1.2, 1, 1], vertical_alignment="bottom", gap="medium")
+    with columns[0]:
+        at = families.index(_FIRST[1]) if _FIRST[1] in families else 0
+        family = str(
+            st.selectbox(
+                _("Family"), families, at, format_func=lambda name: FAMILIES[name].title, key="training-family"
+            )
+        )
+    with columns[1]:
+        preset = str(
+            st.selectbox(
+                _("Preset"),
+                list(FAMILIES[family].presets),
+                key=f"training-preset-{family}",
+                help=_("Options that go together; the time is what you say here."),
+            )
+        )
+    with columns[2]:
+        longest = settings().train_seconds
+        seconds = int(
+            st.number_input(
+                _("Seconds"),
+                min(_SHORTEST, longest),
+                longest,
+                min(_SECONDS, longest),
+                10,
+                key="training-seconds",
+                help=_("Of training. A minute shows what a model is up to; more makes it better."),
+            )
+        )
+    with columns[3]:
+        found = cache.devices()
+        device = str(
+            st.selectbox(
+                _("Device"), list(found), format_func=lambda name: found[name], key="training-device"
+            )
+        )
+    _options(info, family, preset, seconds, device)
+
+
+def _options(info: DatasetInfo, family: str, preset: str, seconds: int, device: str) -> None:
+    standard = cache.training_defaults(info.name, family, preset)
+    key = f"training-{info.name}-{family}-{preset}"
+    changed = options.knobs(family, standard, key)
+    with st.expander(_("All options")):
+        changed |= options.rest(family, standard, key)
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+        started = st.button(_("Start"), type="primary", icon=":material/play_arrow:", key="training-start")
+        if changed:
+            words = ", ".join(f"{options.title(name)} {value}" for name, value in changed.items())
+            st.caption(problem.literal(_("Changed: {words}").format(words=words)))
+    if started:
+        start(_config(info, family, preset, seconds, device, changed))
+
+
+def _config(
+    info: DatasetInfo, family: str, preset: str, seconds: int, device: str, changed: Mapping[str, Any]
+) -> RunConfig:
+    from models.training import session
+
+    budget = Budget(seconds=seconds)
+    return session.configure(
+        info.name, family, preset_name=preset, budget=budget, options=changed, where=device  # pyright: ignore
+    )
+
+
+def start(config: RunConfig) -> None:
+    """Put a training in the queue and show it; raises UserError."""
+    title = _("{family} on {dataset}").format(
+        family=FAMILIES[str(config.model["family"])].title, dataset=datasets.title(config.dataset)
+    )
+    st.session_state[CHOSEN] = [jobs.train(config, title).id]
+    st.rerun()

@@ -1,0 +1,180 @@
+"""Trainings as they run: how far, the curves, the pictures and their timeline; what can be done with each."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import streamlit as st
+
+from explorer import cache, figures, jobs, state
+from explorer.panels import pictures, problem
+from explorer.panels.setup import CHOSEN
+from explorer.text import _, count, duration
+from models import library
+from models.errors import UserError
+from models.jobs import Job
+from models.training.record import Record, Snapshot
+
+_SECOND = 1.0  # between two looks at what a run has written
+_MOST = 3  # runs side by side
+_GO = "training-go"
+_STATES = {
+    "queued": lambda: (_("Waiting for its turn"), ":material/hourglass_empty:"),
+    "running": lambda: (_("Training"), ":material/model_training:"),
+    "stopping": lambda: (_("Stopping, with a checkpoint"), ":material/stop_circle:"),
+    "done": lambda: (_("Done"), ":material/check_circle:"),
+    "stopped": lambda: (_("Stopped"), ":material/stop_circle:"),
+    "cancelled": lambda: (_("Cancelled"), ":material/cancel:"),
+    "failed": lambda: (_("Failed"), ":material/error:"),
+    "died": lambda: (_("Ended without a word"), ":material/error:"),
+}
+
+
+def show() -> None:
+    """Draw the choice of runs and what is chosen of them."""
+    found = {job.id: job for job in jobs.mine() if job.spec.kind == "train"}
+    if not found:
+        return
+    chosen = [name for name in st.session_state.get(CHOSEN, []) if name in found]
+    st.session_state[CHOSEN] = chosen or [_first(found)]
+    st.subheader(_("Runs"), anchor=False)
+    if len(found) > 1:
+        st.multiselect(
+            _("Shown side by side"),
+            list(found),
+            format_func=lambda name: _label(found[name]),
+            key=CHOSEN,
+            max_selections=_MOST,
+        )
+    _watch(tuple(st.session_state[CHOSEN]))
+
+
+def _first(found: Mapping[str, Job]) -> str:
+    """Return the run that is shown if none is chosen: one that runs, else the newest."""
+    return next((name for name, job in found.items() if not job.over), next(iter(found)))
+
+
+def _label(job: Job) -> str:
+    return f"{job.spec.title} · {_STATES[job.state]()[0]} · {job.id}"
+
+
+def _watch(names: tuple[str, ...]) -> None:
+    """Draw runs, again each second for as long as one of them goes on."""
+    active = any(not job.over for job in map(jobs.queue().get, names))
+    st.fragment(_draw, run_every=_SECOND if active else None)(names, active)
+
+
+def _draw(names: tuple[str, ...], was_active: bool) -> None:
+    if st.session_state.pop(_GO, False):
+        st.switch_page("views/explore.py")
+    found = [jobs.queue().get(name) for name in names]
+    if was_active and not any(not job.over for job in found):
+        st.rerun()  # of the whole page, which then looks no more
+    records = [cache.record(jobs.queue().folder(job.id)) for job in found]
+    for job, record, column in zip(found, records, st.columns(len(found), gap="large"), strict=True):
+        with column:
+            _status(job, record)
+            _actions(job)
+            _timeline(job, record)
+    _curves(found, records)
+
+
+def _status(job: Job, record: Record) -> None:
+    words, icon = _STATES[job.state]()
+    st.markdown(f"**{problem.literal(job.spec.title)}** · {icon} {words}")
+    last = record.last()
+    parts: list[str] = []
+    if last:
+        parts = [_("step {n}").format(n=f"{last['step']:,}"), _("{n} images").format(n=count(last["images"]))]
+        parts.append(_("{n} images/s").format(n=count(round(last["images_per_s"]))))
+    if job.state == "running" and last.get("progress"):
+        left = last["seconds"] * (1 / last["progress"] - 1)
+        parts.append(_("{time} left").format(time=duration(left)))
+    if "memory_mb" in last:
+        parts.append(_("{n} MB").format(n=f"{last['memory_mb']:,.0f}"))
+    if not job.over:
+        st.progress(float(last.get("progress", 0.0)), " · ".join(parts) or _("It begins"))
+    elif parts:
+        st.caption(" · ".join(parts))
+    if job.problem:
+        problem.show(UserError(job.state, job.problem, job.remedy))
+    if job.state == "died" and job.log:
+        st.code("\n".join(job.log), language=None)
+
+
+def _actions(job: Job) -> None:
+    queue = jobs.queue()
+    with st.container(horizontal=True):
+        if job.state in ("running", "queued"):
+            _button(_("Stop"), "stop", job, ":material/stop:", queue.stop, _("End it now, and keep what it learned"))
+            _button(_("Cancel"), "cancel", job, ":material/close:", queue.cancel, _("End it at once"))
+        if job.over and job.state != "done":
+            _button(_("Resume"), "resume", job, ":material/play_arrow:", queue.resume, _("Go on to the end of its time"))
+        if (queue.folder(job.id) / "checkpoint").is_dir() and job.over:
+            _keep(job, queue.folder(job.id) / "checkpoint")
+        if job.over:
+            _button(_("Remove"), "remove", job, ":material/delete:", queue.remove, _("Delete the run's folder"))
+
+
+def _button(text: str, name: str, job: Job, icon: str, act: object, hint: str) -> None:
+    assert callable(act)
+    if st.button(text, key=f"{name}-{job.id}", icon=icon, help=hint):
+        with problem.explained():
+            act(job.id)
+            st.rerun()
+
+
+def _keep(job: Job, checkpoint: Path) -> None:
+    """Offer to take the result among the models, and to open it."""
+    with st.popover(_("Keep"), icon=":material/bookmark_add:", key=f"keep-{job.id}"):
+        name = st.text_input(
+            _("Name"), library.unused(job.id), key=f"keep-name-{job.id}", max_chars=100, help=_("Of the model.")
+        )
+        if st.button(_("Keep and explore"), key=f"keep-go-{job.id}", icon=":material/explore:", type="primary"):
+            with problem.explained():
+                state.choose_model(library.take_in(str(checkpoint), name.strip()).id)
+                st.session_state[_GO] = True
+                st.rerun()
+
+
+def _timeline(job: Job, record: Record) -> None:
+    """Draw the pictures of the chosen moment; by default of the last one, and so on as more come."""
+    shots = record.snapshots()
+    if not shots:
+        return
+    st.image(str(_moment(job, shots).path), width="stretch")
+
+
+def _moment(job: Job, shots: Sequence[Snapshot]) -> Snapshot:
+    if len(shots) < 2:
+        return shots[-1]
+    key, follow = f"moment-{job.id}", f"moment-last-{job.id}"
+    at_end = st.session_state.get(key) in (None, st.session_state.get(follow))
+    if at_end:  # who looks at the last one goes on to do so
+        st.session_state[key] = shots[-1].step
+    st.session_state[follow] = shots[-1].step
+    steps = [shot.step for shot in shots]
+    if st.session_state[key] not in steps:
+        st.session_state[key] = steps[-1]
+    chosen = st.select_slider(
+        _("Step"), steps, key=key, format_func=lambda step: f"{step:,}", help=_("Drag from noise to the end.")
+    )
+    return shots[steps.index(chosen)]
+
+
+def _curves(found: Sequence[Job], records: Sequence[Record]) -> None:
+    if not any(record.events() for record in records):
+        return
+    with st.container(horizontal=True):
+        log = st.toggle(_("Logarithmic"), key="curves-log")
+        smooth = st.toggle(_("Smoothed"), True, key="curves-smooth")
+    groups = figures.groups(records)
+    columns = st.columns(2, gap="large")
+    for number, (title, names) in enumerate(groups.items()):
+        with columns[number % 2]:
+            st.markdown(f"**{title}**")
+            titles = [job.spec.title for job in found]
+            st.plotly_chart(
+                figures.curves(records, titles, names, log=log, smooth=smooth),
+                key=f"curve-{title}",
+                config={"displayModeBar": False},
+            )

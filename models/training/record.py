@@ -1,0 +1,93 @@
+"""A run's folder as a page reads it while it trains: what was logged so far, and the pictures. Torch-free."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from models.config import RunConfig, parse
+from models.errors import UserError
+
+Kind = Literal["train", "validation"]
+_LOG, _CONFIG = "events.jsonl", "config.json"
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A picture of what the model made at a step.
+
+    Args:
+        step: When.
+        path: Of a PNG.
+    """
+
+    step: int
+    path: Path
+
+
+class Record:
+    """Reads the folder of a run; only what was appended since the last look is read again.
+
+    Args:
+        folder: Of the run (`models.training.runs`); it may come later, and go.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._events: list[dict[str, Any]] = []
+        self._read: int = 0
+        self._file: int = 0
+
+    def config(self) -> RunConfig | None:
+        """Return what is trained and how; None if that cannot be read."""
+        try:
+            data = json.loads((self.folder / _CONFIG).read_text())
+            return parse(RunConfig, data, what="The run")
+        except (OSError, ValueError, UserError):
+            return None
+
+    def events(self) -> Sequence[Mapping[str, Any]]:
+        """Return all events so far; a half-written last line is left for the next look."""
+        path = self.folder / _LOG
+        try:
+            status = path.stat()
+            if (
+                status.st_size < self._read or status.st_ino != self._file
+            ):  # a resumed run drops what was undone
+                self._events, self._read, self._file = [], 0, status.st_ino
+            with path.open("rb") as file:
+                file.seek(self._read)
+                new = file.read()
+        except OSError:
+            return self._events
+        whole = new[: new.rfind(b"\n") + 1]
+        self._read += len(whole)
+        for line in whole.splitlines():
+            try:
+                self._events.append(json.loads(line))
+            except ValueError:
+                continue
+        return self._events
+
+    def last(self, kind: Kind = "train") -> Mapping[str, Any]:
+        """Return the last event of a kind; an empty one before there is any."""
+        nothing: Mapping[str, Any] = {}
+        return next((event for event in reversed(self.events()) if event.get("kind") == kind), nothing)
+
+    def curve(self, key: str, kind: Kind = "train") -> tuple[list[float], list[float]]:
+        """Return the seconds of training at which a figure was logged, and its values there."""
+        found = [event for event in self.events() if event.get("kind") == kind and key in event]
+        return [float(event["seconds"]) for event in found], [float(event[key]) for event in found]
+
+    def names(self, kind: Kind = "train") -> set[str]:
+        """Return the names of everything that events of a kind hold."""
+        return {name for event in self.events() if event.get("kind") == kind for name in event}
+
+    def snapshots(self, kind: str = "samples") -> list[Snapshot]:
+        """Return the pictures from fixed latents (`samples`) or of fixed images (`reconstructions`), first to last."""
+        try:
+            paths = sorted((self.folder / kind).glob("*.png"))
+        except OSError:
+            return []
+        return [Snapshot(int(path.stem), path) for path in paths if path.stem.isdecimal()]
