@@ -6,22 +6,22 @@
     state/               state.safetensors: weights, averages, optimisers; its header holds step and seconds
     checkpoint/          the exported model (models.checkpoints)
 
-The page that shows a run only reads this folder. A crash loses at most what came after the last save.
+The page that shows a run only reads this folder, and needs no torch for it. A crash loses at most what came after
+the last save.
 """
 
 import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, cast
-
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file  # pyright: ignore[reportUnknownVariableType]
-from torch import Tensor
+from typing import TYPE_CHECKING, Any, cast
 
 from models.config import RunConfig, parse
 from models.errors import UserError, write_error
 from models.media import Pixels, save_png
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Run:
@@ -46,12 +46,20 @@ class Run:
             if folder.exists() and any(folder.iterdir()):
                 remedy = f"Give another folder, or go on with it: --resume {folder}."
                 raise UserError("folder-in-use", f"{folder} is not empty.", remedy)
-            run.samples.mkdir(parents=True)
-            run._state.parent.mkdir()
+            folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise write_error(folder, error) from error
-        run.write_config(config)
+        run.prepare(config)
         return run
+
+    def prepare(self, config: RunConfig) -> None:
+        """Make what a run needs in its folder, which is there, and write its config; raises UserError."""
+        try:
+            self.samples.mkdir(exist_ok=True)
+            self._state.parent.mkdir(exist_ok=True)
+        except OSError as error:
+            raise write_error(self.folder, error) from error
+        self.write_config(config)
 
     def write_config(self, config: RunConfig) -> None:
         """Write the run's config; raises UserError, and then the old one is still there."""
@@ -100,8 +108,11 @@ class Run:
         kept = [json.dumps(event) + "\n" for event in self.events() if event.get("step", 0) <= step]
         self._replace(self._events, "".join(kept))
 
-    def save_state(self, tensors: Mapping[str, Tensor], step: int, seconds: float) -> None:
+    def save_state(self, tensors: "Mapping[str, Tensor]", step: int, seconds: float) -> None:
         """Write the state so that a reader sees the old one or the new one, never half of one."""
+        from safetensors import SafetensorError
+        from safetensors.torch import save_file  # pyright: ignore[reportUnknownVariableType]
+
         temporary = self._state.with_suffix(".tmp")
         contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
         try:
@@ -111,8 +122,10 @@ class Run:
             temporary.unlink(missing_ok=True)
             raise write_error(self._state, error) from error
 
-    def load_state(self) -> tuple[dict[str, Tensor], int, float] | None:
+    def load_state(self) -> "tuple[dict[str, Tensor], int, float] | None":
         """Read `(tensors, step, seconds)`; None if nothing was saved yet; raises UserError if it is damaged."""
+        from safetensors import SafetensorError, safe_open
+
         if not self._state.is_file():
             return None
         try:

@@ -178,8 +178,8 @@ def recipe_for(config: RunConfig) -> Recipe:
             return kind[family](model, training, target)
         except UserError:
             raise
-        except torch.cuda.OutOfMemoryError as error:
-            raise _out_of_memory() from error
+        except torch.OutOfMemoryError as error:
+            raise out_of_memory(config) from error
 
 
 def begin(recipe: Recipe, config: RunConfig) -> None:
@@ -193,9 +193,13 @@ def begin(recipe: Recipe, config: RunConfig) -> None:
     recipe.adopt(checkpoints.load(info))
 
 
-def _out_of_memory() -> UserError:
-    remedy = "Try a smaller model or batch, e.g. --set width=32 --set batch_size=32, or --device cpu."
-    return UserError("out-of-memory", "The GPU has not enough free memory for this.", remedy)
+def out_of_memory(config: RunConfig) -> UserError:
+    """Word that a run does not fit into the GPU's memory, with half of its batch and width as a suggestion."""
+    given = {**config.model, **config.training}
+    halves = [f"{name}={given[name] // 2}" for name in ("batch_size", "width") if given.get(name, 0) >= 16]
+    smaller = " and ".join(halves) or "a smaller model"
+    problem = "The GPU has not enough free memory for this."
+    return UserError("out-of-memory", problem, f"Try {smaller}, or train on the CPU.")
 
 
 def new_run(config: RunConfig, out: Path | None) -> Run:
@@ -236,15 +240,15 @@ def train(
         run.write_config(config)
     recipe = recipe_for(config)
     images, held_out = data or data_of(config.dataset)
-    trainer = Trainer(recipe, images, held_out, run, config.budget, config.seed)
-    trainer.load()
-    if not trainer.step:
-        begin(recipe, config)
     try:
+        trainer = Trainer(recipe, images, held_out, run, config.budget, config.seed)
+        trainer.load()
+        if not trainer.step:
+            begin(recipe, config)
         metrics = trainer.fit(report, stop)
-    except torch.cuda.OutOfMemoryError as error:
-        raise _out_of_memory() from error
-    export(trainer, config, metrics)
+        export(trainer, config, metrics)
+    except torch.OutOfMemoryError as error:
+        raise out_of_memory(config) from error
     return Outcome(run.folder, run.checkpoint, trainer.step, trainer.images, trainer.seconds, metrics)
 
 

@@ -300,7 +300,7 @@ def test_a_full_disk_leaves_the_last_state(
     def full(*args: object, **kwargs: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("models.training.runs.save_file", full)
+    monkeypatch.setattr("safetensors.torch.save_file", full)
     trainer.advance(3)
     with pytest.raises(UserError, match="disk is full"):
         trainer.save()

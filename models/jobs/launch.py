@@ -1,0 +1,53 @@
+"""Workers as processes of this machine. Torch-free."""
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+
+from models.jobs import records
+
+# Those that this process started, kept until it has heard of their end.
+_children: list[subprocess.Popen[bytes]] = []
+_guard = threading.Lock()
+
+
+def launch(
+    folder: Path, work: str, *, lock: int, place: int, grace: float, environment: Mapping[str, str]
+) -> None:
+    """Start the worker of a job; it inherits two locks, so there is no moment in which nobody holds them.
+
+    Args:
+        folder: The job's.
+        work: What it does, "module:function".
+        lock: Descriptor of the job's lock.
+        place: Descriptor of the lock of a place on its device.
+        grace: Seconds to end well in, once its time is up.
+        environment: Its environment variables.
+
+    Raises:
+        OSError: The system starts no process, or the log cannot be written.
+    """
+    command = [sys.executable, "-P", "-m", "models.jobs", str(folder), "--work", work]
+    command += ["--lock", str(lock), "--place", str(place), "--grace", str(grace)]
+    # It finds what this process finds, wherever it was started.
+    found = {**environment, "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))}
+    with (folder / records.LOG).open("ab") as log, _guard:
+        child = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=found,
+            pass_fds=(lock, place),
+            start_new_session=True,  # the end of the app, or Ctrl-C, is not its end
+        )
+        _children.append(child)
+
+
+def reap() -> None:
+    """Hear of the end of workers that this process started."""
+    with _guard:
+        _children[:] = [child for child in _children if child.poll() is None]
