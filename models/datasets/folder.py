@@ -110,7 +110,8 @@ def some_images(info: DatasetInfo, count: int) -> images.Pixels:
     where = place(info.name)
     names = _listed(where.root).files
     read: list[images.Pixels] = []
-    for index in np.linspace(0, len(names) - 1, min(count, len(names))).round().astype(int).tolist():
+    count = min(count, len(names))
+    for index in (number * len(names) // count for number in range(count)):
         with contextlib.suppress(UserError):
             read.append(_pixels(where.root / names[index], where.size)[..., : info.channels])
     if not read:

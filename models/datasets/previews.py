@@ -69,7 +69,8 @@ def _spread(images: "Tensor", count: int) -> "Tensor":
     """Return some of the images, or points, at even distances."""
     import torch
 
-    return images[torch.linspace(0, len(images) - 1, min(count, len(images))).round().long()]
+    count = min(count, len(images))
+    return images[torch.arange(count) * len(images) // count]
 
 
 def _scaled(tile: Pixels, size: int) -> Pixels:

@@ -33,8 +33,11 @@ from models.values import Value
 MINIMUM = folder.MINIMUM  # images: a tenth is kept to evaluate with, two at least to validate with
 MAXIMUM = folder.MAXIMUM  # files: more images do not fit into memory
 ENTRIES = 150_000  # of the zip's list: macOS packs a second, hidden one with each file
-LARGEST = 2 * 2**30  # bytes unpacked: 40,000 pictures of a browser, or all that can be uploaded thirty times
+LARGEST = 2 * 2**30  # bytes unpacked: pictures hardly become smaller in a zip, and the page takes 64 MB of it
 LARGEST_FILE = images.MAX_BYTES  # of one image, as of any that is uploaded
+PIXELS = (
+    10**10
+)  # of all images, some minutes of reading: 800 photos; a zip of a few MB can hold a thousand times more
 SIDE = 128  # pixels that are kept: twice the side of the largest images that models have, so that those are sharp
 
 _MANIFEST = "set.json"
@@ -42,6 +45,7 @@ _NAMED = 5  # of the files that were left out for one reason
 _LONGEST = 50  # letters of a name, and of a class
 _JUNK = {"__MACOSX", "Thumbs.db", "desktop.ini"}  # what file managers put beside pictures
 _REMEDY = f"Pack {MINIMUM} images at least: PNG, JPEG, WebP, GIF, BMP or TIFF; sub-folders are classes."
+_FEWER = "Pack fewer or smaller images."
 _REASONS = {  # code of the error: what is wrong with a file that is left out
     "not-an-image": "no image",
     "bad-image": "damaged",
@@ -120,7 +124,7 @@ def take_in(content: bytes | BinaryIO, name: str, progress: Progress = lambda do
     title = _title(name)
     with archives.opened(content, ENTRIES) as archive:
         entries = [entry for entry in archives.files(archive) if not _is_junk(archives.place(entry))]
-        archives.limit(entries, MAXIMUM, LARGEST, "Pack fewer or smaller images.")
+        archives.limit(entries, MAXIMUM, LARGEST, _FEWER)
         target = _free(_slug(title))
         try:
             with making(target) as made:
@@ -152,8 +156,8 @@ def find(name: str) -> OwnSet:
         raise UserError("bad-data", problem, "Delete its folder and upload it again.") from error
     except (OSError, ValueError) as error:
         problem = f"There is no data set '{OWN}{name}'."
-        others = [one.parent.name for one in own_data().glob(f"[!.]*/{_MANIFEST}") if one != path]
-        remedy = nearest(name, others) if others else "Upload a zip of images to make one."
+        others = [OWN + one.parent.name for one in own_data().glob(f"[!.]*/{_MANIFEST}") if one != path]
+        remedy = nearest(OWN + name, others) if others else "Upload a zip of images to make one."
         raise UserError("unknown-data-set", problem, remedy) from error
 
 
@@ -201,6 +205,7 @@ class _Unpacked:
     """What came out of a zip so far: where each image lay in it, whether all are grey, what is left out and why."""
 
     folders: list[tuple[str, ...]] = field(default_factory=list[tuple[str, ...]])
+    pixels: int = 0
     grey: bool = True
     skipped: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
 
@@ -221,7 +226,14 @@ def _unpack(
     out = _Unpacked()
     for done, entry in enumerate(entries, 1):
         try:
-            pixels = _pixels(archive, entry)
+            data = _content(archive, entry)
+            out.pixels += images.area(data)
+            if out.pixels > PIXELS:
+                problem = (
+                    f"The images in this zip have more than {PIXELS // 10**6:,} million pixels together."
+                )
+                raise UserError("too-large", problem, _FEWER)
+            pixels = _drawn(data)
         except UserError as error:
             if error.code not in _REASONS:
                 raise
@@ -241,12 +253,16 @@ def _unpack(
     return out, names
 
 
-def _pixels(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> images.Pixels:
-    """Return what is kept of an image, (H, W, C), square, grey if it is; raises UserError if it cannot be read."""
+def _content(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
+    """Return the content of a file; raises UserError if it is too large or damaged."""
     if entry.file_size > LARGEST_FILE:
         raise UserError("image-too-large", f"'{entry.filename}' is too large.", "Make it smaller.")
     with archives.reading(archive, entry) as source:
-        data = source.read(LARGEST_FILE + 1)  # never more, whatever the zip says of its size
+        return source.read(LARGEST_FILE + 1)  # never more, whatever the zip says of its size
+
+
+def _drawn(data: bytes) -> images.Pixels:
+    """Return what is kept of an image, (H, W, C), square, grey if it is; raises UserError if it cannot be read."""
     image = images.read(data)
     side = min(SIDE, *image.shape[:2])
     square = images.prepare(image, (3, side, side))
@@ -298,7 +314,7 @@ def _check_count(count: int, skipped: Sequence[Skipped]) -> None:
 
 def _left_out(skipped: Sequence[Skipped]) -> str:
     parts = [
-        f"{one.count} {_REASONS.get(one.reason, one.reason)} ({folder.some(one.names, count=one.count)})"
+        f"{one.count} × {_REASONS.get(one.reason, one.reason)} ({folder.some(one.names, count=one.count)})"
         for one in skipped
     ]
     return f"Left out: {'; '.join(parts)}." if parts else ""
