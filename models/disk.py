@@ -1,4 +1,7 @@
-"""Files that are there in full or not at all, and tensors that are computed once and kept. Torch-free until then."""
+"""Files and folders that are there in full or not at all; tensors that are computed once and kept.
+
+Torch-free until then.
+"""
 
 import contextlib
 import os
@@ -32,6 +35,27 @@ def replacing(path: Path) -> Generator[Path, None, None]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def making(folder: Path) -> Generator[Path, None, None]:
+    """Give a temporary folder beside a path, which is renamed to it when the block ends well, and else is deleted.
+
+    Raises:
+        OSError: It cannot be written, or there is one with something in it.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as temporary:
+        made = Path(temporary) / folder.name
+        made.mkdir()  # within it: the outer one only its owner can read
+        yield made
+        made.rename(folder)
+
+
+def discard(folder: Path) -> None:
+    """Delete a folder, which a reader sees the whole of or nothing; raises OSError if it cannot be."""
+    with tempfile.TemporaryDirectory(prefix=".deleted-", dir=folder.parent) as temporary:
+        folder.rename(Path(temporary) / folder.name)
 
 
 def from_disk(path: Path, compute: Callable[[], "Mapping[str, Tensor]"]) -> "Mapping[str, Tensor]":

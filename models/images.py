@@ -109,6 +109,16 @@ def read(data: bytes) -> Pixels:
     return np.asarray(upright).copy()
 
 
+def area(data: bytes) -> int:
+    """Return how many pixels an image says that it has, without reading them; 0 if it is none, or too large a one."""
+    try:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            pixels = image.width * image.height
+    except Exception:  # as above; `read` words it
+        return 0
+    return pixels if pixels <= MAX_PIXELS else 0
+
+
 def _too_many_pixels() -> UserError:
     problem = f"The image has more than {MAX_PIXELS / 1e6:.0f} million pixels."
     return UserError("image-too-large", problem, "Scale it down first.")

@@ -6,26 +6,21 @@ Torch-free. A checkpoint comes in as a folder on this machine, from the Hub, or 
 import hashlib
 import io
 import itertools
-import lzma
 import re
 import shutil
-import stat
 import tempfile
 import zipfile
-import zlib
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-from models import catalog, hub, paths
+from models import archives, catalog, hub, paths
 from models.catalog import CONFIG, ModelInfo
-from models.disk import replacing
+from models.disk import discard, making, replacing
 from models.errors import UserError, reason, write_error
 from models.foreign import folders
 
 LARGEST = 512 * 2**20  # bytes of an unpacked checkpoint
 _FILES = frozenset(hub.FILES)
-_MOST = 64  # entries of a zip
-# What zipfile raises for a file that is damaged; RuntimeError: it has a password, or is packed in an unknown way.
-_DAMAGED = (zipfile.BadZipFile, RuntimeError, EOFError, zlib.error, lzma.LZMAError)
+_MOST = 64  # entries of a zip, its folders among them
 
 
 def rename(info: ModelInfo, name: str) -> ModelInfo:
@@ -68,9 +63,7 @@ def delete(info: ModelInfo) -> None:
     """Delete one of the user's models for good; raises UserError if it is shipped or cannot be deleted."""
     _own(info)
     try:
-        # Moved away first: a reader sees the whole of it or nothing.
-        with tempfile.TemporaryDirectory(prefix=".deleted-", dir=info.path.parent) as folder:
-            info.path.rename(Path(folder) / info.path.name)
+        discard(info.path)
     except OSError as error:
         raise write_error(info.path, error) from error
 
@@ -153,15 +146,9 @@ def unpack(content: bytes, name: str = "") -> ModelInfo:
         UserError: It is no zip, a bomb, has files that belong elsewhere (`../`, links) or no checkpoint; or its id is
             taken or not possible.
     """
-    try:
-        archive = zipfile.ZipFile(io.BytesIO(content))
-    except _DAMAGED as error:
-        raise UserError(
-            "bad-zip", "This is no zip file, or a damaged one.", "Download or pack it again."
-        ) from error
-    with archive, tempfile.TemporaryDirectory() as folder:
+    with archives.opened(content, _MOST) as archive, tempfile.TemporaryDirectory() as folder:
         for entry in _wanted(archive):
-            _extract(archive, entry, Path(folder) / PurePosixPath(entry.filename).name)
+            _extract(archive, entry, Path(folder) / archives.place(entry)[-1])
         if not (Path(folder) / CONFIG).is_file():
             problem = f"There is no checkpoint in this zip: it has no {CONFIG}."
             raise UserError("no-checkpoint", problem, "Pack the checkpoint's folder.")
@@ -169,38 +156,23 @@ def unpack(content: bytes, name: str = "") -> ModelInfo:
 
 
 def _wanted(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
-    entries = [entry for entry in archive.infolist() if not entry.is_dir()]
-    if len(entries) > _MOST or sum(entry.file_size for entry in entries) > LARGEST:
-        problem = f"This zip holds more than {_MOST} files, or {LARGEST // 2**20} MB unpacked."
-        raise UserError("too-large", problem, "Pack one checkpoint and nothing else.")
-    for entry in entries:
-        place = PurePosixPath(entry.filename.replace("\\", "/"))
-        linked = stat.S_ISLNK(entry.external_attr >> 16)
-        if place.is_absolute() or ".." in place.parts or ":" in entry.filename or linked:
-            problem = f"This zip wants to write outside its folder: '{entry.filename}'."
-            raise UserError("outside-folder", problem, "Do not use it, unless you know who made it.")
-    folders = {
-        PurePosixPath(entry.filename).parent
-        for entry in entries
-        if PurePosixPath(entry.filename).name == CONFIG
-    }
-    if len(folders) > 1:
+    entries = archives.files(archive)
+    archives.limit(entries, _MOST, LARGEST, "Pack one checkpoint and nothing else.")
+    named = [(archives.place(entry), entry) for entry in entries]
+    found = {path[:-1] for path, _ in named if path[-1] == CONFIG}
+    if len(found) > 1:
         raise UserError(
-            "several", f"There are {len(folders)} checkpoints in this zip.", "Pack them one by one."
+            "several", f"There are {len(found)} checkpoints in this zip.", "Pack them one by one."
         )
-    place = next(iter(folders), PurePosixPath())
-    named = [(PurePosixPath(entry.filename), entry) for entry in entries]
-    return [entry for path, entry in named if path.parent == place and path.name in _FILES]
+    where = next(iter(found), ())
+    return [entry for path, entry in named if path[:-1] == where and path[-1] in _FILES]
 
 
 def _extract(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path) -> None:
     """Unpack a file, of which no more comes out than the zip says that there is."""
     try:
-        with archive.open(entry) as source, target.open("wb") as file:
+        with archives.reading(archive, entry) as source, target.open("wb") as file:
             shutil.copyfileobj(source, file)
-    except _DAMAGED as error:
-        problem = f"'{entry.filename}' in this zip is damaged or locked."
-        raise UserError("bad-zip", problem, "Pack the checkpoint again, without a password.") from error
     except OSError as error:
         raise write_error(target, error) from error
 
@@ -218,15 +190,11 @@ def _keep(folder: Path, name: str) -> ModelInfo:
             raise UserError("digest-mismatch", problem, "Copy the checkpoint again from where it came from.")
     target = free(name)
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=target.parent) as temporary:
-            made = Path(temporary) / name
-            made.mkdir()
+        with making(target) as made:
             for path in folder.iterdir():
                 if path.name in _FILES and path.is_file():
                     shutil.copyfile(path, made / path.name)
             (made / CONFIG).write_text(_config(info, name))
-            made.rename(target)
     except OSError as error:
         raise write_error(target, error) from error
     return catalog.find(name)

@@ -54,6 +54,11 @@ def data() -> Path:
     return _folder("EXPLORER_DATA_DIR", home() / "data")
 
 
+def own_data() -> Path:
+    """Return the folder of the data sets that a person took in."""
+    return data() / "own"
+
+
 def data_sources() -> tuple[Path, ...]:
     """Return the folders in which data sets are looked for, in this order."""
     return (data(), _DEBIAN_DATASETS)

@@ -52,6 +52,7 @@ def loaded_after(code: str) -> set[str]:
 @pytest.mark.parametrize(
     "module",
     [
+        "models.archives",
         "models.blobs",
         "models.config",
         "models.requests",
@@ -63,6 +64,8 @@ def loaded_after(code: str) -> set[str]:
         "models.images",
         "models.values",
         "models.datasets",
+        "models.datasets.previews",
+        "models.datasets.uploads",
         "models.catalog",
         "models.disk",
         "models.jobs",

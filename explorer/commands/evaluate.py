@@ -20,7 +20,7 @@ def evaluate(
         str | None,
         typer.Option(
             metavar="NAME",
-            help=f"One of {', '.join(DATASETS)}, or folder:<path>. By default the model's own.",
+            help=f"One of {', '.join(DATASETS)}, folder:<path> or own:<name>. By default the model's own.",
             show_default=False,
         ),
     ] = None,

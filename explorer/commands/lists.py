@@ -49,13 +49,19 @@ def datasets(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """List the data sets, and which are on this machine."""
-    chosen = [info_of(name) for name in names] if names else list(DATASETS.values())
+    """List the data sets, your own among them, and which are on this machine."""
+    chosen = [info_of(name) for name in names] if names else [*DATASETS.values(), *_own()]
     if as_json:
         emit({"datasets": [_summary(info) for info in chosen]})
         return
     header = ("id", "title", "image", "train", "test", "known of each image", "here")
     print(table(header, [_dataset_row(info) for info in chosen], right=(3, 4)))
+
+
+def _own() -> list[DatasetInfo]:
+    from models.datasets import uploads  # only here: it reads images, which the other lists need not
+
+    return [info_of(found.id) for found in uploads.own()]
 
 
 def _summary(info: DatasetInfo) -> dict[str, object]:

@@ -57,7 +57,8 @@ def train(
         str | None,
         typer.Option(
             metavar="NAME",
-            help=f"One of {_names(DATASETS)}, or folder:<path> for images of your own (--set size=16, 32 or 64).",
+            help=f"One of {_names(DATASETS)}; for images of your own folder:<path> or own:<name> "
+            "(--set size=16, 32 or 64).",
             show_default=False,
         ),
     ] = None,

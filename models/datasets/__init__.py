@@ -1,6 +1,7 @@
 """Data sets: one table. An entry knows its shape and names; the images load when they are asked for.
 
-Some are named by where they are and not listed, such as a folder of images: `info(name)` finds both.
+Some are named by where they are and not listed, such as a folder of images: `info(name)` finds both. Those of a
+person's own that were taken in are `models.datasets.uploads.own()`.
 """
 
 import importlib
@@ -11,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args, overload
 
-from models.datasets import files, points
+from models.datasets import files, places, points
 from models.datasets.factors import Factor
 from models.datasets.points import Points
 from models.errors import UserError
@@ -184,11 +185,16 @@ DATASETS = Table[DatasetInfo](
 )  # fmt: skip
 
 
-# Data sets that are named by where they are: "folder:/home/me/cats".
-NAMED = Table[Callable[[str], DatasetInfo]]("kind of data set", {"folder": "models.datasets.folder:describe"})
-
-
-_SIZE = r"\?size=\w*$"  # at the end of a name that says how large the images are to be
+# Data sets that are named by where they are: "folder:/home/me/cats", "own:cats". What is known of one; and the same, or
+# None, if that is at hand, with a key of what lies on the disk.
+NAMED = Table[Callable[[str], DatasetInfo]](
+    "kind of data set",
+    {"folder": "models.datasets.folder:describe", "own": "models.datasets.uploads:describe"},
+)
+_REMEMBERED = Table[Callable[[str], tuple[DatasetInfo, str] | None]](
+    "kind of data set",
+    {"folder": "models.datasets.folder:remembered", "own": "models.datasets.uploads:remembered"},
+)
 
 
 def _kind(name: str) -> str | None:
@@ -215,18 +221,17 @@ def info(name: str) -> DatasetInfo:
 
 def known(name: str) -> DatasetInfo | None:
     """Return what is known of a data set if that is at hand; None if images would have to be read, or it is gone."""
-    if not _kind(name):
+    kind = _kind(name)
+    if not kind:
         return DATASETS.get(name)
-    from models.datasets import folder
-
-    found = folder.remembered(name)
+    found = _REMEMBERED[kind](name)
     return found and found[0]
 
 
 def title(name: str) -> str:
     """Return a data set's name for people, without reading any file."""
     if _kind(name):
-        return re.sub(_SIZE, "", name).rstrip("/").rpartition("/")[2] or name
+        return re.sub(places.SIZE, "", name).removeprefix(places.OWN).rstrip("/").rpartition("/")[2] or name
     return DATASETS[name].title if name in DATASETS else name
 
 
@@ -246,15 +251,15 @@ def resized(name: str, size: int | str) -> str:
         if str(size) == str(there.size):
             return name
         problem = f"The images of '{name}' have {there.size} pixels each way, not {size}."
-        raise UserError("bad-size", problem, "Only the images of a folder can be resized.")
-    from models.datasets import folder
-
-    return folder.place(re.sub(_SIZE, "", name), size).name
+        raise UserError(
+            "bad-size", problem, "Only the images of a folder, or of a set of your own, can be resized."
+        )
+    return places.place(re.sub(places.SIZE, "", name), size).name
 
 
 def sized_for(name: str, size: int) -> str:
     """Return the name of a data set whose images have a size, where it leaves that open; else its name as it is."""
-    return resized(name, size) if _kind(name) and not re.search(_SIZE, name) else name
+    return resized(name, size) if _kind(name) and not re.search(places.SIZE, name) else name
 
 
 def available(name: str) -> bool:
@@ -266,10 +271,8 @@ def available(name: str) -> bool:
 
 def state(name: str) -> str | None:
     """Return a key of what lies on the disk for a data set, which changes with it; None if it is not here."""
-    if _kind(name):
-        from models.datasets import folder
-
-        kept = folder.remembered(name)
+    if kind := _kind(name):
+        kept = _REMEMBERED[kind](name)
         return kept and kept[1]
     found = files.found(info(name), "train")
     return None if found is None else " ".join(map(str, found))
@@ -352,10 +355,18 @@ def drawn_on(data: ImageData, count: int) -> ImageData:
         return data
     import torch
 
-    draw = Table[Callable[..., "tuple[Tensor, Tensor]"]]("drawing", {"draw": data.info.draw})["draw"]
-    images, factors = draw(count, SEEDS["test"], start=data.info.test)
+    images, factors = _draw(data.info)(count, SEEDS["test"], start=data.info.test)
     known = factors if data.factors is None else torch.cat([data.factors, factors])
     return ImageData(data.info, torch.cat([data.images, images]), None, known)
+
+
+def some_drawn(info: DatasetInfo, count: int) -> "Tensor":
+    """Draw the first test images of a data set that is drawn, uint8 (N, C, H, W); without loading the others."""
+    return _draw(info)(min(count, info.test), SEEDS["test"])[0]
+
+
+def _draw(info: DatasetInfo) -> "Callable[..., tuple[Tensor, Tensor]]":
+    return Table[Callable[..., "tuple[Tensor, Tensor]"]]("drawing", {"draw": info.draw})["draw"]
 
 
 Loader = Callable[[DatasetInfo, Split], "tuple[Tensor, Tensor | None, Tensor | None]"]

@@ -10,11 +10,11 @@ What becomes of the images is kept in the cache folder, under a key of all names
 read once.
 """
 
+import contextlib
 import hashlib
 import io
 import json
 import os
-import re
 import sys
 import zipfile
 import zlib
@@ -29,38 +29,19 @@ from numpy.typing import NDArray
 from models import images, paths
 from models.datasets import DatasetInfo, Split
 from models.datasets.files import progress_line
+from models.datasets.places import HOW, Place, place, shown
 from models.disk import replacing
 from models.errors import UserError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-SIZES = (16, 32, 64)
 MINIMUM = 16  # images: fewer are not a data set
 MAXIMUM = 100_000  # files: more do not fit into memory, and are more likely a mistake such as folder:/
 TEST_SHARE = 0.1
 _KEPT = "folders"  # in the cache folder
 _NAMED = 5  # of the files that are left out
 _FORMAT = "1"  # of what is kept; a new one makes all be read again
-_HOW = "Give a folder of images: folder:<path>, or folder:<path>?size=32."
-
-
-@dataclass(frozen=True)
-class Place:
-    """What the name of such a data set says.
-
-    Args:
-        root: The folder, absolute.
-        size: Height and width that the images are made to have.
-    """
-
-    root: Path
-    size: Literal[16, 32, 64]
-
-    @property
-    def name(self) -> str:
-        """The name that says it from any working directory."""
-        return f"folder:{self.root}" + (f"?size={self.size}" if self.size != 64 else "")
 
 
 @dataclass(frozen=True)
@@ -81,31 +62,6 @@ class _Kept:
     train: int
     test: int
     left_out: str
-
-
-def place(name: str, size: int | str | None = None) -> Place:
-    """Read the name of such a data set.
-
-    Args:
-        name: `folder:<path>` or `folder:<path>?size=<pixels>`.
-        size: Of the images, where the name gives none.
-
-    Raises:
-        UserError: It names no folder, or a size that there is not.
-    """
-    match = re.fullmatch(r"folder:(.+?)(?:\?size=(\w*))?", name, re.DOTALL)
-    if not match:
-        raise UserError("bad-folder", f"'{name}' names no folder.", _HOW)
-    wanted = str(size or 64) if match[2] is None else match[2]
-    if wanted not in map(str, SIZES):
-        problem = f"Images cannot be made '{wanted}' pixels wide and high."
-        raise UserError("bad-size", problem, f"Choose one of: {', '.join(map(str, SIZES))}.")
-    try:
-        root = Path(match[1]).expanduser().resolve()
-        str(root).encode()
-    except (OSError, RuntimeError, ValueError) as error:
-        raise UserError("bad-folder", f"'{_shown(match[1])}' cannot be a folder ({error}).", _HOW) from error
-    return Place(root, cast(Literal[16, 32, 64], int(wanted)))
 
 
 def describe(name: str) -> DatasetInfo:
@@ -134,6 +90,33 @@ def remembered(name: str) -> tuple[DatasetInfo, str] | None:
         return None
     kept = _kept(where, listing)
     return (_info(where, kept), listing.key) if kept else None
+
+
+def forget(name: str) -> None:
+    """Delete what is kept of a folder's images at a size; raises OSError if it cannot be."""
+    for path in (paths.cache() / _KEPT).glob(f"{_prefix(place(name))}*.npz"):
+        path.unlink(missing_ok=True)
+
+
+def some_images(info: DatasetInfo, count: int) -> images.Pixels:
+    """Read some of a folder's images, spread over its files; those that cannot be read are left out.
+
+    Returns:
+        uint8, shape (N, H, W, C), N at most `count`.
+
+    Raises:
+        UserError: None of them can be read.
+    """
+    where = place(info.name)
+    names = _listed(where.root).files
+    read: list[images.Pixels] = []
+    count = min(count, len(names))
+    for index in (number * len(names) // count for number in range(count)):
+        with contextlib.suppress(UserError):
+            read.append(_pixels(where.root / names[index], where.size)[..., : info.channels])
+    if not read:
+        raise UserError("no-images", f"There are no images in {where.root}.", HOW)
+    return np.stack(read)
 
 
 def load(info: DatasetInfo, split: Split) -> "tuple[Tensor, Tensor | None, None]":
@@ -181,7 +164,7 @@ def _listed(root: Path) -> _Listing:
     """List a folder and what is in it, each folder once, so that links that lead back do not matter."""
     if not root.is_dir():
         problem = f"{root} is a file." if root.exists() else f"There is no folder {root}."
-        raise UserError("no-folder", problem, _HOW)
+        raise UserError("no-folder", problem, HOW)
     files: list[str] = []
     hidden: list[str] = []
     digest = hashlib.sha256(_FORMAT.encode())
@@ -259,8 +242,8 @@ def _prepared(where: Place, listing: _Listing) -> tuple[_Kept, dict[str, NDArray
     _check_count(where.root, len(read), broken, left_out)
     pixels = np.stack([image for _, image in read]).transpose(0, 3, 1, 2)
     grey = bool((pixels == pixels[:, :1]).all())
-    classes, labels = _classes([name for name, _ in read])
-    test = _held_out([name for name, _ in read])
+    classes, labels = classes_of([name for name, _ in read])
+    test = held_out([name for name, _ in read])
     kept = _Kept(1 if grey else 3, classes, int((~test).sum()), int(test.sum()), left_out)
     arrays: dict[str, NDArray[Any]] = {
         "images": np.ascontiguousarray(pixels[:, :1] if grey else pixels),
@@ -288,34 +271,29 @@ def _left_out(root: Path, listing: _Listing, broken: Sequence[tuple[str, str]]) 
     """Word what is not used, and why; empty if all is."""
     parts: list[str] = []
     if listing.hidden:
-        parts.append(f"{len(listing.hidden)} hidden ({_some(listing.hidden)})")
+        parts.append(f"{len(listing.hidden)} hidden ({some(listing.hidden)})")
     if broken:
         reasons = [f"{name}: {problem.rstrip('.')}" for name, problem in broken]
-        parts.append(f"{len(broken)} that cannot be used ({_some(reasons, '; ')})")
-    return f"Left out of {_shown(str(root))}: {' and '.join(parts)}." if parts else ""
+        parts.append(f"{len(broken)} that cannot be used ({some(reasons, '; ')})")
+    return f"Left out of {shown(str(root))}: {' and '.join(parts)}." if parts else ""
 
 
-def _some(names: Sequence[str], between: str = ", ") -> str:
-    more = len(names) - _NAMED
-    return between.join([*map(_shown, names[:_NAMED]), *([f"and {more} more"] if more > 0 else [])])
+def some(names: Sequence[str], between: str = ", ", count: int = 0) -> str:
+    """Name the first of some files that are left out, and say how many more there are (of `count`, if given)."""
+    more = (count or len(names)) - _NAMED
+    return between.join([*map(shown, names[:_NAMED]), *([f"and {more} more"] if more > 0 else [])])
 
 
-def _shown(name: str) -> str:
-    """Return a name that can be printed, whatever bytes it is made of."""
-    text = os.fsencode(name).decode(errors="backslashreplace")
-    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
-
-
-def _classes(names: Sequence[str]) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+def classes_of(names: Sequence[str]) -> tuple[tuple[str, ...], NDArray[np.int64]]:
     """Return the names of the classes and that of each image; none unless every image is in one of several."""
-    folders = [_shown(name.partition("/")[0]) if "/" in name else "" for name in names]
+    folders = [shown(name.partition("/")[0]) if "/" in name else "" for name in names]
     kinds = sorted(set(folders))
     if "" in kinds or len(kinds) < 2:
         return (), np.zeros(len(names), np.int64)
     return tuple(kinds), np.array([kinds.index(folder) for folder in folders], np.int64)
 
 
-def _held_out(names: Sequence[str]) -> NDArray[np.bool_]:
+def held_out(names: Sequence[str]) -> NDArray[np.bool_]:
     """Choose the test images by a hash of their names: about a tenth, one at least."""
     hashes = [int.from_bytes(hashlib.sha256(os.fsencode(name)).digest()[:8]) / 2**64 for name in names]
     shares = np.array(hashes)

@@ -25,6 +25,7 @@ from models.datasets import (
     avatars as avatar_drawing,
     cifar,
     load,
+    places,
     sprites as sprite_drawing,
 )
 from models.datasets.files import idx_files, progress_line
@@ -135,6 +136,8 @@ def stacked_mnist(info: DatasetInfo, split: Split) -> tuple[Tensor, None, Tensor
 
 def where_to_put(name: str) -> str:
     """Say what to do about a data set whose files are missing."""
+    if name.startswith(places.OWN):
+        return "It was deleted, or taken in on another machine."
     if name not in DATASETS:
         return "Its folder was not read here yet, or has changed since."
     if DATASETS[name].files == "cifar":

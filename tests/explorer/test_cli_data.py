@@ -1,13 +1,17 @@
 """Commands over data that are no list of pictures: a person's own folder, points in the plane."""
 
+import io
 import json
 import shutil
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from models.datasets import uploads
 
 Run = Callable[..., tuple[int, str, str]]
 TINY = (
@@ -78,6 +82,28 @@ def test_training_and_evaluation_from_any_working_directory(
         "sample", result["checkpoint"], "-n", "2", "--label", "dogs", "-o", str(tmp_path / "a.png")
     )
     assert code == 0
+
+
+def test_a_set_of_ones_own_is_listed_trained_on_and_measured(run: Run, pets: Path) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for path in sorted(pets.rglob("*.png")):
+            archive.write(path, path.relative_to(pets.parent))
+    uploads.take_in(buffer.getvalue(), "My pets.zip")
+    listed = json.loads(run("datasets", "--json")[1])["datasets"]
+    assert listed[-1]["id"] == "own:my-pets" and listed[-1]["title"] == "My pets" and listed[-1]["available"]
+    assert listed[-1]["classes"] == ["cats", "dogs"] and "own:my-pets" in run("datasets")[1]
+    code, out, err = run(
+        "train", "--dataset", "own:my-pets", "--model", "vae", "--set", "size=16", *TINY, "--json"
+    )
+    assert code == 0, err
+    result = json.loads(out)
+    assert Path(result["run"]).name.startswith("my-pets-vae-")
+    code, out, err = run("evaluate", result["checkpoint"], "--dataset", "own:my-pets", "--n", "10", "--json")
+    assert code == 0 and json.loads(out)["dataset"] == "own:my-pets?size=16", err
+    uploads.delete("my-pets")
+    code, out, err = run("train", "--resume", result["run"], "--budget", "5-steps")
+    assert code == 1 and "no data set 'own:my-pets'" in err and "Traceback" not in err
 
 
 def test_a_folder_that_is_gone_is_named(run: Run, pets: Path) -> None:

@@ -56,11 +56,11 @@ def test_both_sides_have_an_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_the_only_test_image_of_a_small_folder_may_change_sides() -> None:
     few = [f"{number}.png" for number in (2, 4, 5)]
     more = [f"{number}.png" for number in range(40)]
-    assert folder._held_out(few).sum() == 1, "a tenth of them is none"
-    only = few[int(folder._held_out(few).argmax())]
-    sides = dict(zip(more, folder._held_out(more).tolist(), strict=True))
+    assert folder.held_out(few).sum() == 1, "a tenth of them is none"
+    only = few[int(folder.held_out(few).argmax())]
+    sides = dict(zip(more, folder.held_out(more).tolist(), strict=True))
     assert not sides[only] and 2 <= sum(sides.values()) <= 10
-    with_new = folder._held_out([*more, "new.png"]).tolist()
+    with_new = folder.held_out([*more, "new.png"]).tolist()
     assert with_new[:40] == list(sides.values()), "where there are several, none changes"
 
 

@@ -185,8 +185,16 @@ def test_a_zip_that_is_packed_in_an_unknown_way_is_explained() -> None:
     content = content.replace(
         b"PK\x01\x02\x14\x03\x14\x00\x00\x00\x00\x00", b"PK\x01\x02\x14\x03\x14\x00\x00\x00\x62\x00"
     )
-    with pytest.raises(UserError, match="damaged or locked"):
+    with pytest.raises(UserError, match="packed in an unknown way"):
         library.unpack(content)
+
+
+def test_a_zip_with_a_password_is_explained() -> None:
+    content = bytearray(zipped(files_of("digits-vae")))
+    content[content.index(b"PK\x01\x02") + 8] |= 1  # the first entry is encrypted, says the list
+    with pytest.raises(UserError, match="locked with a password") as caught:
+        library.unpack(bytes(content), "mine")
+    assert caught.value.code == "locked-zip" and "without one" in caught.value.remedy
 
 
 def test_weights_that_are_not_those_of_the_config_are_noticed(tmp_path: Path) -> None:
