@@ -132,7 +132,9 @@ def curves(
             seconds, values = record.curve(name, "validation")
             if values:
                 held_out = _("{figure}, held-out").format(figure=label)
-                figure.add_scatter(x=seconds, y=values, mode="lines+markers", name=held_out, line={"dash": "dot"})
+                figure.add_scatter(
+                    x=seconds, y=values, mode="lines+markers", name=held_out, line={"dash": "dot"}
+                )
     figure.update_layout(
         height=240,
         margin={"l": 0, "r": 8, "t": 8, "b": 0},

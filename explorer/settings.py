@@ -34,11 +34,12 @@ class Settings(BaseSettings):
             description="Who may add, rename and delete models in the app; auto: who uses it on this machine"
         ),
     ] = "auto"
-    train: Annotated[
-        Literal["on", "off"], Field(description="Whether models can be trained in the app")
-    ] = "on"
+    train: Annotated[Literal["on", "off"], Field(description="Whether models can be trained in the app")] = (
+        "on"
+    )
     train_seconds: Annotated[
-        int, Field(ge=1, le=7 * 86_400, description="Longest training that can be started in the app, in seconds")
+        int,
+        Field(ge=1, le=7 * 86_400, description="Longest training that can be started in the app, in seconds"),
     ] = 3600
     jobs_each: Annotated[
         int, Field(ge=1, le=1000, description="Jobs of one browser that run or wait at a time")

@@ -2,7 +2,6 @@
 
 from explorer.text import N_, _
 
-
 # All words of `models.datasets.DATASETS` but digits: who extracts strings for translators finds them here.
 WORDS = (
     N_("skin"), N_("porcelain"), N_("peach"), N_("honey"), N_("caramel"), N_("chestnut"), N_("espresso"),

@@ -43,6 +43,8 @@ from models.networks import channels_last
 from models.results import pictures
 from models.tables import Table
 
+_COLUMNS = 8  # of the pictures of a sheet
+
 
 def build(config: ModelConfig) -> ImageModel:
     """Build an untrained model from its validated config."""
@@ -262,8 +264,24 @@ def sheet_seeds(points: bool) -> range:
     return range(1000 if points else 64)
 
 
+def as_pairs(x: Tensor, rebuilt: Tensor) -> Pixels:
+    """Return images over their reconstructions, as one image (H, W, C); of points, a scatter plot of both.
+
+    Args:
+        x: Images (N, C, H, W) in [-1, 1], eight a row, of which those that fill no row are left out; or points (N, 2),
+            in grey.
+        rebuilt: Same shape; a row below each row of images, or in blue.
+    """
+    if x.ndim != 4:
+        return scatter(rebuilt.numpy(), x.numpy())
+    columns = min(len(x), _COLUMNS)
+    whole = len(x) - len(x) % columns
+    above, below = (torch.unflatten(of[:whole], 0, (-1, columns)) for of in (x, rebuilt))
+    return contact_sheet(pictures(torch.stack([above, below], 1).flatten(0, 2)), columns)
+
+
 def as_sheet(x: Tensor, data: ImageData | None = None) -> Pixels:
     """Return a sheet (H, W, C) of images (N, C, H, W) in [-1, 1], eight a row; of points (N, 2) a scatter plot."""
     if x.ndim == 4:
-        return contact_sheet(pictures(x))
+        return contact_sheet(pictures(x), _COLUMNS)
     return scatter(x.numpy(), None if data is None else data.floats(slice(len(x))).numpy())

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from models.config import ClassifierConfig, ClassifierTraining, Head
 from models.core import ImageModel
 from models.datasets import DatasetInfo, ImageData
-from models.training.recipe import Batch, Ema, Recipe
+from models.training.recipe import Batch, Ema, HeldOut, Recipe
 
 
 class Classifier(ImageModel):
@@ -48,8 +48,12 @@ class Classifier(ImageModel):
 
     def classify(self, x: Float[Tensor, "batch channels height width"]) -> dict[str, Tensor]:
         """Return, by attribute, probabilities (B, values) or, if continuous, estimates (B,) in its own unit."""
+        return self.named(self.outputs(x))
+
+    def named(self, outputs: tuple[Tensor, ...]) -> dict[str, Tensor]:
+        """Return what `classify` does, of what `outputs` returned."""
         result: dict[str, Tensor] = {}
-        for head, out in zip(self.heads, self.outputs(x), strict=True):
+        for head, out in zip(self.heads, outputs, strict=True):
             estimate = head.low + (head.high - head.low) * out[:, 0]
             result[head.name] = out.softmax(1) if head.values else estimate
         return result
@@ -118,10 +122,12 @@ class ClassifierRecipe(Recipe):
         """Return None: there is nothing to decode."""
 
     @torch.no_grad()
-    def validate(self, data: ImageData) -> Mapping[str, float]:
-        """Measure the accuracy of each categorical and the R^2 of each continuous attribute, and their means."""
-        average = cast(Classifier, self.ema.average)
-        return accuracy(average, data, self.device)
+    def validate(self, held: HeldOut) -> Mapping[str, float]:
+        """Measure the loss, and the accuracy of each categorical and the R^2 of each continuous attribute."""
+        average, data = cast(Classifier, self.ema.average), held.data
+        outputs = _outputs(average, data, self.device)
+        loss = self._losses(outputs, _targets(data.labels, data.factors))
+        return {"loss": float(loss), **_scores(average, outputs, data)}
 
     def export(self, data: ImageData) -> Classifier:
         """Return the averaged model."""
@@ -147,14 +153,21 @@ def accuracy(model: Classifier, data: ImageData, device: torch.device) -> dict[s
         `accuracy` (mean over categorical heads), `r2` (mean over continuous ones, where there are any), and
         `accuracy_<name>` or `r2_<name>` for each head if there are several.
     """
-    outputs: dict[str, list[Tensor]] = {head.name: [] for head in model.heads}
-    for start in range(0, len(data), 500):
-        for name, out in model.classify(data.floats(slice(start, start + 500), device)).items():
-            outputs[name].append(out.cpu())
-    targets = _targets(data.labels, data.factors)
+    return _scores(model, _outputs(model, data, device), data)
+
+
+def _outputs(model: Classifier, data: ImageData, device: torch.device) -> tuple[Tensor, ...]:
+    """Return what `Classifier.outputs` returns of all images, on the CPU."""
+    starts = range(0, len(data), 500)
+    chunks = [model.outputs(data.floats(slice(start, start + 500), device)) for start in starts]
+    return tuple(torch.cat([out.cpu() for out in head]) for head in zip(*chunks, strict=True))
+
+
+def _scores(model: Classifier, outputs: tuple[Tensor, ...], data: ImageData) -> dict[str, float]:
+    predicted, targets = model.named(outputs), _targets(data.labels, data.factors)
     scores: dict[str, dict[str, float]] = {"accuracy": {}, "r2": {}}
     for head, target in zip(model.heads, targets.unbind(1), strict=True):
-        out = torch.cat(outputs[head.name])
+        out = predicted[head.name]
         if head.values:
             scores["accuracy"][head.name] = float((out.argmax(1) == target).float().mean())
         else:

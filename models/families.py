@@ -1,7 +1,7 @@
 """The families of models: one line each. Torch-free; networks and recipes are imported when they are needed."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, get_args
 
 from pydantic.fields import FieldInfo
@@ -32,11 +32,15 @@ class Preset:
         budget: As `Budget.parse` reads it.
         options: Values by name, where they are not the defaults.
         sizes: Further ones for images of some sizes.
+        points: Those for points in the plane, in the place of `options`, besides `POINT_OPTIONS`.
+        lesson: What it shows, one sentence, if it is there to show something and not to make the best model.
     """
 
     budget: str
     options: Mapping[str, Any] = field(default_factory=dict[str, Any])
     sizes: Mapping[int, Mapping[str, Any]] = field(default_factory=dict[int, Mapping[str, Any]])
+    points: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    lesson: str = ""
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,25 @@ class Imported:
 
 PRESETS = ("quick", "standard", "best")
 
-_VAE_PRESETS = {"quick": Preset("60s"), "standard": Preset("15k-steps"), "best": Preset("60k-steps")}
+
+def _lesson(base: Preset, options: Mapping[str, Any], sentence: str) -> Preset:
+    """Return a preset with further options, for points too, that is there to show something."""
+    return replace(base, options={**base.options, **options}, points=options, lesson=sentence)
+
+
+_AE_PRESETS = {"quick": Preset("60s"), "standard": Preset("15k-steps"), "best": Preset("60k-steps")}
+_VAE_PRESETS = {
+    **_AE_PRESETS,
+    "posterior-collapse": _lesson(
+        Preset("60s"), {"objective": "beta", "beta": 1000.0, "warmup": 0.0},
+        "Posterior collapse: the KL term weighs so much from the first step that latents say nothing of an image, "
+        "and every reconstruction is the mean image (active_units falls to 0).",
+    ),
+    "free-bits": _lesson(
+        Preset("60s"), {"objective": "free-bits", "free_bits": 0.25},
+        "Its cure: every latent dimension may use a quarter of a nat at no cost, and all of them do (active_units).",
+    ),
+}  # fmt: skip
 # In a minute there are a few thousand steps: they are large, and at 64 pixels the network is narrow, so that there are
 # enough of them.
 _QUICK_GAN = Preset(
@@ -93,7 +115,20 @@ _QUICK_GAN = Preset(
     {"learning_rate": 2e-3, "penalty_dense_steps": 100, "penalty_interval": 8, "ema_images": 5000},
     {64: {"learning_rate": 1e-3, "width": 16}},
 )
-_GAN_PRESETS = {"quick": _QUICK_GAN, "standard": Preset("20k-steps"), "best": Preset("100k-steps")}
+_VAEGAN_PRESETS = {"quick": _QUICK_GAN, "standard": Preset("20k-steps"), "best": Preset("100k-steps")}
+_GAN_PRESETS = {
+    **_VAEGAN_PRESETS,
+    "collapse": _lesson(
+        _QUICK_GAN, {"loss": "nonsaturating", "penalty": "none"},
+        "Mode collapse: the non-saturating loss without a gradient penalty; on toy:grid25 the samples sit on a "
+        "few of its 25 modes (modes_covered).",
+    ),
+    "cure": _lesson(
+        _QUICK_GAN, {"loss": "relativistic", "penalty": "r1r2"},
+        "Its cure: real and fake images are judged in pairs, with gradient penalties on both; on toy:grid25 the "
+        "samples reach all modes (modes_covered).",
+    ),
+}  # fmt: skip
 _CLASSIFIER_PRESETS = {"quick": Preset("60s"), "standard": Preset("4k-steps"), "best": Preset("20k-steps")}
 
 # Options that suit points in the plane, in the place of those of a preset, which suit images.
@@ -108,7 +143,7 @@ FAMILIES = Table[Family](
     {
         "ae": Family(
             "Autoencoder", AutoencoderConfig, AutoencoderTraining, "models.vae:Autoencoder",
-            "models.vae:AutoencoderRecipe", frozenset({"decode", "encode", "invert"}), _VAE_PRESETS,
+            "models.vae:AutoencoderRecipe", frozenset({"decode", "encode", "invert"}), _AE_PRESETS,
         ),
         "vae": Family(
             "VAE", AutoencoderConfig, AutoencoderTraining, "models.vae:Autoencoder",
@@ -128,7 +163,7 @@ FAMILIES = Table[Family](
         ),
         "vaegan": Family(
             "VAE-GAN", VaeGanConfig, VaeGanTraining, "models.vaegan:VaeGan", "models.vaegan:VaeGanRecipe",
-            frozenset({"decode", "encode", "invert", "score"}), _GAN_PRESETS,
+            frozenset({"decode", "encode", "invert", "score"}), _VAEGAN_PRESETS,
         ),
         "classifier": Family(
             "Classifier", ClassifierConfig, ClassifierTraining, "models.classifier:Classifier",
@@ -195,6 +230,24 @@ def _value(value: Any, annotation: Any) -> Any:
 
 
 def preset(family: str, name: str, size: int) -> tuple[Budget, Mapping[str, Any]]:
-    """Return the budget and the options of a family's preset for images of a size; raises UserError if it has none."""
+    """Return the budget and the options of a family's preset; raises UserError if it has none.
+
+    Args:
+        family: A name in `FAMILIES`; for points one in `POINT_OPTIONS`.
+        name: Of the preset.
+        size: Of the images in pixels; 0 for points.
+    """
     found = Table[Preset]("preset", dict(FAMILIES[family].presets))[name]
+    if not size:
+        return Budget.parse(found.budget), {**POINT_OPTIONS[family], **found.points}
     return Budget.parse(found.budget), {**found.options, **found.sizes.get(size, {})}
+
+
+def lessons() -> dict[str, tuple[Preset, tuple[str, ...]]]:
+    """Return the presets that are there to show something, by name, each with the families that have it."""
+    found: dict[str, tuple[Preset, tuple[str, ...]]] = {}
+    for family, entry in FAMILIES.items():
+        for name, one in entry.presets.items():
+            if one.lesson:
+                found[name] = (one, (*found.get(name, (one, ()))[1], family))
+    return found

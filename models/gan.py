@@ -15,14 +15,10 @@ from torch import Tensor
 from models.config import DiscriminatorConfig, GanConfig, GanTraining, GeneratorConfig, Output
 from models.core import ImageModel, LatentModel
 from models.datasets import ImageData
-from models.latent import generator, prior
-from models.metrics import POINT_SAMPLES
-from models.metrics.points import of_points
-from models.metrics.sharpness import sharpness
 from models.networks import Decoder, Discriminator
 from models.objectives.likelihoods import unclipped
 from models.training.adversarial import AdversarialRecipe
-from models.training.recipe import Batch, Ema, check_fits, does_not_fit
+from models.training.recipe import Batch, Ema, HeldOut, check_fits, does_not_fit
 
 
 class Gan(LatentModel):
@@ -128,25 +124,9 @@ class GanRecipe(AdversarialRecipe):
         output = self.ema.average(z, labels if self.model.classes else None)
         return unclipped(self.model.output, output).clamp(-1, 1)
 
-    @torch.no_grad()
-    def validate(self, data: ImageData) -> Mapping[str, float]:
-        """Measure the sharpness of 512 samples as a ratio to held-out images, and their spread in pixels.
-
-        Of points: how far they are from the data's, and how many of their modes they cover.
-        """
-        some = slice(0, POINT_SAMPLES if data.info.points else 512)
-        real = data.floats(some, self.device)
-        labels = data.labels_at(some, self.device) if self.model.classes else None
-        z = prior(range(len(real)), self.model.latent_dim).to(self.device)
-        fake = self.preview(z, labels)
-        if data.info.points:
-            return of_points(fake, real, data.info.points)
-        shuffle = torch.randperm(len(real), generator=generator(0)).to(self.device)
-        spread = [(x - x[shuffle]).square().flatten(1).sum(1).sqrt().mean() for x in (fake, real)]
-        return {
-            "sharpness_ratio": float(sharpness(fake).mean() / sharpness(real).mean()),
-            "pixel_spread_ratio": float(spread[0] / spread[1]),
-        }
+    def validate(self, held: HeldOut) -> Mapping[str, float]:
+        """Measure samples, of which see `models.metrics.samples.of_samples`, and the margin on held-out images."""
+        return self.measured(held, self.model.latent_dim)
 
     def export(self, data: ImageData) -> Gan:
         """Return the model with the averaged generator."""

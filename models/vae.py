@@ -31,9 +31,12 @@ from models.networks import Decoder, Encoder
 from models.objectives.likelihoods import Likelihood, decoder_mean
 from models.objectives.vae import RECONSTRUCTION, Draws
 from models.priors import Prior
-from models.training.recipe import Batch, Ema, Recipe
+from models.training.recipe import Batch, Ema, HeldOut, Recipe
 
 _DRAWS = 4  # samples of each posterior that a prior is fitted to
+_HELD_OUT = 2000  # images that a validation looks at, at most
+_CHUNK = 256  # of them that are encoded at once
+_LOSS = 6  # stream of random numbers: of the samples that a validation draws
 _LOGVAR_RANGE = (-16.0, 8.0)  # keeps exp() finite while the encoder is still wild
 
 
@@ -243,21 +246,28 @@ class AutoencoderRecipe(Recipe):
         # Likelihoods are sums over pixels: a wild first batch would otherwise throw the weights far away.
         self.descend("model", loss, clip=1e4)
         self.ema.update(len(batch.x), (step + 1) * len(batch.x))
-        scalars = {"loss": loss.detach(), "nll": draws.nll.detach().mean()}
+        return self.terms(loss, draws)
+
+    def terms(self, loss: Tensor, draws: Draws) -> dict[str, Tensor]:
+        """Return the loss and the parts that all objectives have, in nats an image."""
+        scalars = {"loss": loss.detach(), "reconstruction_nats": draws.nll.detach().mean()}
         if self.model.stochastic:
-            scalars["kl"] = draws.posterior.kl().detach().sum(1).mean()
+            scalars["kl_nats"] = draws.posterior.kl().detach().sum(1).mean()
         return scalars
 
-    def draw(self, batch: Batch, progress: float, rng: torch.Generator) -> Draws:
+    def draw(
+        self, batch: Batch, progress: float, rng: torch.Generator, model: Autoencoder | None = None
+    ) -> Draws:
         """Encode images, and decode as many samples of each posterior as the objective takes."""
+        model = model or self.model
         count = self.config.importance_samples if self.objective.several else 1
-        labels = batch.labels if self.model.classes else None
+        labels = batch.labels if model.classes else None
         with self.autocast():
-            posterior = self.model.posterior(batch.x, labels)
-            one = [posterior.sample(rng) if self.model.stochastic else posterior.mean for _ in range(count)]
+            posterior = model.posterior(batch.x, labels)
+            one = [posterior.sample(rng) if model.stochastic else posterior.mean for _ in range(count)]
             z = torch.stack(one)
-            output = self.model.outputs(z, labels)
-        nll = compared(self.likelihood, output.float(), batch.x, self.model.log_sigma)
+            output = model.outputs(z, labels)
+        nll = compared(self.likelihood, output.float(), batch.x, model.log_sigma)
         weight = self.config.kl_share(progress)
         return Draws(posterior, z, nll, batch.population, progress, weight, rng)
 
@@ -271,9 +281,27 @@ class AutoencoderRecipe(Recipe):
         return self.average.decode(z, labels if self.model.classes else None)
 
     @torch.no_grad()
-    def validate(self, data: ImageData) -> Mapping[str, float]:
-        """Measure PSNR of reconstructions (posterior mean) and, for a VAE, the KL term and active units."""
-        return validated(self.average, data, self.device)
+    def reconstruct(self, x: Tensor, labels: Tensor | None) -> Tensor:
+        """Return reconstructions from posterior means."""
+        return reconstructed(self.average, x, labels if self.model.classes else None)[0]
+
+    @torch.no_grad()
+    def validate(self, held: HeldOut) -> Mapping[str, float]:
+        """Measure the loss and its parts, PSNR of reconstructions (posterior mean) and, for a VAE, active units."""
+        return {**validated(self.average, held.data, self.device), **self.losses(held)}
+
+    def losses(self, held: HeldOut) -> dict[str, float]:
+        """Return what a step reports, but of the averaged model on held-out images, in batches of the same size."""
+        rng, data = generator(0, _LOSS, device=self.device), held.data
+        index = torch.arange(min(len(data), _HELD_OUT))
+        totals: dict[str, float] = {}
+        for some in index.tensor_split(max(1, len(index) // self.config.batch_size)):
+            labels = data.labels_at(some, self.device) if self.model.classes else None
+            batch = Batch(data.floats(some, self.device), labels, None, held.population)
+            draws = self.draw(batch, held.progress, rng, self.average)
+            for name, value in self.terms(self.objective.loss(draws, self.config), draws).items():
+                totals[name] = totals.get(name, 0.0) + float(value) * len(some) / len(index)
+        return totals
 
     @torch.no_grad()
     def export(self, data: ImageData) -> Autoencoder:
@@ -284,16 +312,25 @@ class AutoencoderRecipe(Recipe):
         return model
 
 
+def reconstructed(model: Autoencoder, x: Tensor, labels: Tensor | None) -> tuple[Tensor, Posterior]:
+    """Return what the posterior means of images decode to, in [-1, 1], and their posteriors over codes."""
+    q = model.posterior(x, labels)
+    return decoder_mean(model.likelihood, model.decoder(q.mean, labels)), q
+
+
 def validated(model: Autoencoder, data: ImageData, device: torch.device) -> dict[str, float]:
     """Return the PSNR of reconstructions (posterior mean) and, for a VAE, the KL term and active units."""
-    x = data.floats(slice(0, 2000), device)
-    labels = data.labels_at(slice(0, 2000), device) if model.classes else None
-    q = model.posterior(x, labels)
-    output = model.decoder(q.mean, labels)
-    result = {"psnr_db": float(psnr(decoder_mean(model.likelihood, output), x).mean())}
+    ratios: list[Tensor] = []
+    found: list[Posterior] = []
+    for some in torch.split(torch.arange(min(len(data), _HELD_OUT)), _CHUNK):
+        x = data.floats(some, device)
+        rebuilt, q = reconstructed(model, x, data.labels_at(some, device) if model.classes else None)
+        ratios.append(psnr(rebuilt, x))
+        found.append(q)
+    result = {"psnr_db": float(torch.cat(ratios).mean())}
     if model.stochastic:
-        result["kl_nats"] = float(q.kl().sum(1).mean())
-        result["active_units"] = float(active_units(q.mean))
+        result["kl_nats"] = float(torch.cat([q.kl() for q in found]).sum(1).mean())
+        result["active_units"] = float(active_units(torch.cat([q.mean for q in found])))
     return result
 
 

@@ -17,13 +17,11 @@ from torch import Tensor, nn
 from models.config import VaeGanConfig, VaeGanTraining
 from models.core import Posterior
 from models.datasets import ImageData
-from models.latent import prior
-from models.metrics.sharpness import sharpness
 from models.networks import Discriminator
 from models.objectives.likelihoods import gaussian_optimal
 from models.training.adversarial import AdversarialRecipe
-from models.training.recipe import Batch, Ema
-from models.vae import Autoencoder, fit, validated
+from models.training.recipe import Batch, Ema, HeldOut
+from models.vae import Autoencoder, fit, reconstructed, validated
 
 
 class VaeGan(Autoencoder):
@@ -86,7 +84,12 @@ class VaeGanRecipe(AdversarialRecipe):
         self.descend("encoder", nll + self.config.beta * weight * kl, retain=True)
         self.descend("decoder", self.config.feature_weight * nll / features + deceived)
         self.ema.update(len(batch.x) * self.config.critic_steps, (step + 1) * len(batch.x))
-        return {**scalars, "generator_loss": deceived.detach(), "nll": nll.detach(), "kl": kl.detach()}
+        return {
+            **scalars,
+            "generator_loss": deceived.detach(),
+            "feature_reconstruction_nats": nll.detach(),
+            "kl_nats": kl.detach(),
+        }
 
     def decode(self, real: Tensor, rng: torch.Generator) -> tuple[Posterior, Tensor, Tensor]:
         """Encode images; return the posterior, all reconstructions, and as many fakes.
@@ -124,12 +127,16 @@ class VaeGanRecipe(AdversarialRecipe):
         return self.average.decode(z)
 
     @torch.no_grad()
-    def validate(self, data: ImageData) -> Mapping[str, float]:
-        """Measure reconstructions and the posterior, and the sharpness of 512 samples."""
-        real = data.floats(slice(0, 512), self.device)
-        fake = self.average.decode(prior(range(len(real)), self.model.latent_dim).to(self.device))
-        ratio = float(sharpness(fake).mean() / sharpness(real).mean())
-        return {**validated(self.average, data, self.device), "sharpness_ratio": ratio}
+    def reconstruct(self, x: Tensor, labels: Tensor | None) -> Tensor:
+        """Return reconstructions from posterior means."""
+        del labels
+        return reconstructed(self.average, x, None)[0]
+
+    @torch.no_grad()
+    def validate(self, held: HeldOut) -> Mapping[str, float]:
+        """Measure reconstructions, the posterior, samples, and the margin on held-out images."""
+        found = validated(self.average, held.data, self.device)
+        return {**found, **self.measured(held, self.model.latent_dim)}
 
     @torch.no_grad()
     def export(self, data: ImageData) -> VaeGan:

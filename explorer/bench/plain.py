@@ -72,7 +72,7 @@ def gan_step(model: LatentModel, data: Iterator[Tensor], config: GanTraining) ->
     discriminator_optimizer = torch.optim.Adam(
         discriminator.parameters(), lr=config.learning_rate, betas=betas
     )
-    discriminator_loss, generator_loss = ADVERSARIAL_LOSSES[config.loss]
+    discriminator_loss, generator_loss, *_ = ADVERSARIAL_LOSSES[config.loss]
     penalty = PENALTIES[config.penalty]
     rng = torch.Generator(device=next(gan.parameters()).device)
     taken = 0

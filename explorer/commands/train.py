@@ -18,7 +18,7 @@ from models.choices import OPTIONS
 from models.config import Budget, parse
 from models.datasets import DATASETS
 from models.errors import UserError
-from models.families import FAMILIES, PRESETS, options
+from models.families import FAMILIES, PRESETS, lessons, options
 from models.values import MAX_SEED
 
 if TYPE_CHECKING:
@@ -31,14 +31,18 @@ _WITH_RESUME = {"resume", "budget", "as_json", "threads"}
 
 
 def epilog() -> str:
-    """Return the options that `--set` takes, for `--help`; families with the same ones share a line."""
+    """Return the lessons and the options that `--set` takes, for `--help`; families with the same share a line."""
     shared: dict[tuple[str, ...], list[str]] = {}
     for family in FAMILIES:
         lines = tuple(f"{k}={_default(info.default)}" for k, info in sorted(options(family).items()))
         shared.setdefault(lines, []).append(family)
     sets = [f"--set for {', '.join(names)}: {'  '.join(lines)}" for lines, names in shared.items()]
     named = [f"{option}: {', '.join(names)}" for option, names in OPTIONS.items()]
-    return "\n\n".join([*sets, f"Names that they take: {'; '.join(named)}."])
+    shown = [
+        f"--preset {name} ({', '.join(families)}): {preset.lesson}"
+        for name, (preset, families) in lessons().items()
+    ]
+    return "\n\n".join([*shown, *sets, f"Names that they take: {'; '.join(named)}."])
 
 
 def _default(value: object) -> str:
@@ -66,7 +70,10 @@ def train(
         str | None, typer.Option(metavar="FAMILY", help=f"One of {_names(FAMILIES)}.", show_default=False)
     ] = None,
     preset: Annotated[
-        str, typer.Option(metavar="NAME", help=f"One of {_names(PRESETS)}: budget and options.")
+        str,
+        typer.Option(
+            metavar="NAME", help=f"One of {_names(PRESETS)}: budget and options. Or a lesson, see below."
+        ),
     ] = "quick",
     budget: Annotated[
         str | None,

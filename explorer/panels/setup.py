@@ -34,7 +34,7 @@ def show() -> None:
 
 def _dataset() -> DatasetInfo | None:
     """Draw the data sets that are here, with a few images; return the chosen one."""
-    here = [name for name in datasets.names() if datasets.available(name)]
+    here = [name for name in DATASETS if datasets.available(name)]
     if not here:
         st.markdown(_("No data set is here."))
         return None
@@ -84,7 +84,11 @@ def _family(info: DatasetInfo) -> None:
         at = families.index(_FIRST[1]) if _FIRST[1] in families else 0
         family = str(
             st.selectbox(
-                _("Family"), families, at, format_func=lambda name: FAMILIES[name].title, key="training-family"
+                _("Family"),
+                families,
+                at,
+                format_func=lambda name: FAMILIES[name].title,
+                key="training-family",
             )
         )
     with columns[1]:
@@ -141,7 +145,12 @@ def _config(
 
     budget = Budget(seconds=seconds)
     return session.configure(
-        info.name, family, preset_name=preset, budget=budget, options=changed, where=device  # pyright: ignore
+        info.name,
+        family,
+        preset_name=preset,
+        budget=budget,
+        options=changed,
+        where=device,  # pyright: ignore
     )
 
 

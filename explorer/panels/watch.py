@@ -6,7 +6,7 @@ from pathlib import Path
 import streamlit as st
 
 from explorer import cache, figures, jobs, state
-from explorer.panels import pictures, problem
+from explorer.panels import problem
 from explorer.panels.setup import CHOSEN
 from explorer.text import _, count, duration
 from models import library
@@ -105,14 +105,30 @@ def _actions(job: Job) -> None:
     queue = jobs.queue()
     with st.container(horizontal=True):
         if job.state in ("running", "queued"):
-            _button(_("Stop"), "stop", job, ":material/stop:", queue.stop, _("End it now, and keep what it learned"))
+            _button(
+                _("Stop"),
+                "stop",
+                job,
+                ":material/stop:",
+                queue.stop,
+                _("End it now, and keep what it learned"),
+            )
             _button(_("Cancel"), "cancel", job, ":material/close:", queue.cancel, _("End it at once"))
         if job.over and job.state != "done":
-            _button(_("Resume"), "resume", job, ":material/play_arrow:", queue.resume, _("Go on to the end of its time"))
+            _button(
+                _("Resume"),
+                "resume",
+                job,
+                ":material/play_arrow:",
+                queue.resume,
+                _("Go on to the end of its time"),
+            )
         if (queue.folder(job.id) / "checkpoint").is_dir() and job.over:
             _keep(job, queue.folder(job.id) / "checkpoint")
         if job.over:
-            _button(_("Remove"), "remove", job, ":material/delete:", queue.remove, _("Delete the run's folder"))
+            _button(
+                _("Remove"), "remove", job, ":material/delete:", queue.remove, _("Delete the run's folder")
+            )
 
 
 def _button(text: str, name: str, job: Job, icon: str, act: object, hint: str) -> None:
@@ -127,9 +143,15 @@ def _keep(job: Job, checkpoint: Path) -> None:
     """Offer to take the result among the models, and to open it."""
     with st.popover(_("Keep"), icon=":material/bookmark_add:", key=f"keep-{job.id}"):
         name = st.text_input(
-            _("Name"), library.unused(job.id), key=f"keep-name-{job.id}", max_chars=100, help=_("Of the model.")
+            _("Name"),
+            library.unused(job.id),
+            key=f"keep-name-{job.id}",
+            max_chars=100,
+            help=_("Of the model."),
         )
-        if st.button(_("Keep and explore"), key=f"keep-go-{job.id}", icon=":material/explore:", type="primary"):
+        if st.button(
+            _("Keep and explore"), key=f"keep-go-{job.id}", icon=":material/explore:", type="primary"
+        ):
             with problem.explained():
                 state.choose_model(library.take_in(str(checkpoint), name.strip()).id)
                 st.session_state[_GO] = True

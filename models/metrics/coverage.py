@@ -25,21 +25,34 @@ def measure_classes(context: "Context") -> dict[str, float]:
     """Measure which classes occur in samples and, for a conditional model, whether they are as asked for."""
     real, samples = context.real, context.samples
     real_confidence, real_predicted = context.classified(real)["label"].max(1)
-    confidence, predicted = context.classified(samples)["label"].max(1)
-    classes = len(context.data.info.classes)
-    expected = shares(context.data.labels_at(slice(None)), classes)
-    found = shares(predicted, classes)
+    probabilities = context.classified(samples)["label"]
+    result = class_coverage(probabilities, context.data)
+    result["mean_confidence_real"] = float(real_confidence.mean())
+    if samples.labels is not None:
+        result["label_agreement"] = _agreement(probabilities.argmax(1), samples)
+        result["label_agreement_real"] = _agreement(real_predicted, real)
+    return result
+
+
+def class_coverage(probabilities: Float[Tensor, "batch classes"], data: ImageData) -> dict[str, float]:
+    """Measure which classes occur in samples.
+
+    Args:
+        probabilities: Of the classes for each sample, as a classifier sees them.
+        data: Labelled images, whose classes occur as often as they should.
+
+    Returns:
+        `classes_covered`, `smallest_class_share` and `mean_confidence`; see `models.metrics.METRICS`.
+    """
+    confidence, predicted = probabilities.max(1)
+    classes = len(data.info.classes)
+    expected, found = shares(data.labels_at(slice(None)), classes), shares(predicted, classes)
     there = expected > 0
-    result = {
+    return {
         "classes_covered": float((there & (found >= COVERED * expected)).sum()),
         "smallest_class_share": float(found[there].min()),
         "mean_confidence": float(confidence.mean()),
-        "mean_confidence_real": float(real_confidence.mean()),
     }
-    if samples.labels is not None:
-        result["label_agreement"] = _agreement(predicted, samples)
-        result["label_agreement_real"] = _agreement(real_predicted, real)
-    return result
 
 
 def _agreement(predicted: Tensor, images: ImageData) -> float:

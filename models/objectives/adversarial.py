@@ -11,10 +11,35 @@ PairLoss = Callable[[Tensor, Tensor], Tensor]
 
 
 class AdversarialLoss(NamedTuple):
-    """What the two networks of a GAN minimise."""
+    """What the two networks of a GAN minimise.
+
+    Args:
+        discriminator: Its loss.
+        generator: Its loss.
+        reading: What to show of one logit alone, elementwise; None where it means nothing alone, because the loss
+            is the same if a constant is added to all logits. See `probability` and `logit`.
+    """
 
     discriminator: PairLoss
     generator: PairLoss
+    reading: Callable[[Tensor], Tensor] | None = None
+
+
+def probability(logits: Tensor) -> Tensor:
+    """Return the probability that an image is real; the best discriminator says p / (p + q), where p = q 1/2.
+
+    Goodfellow et al. (2014), arXiv:1406.2661, proposition 1: of the min-max and the non-saturating loss.
+    """
+    return logits.sigmoid()
+
+
+def logit(logits: Tensor) -> Tensor:
+    """Return the logit itself, where the loss says what it is to be for a real and for a fake image.
+
+    With least squares 1 and 0, and of the best discriminator p / (p + q) (Mao et al., 2016, arXiv:1611.04076,
+    equation 5); with the hinge loss 1 or more and -1 or less, and of the best one the sign of p - q.
+    """
+    return logits
 
 
 def nonsaturating_discriminator(real: Tensor, fake: Tensor) -> Tensor:
@@ -83,9 +108,9 @@ def linear_generator(real: Tensor, fake: Tensor) -> Tensor:
     return -fake.mean()
 
 
-NONSATURATING = AdversarialLoss(nonsaturating_discriminator, nonsaturating_generator)
-MINMAX = AdversarialLoss(nonsaturating_discriminator, minmax_generator)
-LEAST_SQUARES = AdversarialLoss(least_squares_discriminator, least_squares_generator)
-HINGE = AdversarialLoss(hinge_discriminator, linear_generator)
+NONSATURATING = AdversarialLoss(nonsaturating_discriminator, nonsaturating_generator, probability)
+MINMAX = AdversarialLoss(nonsaturating_discriminator, minmax_generator, probability)
+LEAST_SQUARES = AdversarialLoss(least_squares_discriminator, least_squares_generator, logit)
+HINGE = AdversarialLoss(hinge_discriminator, linear_generator, logit)
 WASSERSTEIN = AdversarialLoss(wasserstein_critic, linear_generator)
 RELATIVISTIC = AdversarialLoss(relativistic_discriminator, relativistic_generator)

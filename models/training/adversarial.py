@@ -10,10 +10,17 @@ from torch import Tensor, nn
 
 from models.choices import ADVERSARIAL_LOSSES, AUGMENTATIONS, OPTIMIZERS, PENALTIES
 from models.config import DiscriminatorConfig, GanTraining
+from models.datasets import ImageData
 from models.errors import UserError
+from models.latent import generator, prior
+from models.metrics.samples import of_samples
 from models.networks import Discriminator
 from models.objectives.penalties import Judged
-from models.training.recipe import Batch, Recipe
+from models.training.recipe import Batch, HeldOut, Recipe
+
+_SAMPLES = 512  # that a validation looks at
+_CHUNK = 256  # images that are made, or judged, at once
+_MARGIN = 4  # stream of random numbers: of what changes the images that are judged
 
 
 class AdversarialRecipe(Recipe):
@@ -28,6 +35,7 @@ class AdversarialRecipe(Recipe):
     live = Recipe.live | {
         "gamma", "final_gamma", "penalty_interval", "penalty_dense_steps", "critic_steps", "discriminator_rate",
     }  # fmt: skip
+    judged = True
     config: GanTraining
 
     def __init__(self, model: DiscriminatorConfig, config: GanTraining, device: torch.device) -> None:
@@ -96,7 +104,13 @@ class AdversarialRecipe(Recipe):
         both = None if labels is None else torch.cat([labels, labels])
         real_logits, fake_logits = self.judge(torch.cat([real, fake]), both, rng).chunk(2)
         loss = self.losses.discriminator(real_logits, fake_logits)
-        scalars = {"discriminator_loss": loss.detach(), "margin": (real_logits - fake_logits).detach().mean()}
+        logits = {"d_real": real_logits.detach(), "d_fake": fake_logits.detach()}
+        scalars = {
+            "discriminator_loss": loss.detach(),
+            "margin": (logits["d_real"] - logits["d_fake"]).mean(),
+        }
+        if self.losses.reading:
+            scalars |= {name: self.losses.reading(value).mean() for name, value in logits.items()}
         if self.penalty and weight > 0:
 
             def judge(x: Tensor) -> Tensor:
@@ -107,6 +121,32 @@ class AdversarialRecipe(Recipe):
             scalars["penalty"] = penalty.detach()
         self.descend("discriminator", loss)
         return scalars
+
+    @torch.no_grad()
+    def measured(self, held: HeldOut, latent_dim: int) -> dict[str, float]:
+        """Measure samples of the averaged generator, for the latents of seeds 0 to 511, and the margin.
+
+        The margin is that of a step, but of images that the discriminator never saw: where that of the training is
+        much larger, it knows its images by heart (Karras et al., 2020, arXiv:2006.06676, equation 1).
+        """
+        real, z = held.data, prior(range(_SAMPLES), latent_dim).to(self.device)
+        conditional = self.discriminator.label is not None
+        index = torch.arange(_SAMPLES) % len(real)
+        labels = real.labels_at(index, self.device) if conditional else None
+        chunks = [slice(start, start + _CHUNK) for start in range(0, _SAMPLES, _CHUNK)]
+        parts = [self.preview(z[some], None if labels is None else labels[some]) for some in chunks]
+        fake = torch.cat([part for part in parts if part is not None])
+        return {**of_samples(fake, real, held.judge), "margin": self._margin(real, fake)}
+
+    def _margin(self, real: ImageData, fake: Tensor) -> float:
+        some = slice(0, _CHUNK)
+        labels = None if real.labels is None else real.labels_at(some, self.device)
+        x, labels = self.whole_packs(Batch(real.floats(some, self.device), labels, None, len(real)))
+        rng = generator(0, _MARGIN, device=self.device)
+        self.discriminator.eval()  # spectral normalisation must not take a step
+        margin = self.judge(x, labels, rng).mean() - self.judge(fake[: len(x)], labels, rng).mean()
+        self.discriminator.train()
+        return float(margin)
 
     def gamma_at(self, progress: float) -> float:
         """Return the penalty's weight: strong while the two are far apart, weak when details are learned.

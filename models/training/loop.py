@@ -15,20 +15,25 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from models.checkpoints import as_sheet, sheet_seeds
+from models.checkpoints import as_pairs, as_sheet, sheet_seeds
 from models.config import Budget, parse
+from models.core import Classifies
 from models.datasets import ImageData
 from models.errors import UserError
 from models.latent import default_labels, generator, prior
 from models.media import Pixels
 from models.training.augmentation import augmented
-from models.training.recipe import Batch, Recipe
-from models.training.runs import Run
+from models.training.recipe import Batch, HeldOut, Recipe
+from models.training.runs import Run, Snapshot
+from models.training.speed import Mark, Speed, between
 
 EVENT_SECONDS = 1.0
 SAVE_SECONDS = 15.0
-VALIDATE_SHARE = 0.1  # of the budget, between validations
-_STEP, _ORDER, _EVAL = 1, 2, 3  # streams of random numbers
+# Shares of the budget after which there is a validation: the first come early, so that somebody who watches sees some.
+VALIDATE_AT = (0.01, 0.02, 0.05, *(tenth / 10 for tenth in range(1, 10)))
+VALIDATE_IMAGES = 512  # on the way; at the end all that are held out count
+PAIRS, POINTS = 32, 1000  # held-out images, or points, whose reconstructions are shown
+_STEP, _ORDER = 1, 2  # streams of random numbers
 
 
 @dataclass(frozen=True)
@@ -39,8 +44,13 @@ class Progress:
     images: int
     seconds: float
     share: float
-    images_per_s: float
+    speed: Speed
     scalars: Mapping[str, float]
+
+    @property
+    def images_per_s(self) -> float:
+        """Images a second, lately."""
+        return self.speed.images_per_s
 
     @property
     def seconds_left(self) -> float:
@@ -58,10 +68,18 @@ class Trainer:
         run: Where everything is written to.
         budget: When to stop; it drives the schedules.
         seed: Of the order of images and of every step's random numbers.
+        judge: A classifier with a head `label`, for validations to tell what samples show; it changes no weight.
     """
 
     def __init__(
-        self, recipe: Recipe, data: ImageData, held_out: ImageData, run: Run, budget: Budget, seed: int = 0
+        self,
+        recipe: Recipe,
+        data: ImageData,
+        held_out: ImageData,
+        run: Run,
+        budget: Budget,
+        seed: int = 0,
+        judge: Classifies | None = None,
     ) -> None:
         self.recipe = recipe
         self.data = recipe.prepare(data).to(recipe.device)
@@ -71,6 +89,8 @@ class Trainer:
         self.seed = seed
         self.step = 0
         self.seconds = 0.0
+        self._judge = judge
+        self._stepping = 0.0
         self.batch_size = min(recipe.config.batch_size, len(data))
         self._order = lru_cache(maxsize=2)(self._permutation)
 
@@ -108,10 +128,17 @@ class Trainer:
             rng = generator(self.seed, _STEP, self.step, device=self.recipe.device)
             batch = self.batch()
             batch = replace(batch, x=augmented(batch.x, self.recipe.config, rng))
+            prepared = time.perf_counter()
             scalars = self.recipe.step(batch, self.share, self.step, rng)
+            ended = time.perf_counter()
             self.step += 1
-            self.seconds += time.perf_counter() - started
+            self.seconds += ended - started
+            self._stepping += ended - prepared
         return scalars
+
+    def mark(self) -> Mark:
+        """Return what the clocks and counters show now; see `models.training.speed.between`."""
+        return Mark(time.perf_counter(), self.images, self.seconds, self._stepping)
 
     def set(self, name: str, value: object) -> None:
         """Change one option from the next step on, and keep it with the run.
@@ -153,29 +180,25 @@ class Trainer:
         """Train until the budget ends or `stop` says so, with events, snapshots and saves on the way.
 
         Returns:
-            The last validation's metrics.
+            The metrics of a validation at the end, on all images that are held out.
 
         Raises:
             UserError: The loss is no longer a number, or the folder cannot be written.
         """
-        last_event = last_save = time.perf_counter()
-        done, done_seconds = self.step, self.seconds
-        next_snapshot = max(1, self.step)
-        next_validation = self.share + VALIDATE_SHARE
-        scalars: Mapping[str, Tensor] = {}
+        last_event, last_save = self.mark(), time.perf_counter()
+        next_snapshot, validated = max(1, self.step), self.share
+        scalars: dict[str, Tensor] = {}  # the newest of each: some are not of every step, such as penalties
         while self.share < 1 and not stop():
-            scalars = self.advance() or scalars
+            scalars.update(self.advance())
             now = time.perf_counter()
-            if now - last_event >= EVENT_SECONDS or self.share >= 1:
-                rate = (self.step - done) * self.batch_size / max(self.seconds - done_seconds, 1e-9)
-                self._event("train", self._read(scalars), rate, report)
-                last_event, done, done_seconds = now, self.step, self.seconds
+            if now - last_event.clock >= EVENT_SECONDS or self.share >= 1:
+                last_event = self._tell(self._read(scalars), last_event, report)
             if self.step >= next_snapshot:
                 self.snapshot()
                 next_snapshot = max(self.step + 1, round(self.step * 1.3))
-            if next_validation <= self.share < 1:
-                self._event("validation", self.recipe.validate(self.held_out), 0.0, None)
-                next_validation += VALIDATE_SHARE
+            if self.share < 1 and any(validated < share <= self.share for share in VALIDATE_AT):
+                self._validation()
+                validated = self.share
             if now - last_save >= SAVE_SECONDS:
                 self._read(scalars)  # never keep weights that have diverged
                 self.save()
@@ -183,15 +206,30 @@ class Trainer:
         self._read(scalars)
         self.save()
         self.snapshot()
-        metrics = self.recipe.validate(self.held_out)
-        self._event("validation", metrics, 0.0, None)
-        return metrics
+        self._validation()
+        return self.recipe.validate(self._held(self.held_out))
+
+    def _held(self, data: ImageData) -> HeldOut:
+        return HeldOut(data, self.share, len(self.data), self._judge)
+
+    def _validation(self) -> None:
+        some = self.held_out.take(torch.arange(min(len(self.held_out), VALIDATE_IMAGES)))
+        self._event("validation", self.recipe.validate(self._held(some)))
 
     def snapshot(self) -> None:
-        """Write a sheet of pictures from the latents of seeds 0 to 63; of points, a scatter plot of more."""
-        sheet = self.sheet()
-        if sheet is not None:
-            self.run.snapshot(sheet, self.step)
+        """Write pictures of the latents of seeds 0 to 63 and reconstructions; of points, scatter plots of more."""
+        found: dict[Snapshot, Pixels | None] = {"samples": self.sheet(), "reconstructions": self.pairs()}
+        for kind, picture in found.items():
+            if picture is not None:
+                self.run.snapshot(picture, self.step, kind)
+
+    def pairs(self) -> Pixels | None:
+        """Return the first held-out images and their reconstructions, as `as_pairs` lays them out; None without any."""
+        some = slice(0, POINTS if self.data.info.points else PAIRS)
+        labels = None if self.held_out.labels is None else self.held_out.labels_at(some, self.recipe.device)
+        x = self.held_out.floats(some, self.recipe.device)
+        rebuilt = self.recipe.reconstruct(x, labels)
+        return None if rebuilt is None else as_pairs(x.cpu(), rebuilt.cpu())
 
     def sheet(self) -> Pixels | None:
         """Return what the seeds of a sheet make, as one image (H, W, C); None for a model without a decoder."""
@@ -205,7 +243,9 @@ class Trainer:
         return None if x is None else as_sheet(x.cpu(), self.held_out)
 
     def _read(self, scalars: Mapping[str, Tensor]) -> dict[str, float]:
+        started = time.perf_counter()
         values = {name: float(value) for name, value in scalars.items()}
+        self._stepping += time.perf_counter() - started  # a GPU was still busy with steps
         broken = [name for name, value in values.items() if not math.isfinite(value)]
         if broken:
             raise UserError(
@@ -215,22 +255,21 @@ class Trainer:
             )
         return values
 
-    def _event(
-        self,
-        kind: Literal["train", "validation"],
-        scalars: Mapping[str, float],
-        rate: float,
-        report: Callable[[Progress], None] | None,
-    ) -> None:
-        progress = Progress(self.step, self.images, self.seconds, self.share, rate, scalars)
+    def _tell(self, scalars: Mapping[str, float], last: Mark, report: Callable[[Progress], None]) -> Mark:
+        """Write an event of the training since the last one, and report it; return where it ends."""
+        now = self.mark()
+        speed = between(last, now, self.recipe.device)
+        self._event("train", {**scalars, **speed.rounded()})
+        report(Progress(self.step, self.images, self.seconds, self.share, speed, scalars))
+        return now
+
+    def _event(self, kind: Literal["train", "validation"], values: Mapping[str, float]) -> None:
         event: dict[str, Any] = {
             "kind": kind,
             "step": self.step,
             "images": self.images,
             "seconds": round(self.seconds, 3),
             "progress": round(self.share, 5),
-            **scalars,
+            **values,
         }
-        self.run.append(event if kind == "validation" else {**event, "images_per_s": round(rate, 1)})
-        if report:
-            report(progress)
+        self.run.append(event)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from models.config import ModelConfig, TrainingConfig
-from models.core import ImageModel
+from models.core import Classifies, ImageModel
 from models.datasets import ImageData
 from models.errors import UserError
 from models.networks import channels_last
@@ -31,6 +31,23 @@ class Batch:
     labels: Tensor | None
     factors: Tensor | None
     population: int
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """What a validation is given.
+
+    Args:
+        data: Images that the training does not see, in random order.
+        progress: Share of the budget that is used, in [0, 1]: schedules move the loss.
+        population: Images in the training set.
+        judge: A classifier with a head `label`, which says what samples show; None where there is none.
+    """
+
+    data: ImageData
+    progress: float
+    population: int
+    judge: Classifies | None = None
 
 
 class Ema:
@@ -75,6 +92,9 @@ class Recipe(ABC):
     live: ClassVar[frozenset[str]] = frozenset({"learning_rate", "final_learning_rate"})
     """Options that a step reads anew each time, so that they can be changed while it trains."""
 
+    judged: ClassVar[bool] = False
+    """Whether a validation looks at samples, and so has a use for a classifier."""
+
     def __init__(self, config: TrainingConfig, device: torch.device) -> None:
         self.config = config
         self.device = device
@@ -99,9 +119,16 @@ class Recipe(ABC):
     def preview(self, z: Tensor, labels: Tensor | None) -> Tensor | None:
         """Decode fixed latents with the averaged weights to images in [-1, 1]; None where there is no decoder."""
 
+    def reconstruct(self, x: Tensor, labels: Tensor | None) -> Tensor | None:
+        """Encode images in [-1, 1] and decode them again with the averaged weights; None without an encoder."""
+        del x, labels
+
     @abstractmethod
-    def validate(self, data: ImageData) -> Mapping[str, float]:
-        """Measure the averaged model on held-out images."""
+    def validate(self, held: HeldOut) -> Mapping[str, float]:
+        """Measure the averaged model on held-out images: where a step has a `loss`, that loss too.
+
+        Changes nothing that a step reads, and gives the same numbers each time.
+        """
 
     @abstractmethod
     def export(self, data: ImageData) -> ImageModel:

@@ -3,8 +3,15 @@
     config.json          models.config.RunConfig
     events.jsonl         one JSON object a line, append-only: {"step", "seconds", "images", "images_per_s", ...}
     samples/00001234.png snapshots from fixed latents, at log-spaced steps
+    reconstructions/     at the same steps, where there is an encoder: of the same 32 held-out images each time;
+                         rows of eight images, and below each row their reconstructions
     state/               state.safetensors: weights, averages, optimisers; its header holds step and seconds
     checkpoint/          the exported model (models.checkpoints)
+
+An event is of one of two kinds. `train`: what a step reports (`models.training.recipe.Recipe.step`), the newest value
+of each, and images_per_s, idle_share and memory_mb (`models.training.speed.Speed`). `validation`: what the averaged
+model reaches on held-out images (`Recipe.validate`); where both have a `loss`, or a part of it, they are the same
+quantity. Of points there are scatter plots: samples on the data, reconstructions on their points.
 
 The page that shows a run only reads this folder, and needs no torch for it. A crash loses at most what came after
 the last save.
@@ -14,7 +21,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from models.config import RunConfig, parse
 from models.errors import UserError, write_error
@@ -22,6 +29,8 @@ from models.media import Pixels, save_png
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+Snapshot = Literal["samples", "reconstructions"]
 
 
 class Run:
@@ -35,6 +44,7 @@ class Run:
         self.folder = folder
         self.checkpoint = folder / "checkpoint"
         self.samples = folder / "samples"
+        self.reconstructions = folder / "reconstructions"
         self._state = folder / "state" / "state.safetensors"
         self._events = folder / "events.jsonl"
 
@@ -142,6 +152,11 @@ class Run:
         problem = f"The saved state in {self.folder} cannot be read or does not fit the run's config."
         return UserError("bad-state", problem, "Start the run again in a new folder.")
 
-    def snapshot(self, image: Pixels, step: int) -> None:
-        """Write a sheet (H, W, C) of what the model makes of fixed latents at a step."""
-        save_png(image, self.samples / f"{step:08d}.png")
+    def snapshot(self, image: Pixels, step: int, kind: Snapshot = "samples") -> None:
+        """Write a sheet (H, W, C) of what the model makes of fixed latents, or of fixed images, at a step."""
+        folder = self.samples if kind == "samples" else self.reconstructions
+        try:
+            folder.mkdir(exist_ok=True)  # only where there is something to reconstruct
+        except OSError as error:
+            raise write_error(folder, error) from error
+        save_png(image, folder / f"{step:08d}.png")

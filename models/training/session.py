@@ -13,16 +13,19 @@ import torch
 
 from models import catalog, checkpoints, hub, paths
 from models.catalog import Card, CheckpointConfig, Metric
+from models.classifier import Classifier, heads_of
 from models.config import Budget, ModelConfig, RunConfig, Start, TrainingConfig, parse
 from models.core import parameter_count
 from models.datasets import DatasetInfo, ImageData, info as info_of, load, resized, slug
 from models.errors import UserError
 from models.families import FAMILIES, POINT_OPTIONS, preset, split_options
+from models.metrics import of_key as metric_of
 from models.tables import Table
 from models.training import augmentation
 from models.training.loop import Progress, Trainer
 from models.training.recipe import Recipe
 from models.training.runs import Run
+from models.training.speed import between
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
 
@@ -32,7 +35,18 @@ _SHAPE = {"network", "width", "latent_dim", "detail", "depth", "palette", "outpu
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a training run came to."""
+    """What a training run came to.
+
+    Args:
+        run: Its folder.
+        checkpoint: The folder of the model.
+        steps: Taken in all.
+        images: Seen in all, repeats counted.
+        seconds: Spent on batches and steps in all.
+        metrics: On held-out images.
+        idle_share: See `models.training.speed.Speed`; of the time since the training began or was resumed.
+        memory_mb: See there.
+    """
 
     run: Path
     checkpoint: Path
@@ -40,6 +54,8 @@ class Outcome:
     images: int
     seconds: float
     metrics: Mapping[str, float]
+    idle_share: float
+    memory_mb: float | None
 
     @property
     def images_per_s(self) -> float:
@@ -63,7 +79,7 @@ def devices() -> dict[str, str]:
     """Return the devices that are here, the fastest first: name -> what it is, with its memory."""
     found: dict[str, str] = {}
     if torch.cuda.is_available():
-        memory = torch.cuda.get_device_properties(0).total_memory / 2**30
+        memory = int(cast(Any, torch.cuda).get_device_properties(0).total_memory) / 2**30
         found["cuda"] = f"{torch.cuda.get_device_name(0)}, {memory:.0f} GiB"
     if torch.backends.mps.is_available():
         found["mps"] = "Apple GPU"
@@ -72,13 +88,10 @@ def devices() -> dict[str, str]:
 
 def _defaults(info: DatasetInfo, family: str, preset_name: str) -> tuple[Budget, Mapping[str, Any]]:
     """Return the budget and the options of a preset for a data set."""
-    budget, options = preset(family, preset_name, info.size)
-    if not info.points:
-        return budget, options
-    if family not in POINT_OPTIONS:
+    if info.points and family not in POINT_OPTIONS:
         problem = f"'{family}' looks at images, and '{info.name}' holds points."
         raise UserError("no-images", problem, f"Use --model {' or '.join(POINT_OPTIONS)}.")
-    return budget, POINT_OPTIONS[family]
+    return preset(family, preset_name, info.size)
 
 
 def configure(
@@ -131,8 +144,6 @@ def configure(
     if "likelihood" in fields:
         fixed["likelihood"] = info.likelihood
     if "heads" in fields:
-        from models.classifier import heads_of
-
         fixed["heads"] = [head.model_dump() for head in heads_of(info)]
     what = "The option set"
     model = parse(entry.config, {**fixed, **given}, what=what, code="bad-option")
@@ -241,15 +252,35 @@ def train(
     recipe = recipe_for(config)
     images, held_out = data or data_of(config.dataset)
     try:
-        trainer = Trainer(recipe, images, held_out, run, config.budget, config.seed)
+        judge = judge_of(images.info, recipe)
+        trainer = Trainer(recipe, images, held_out, run, config.budget, config.seed, judge)
         trainer.load()
         if not trainer.step:
             begin(recipe, config)
+        start = trainer.mark()
         metrics = trainer.fit(report, stop)
+        speed = between(start, trainer.mark(), recipe.device)
         export(trainer, config, metrics)
     except torch.OutOfMemoryError as error:
         raise out_of_memory(config) from error
-    return Outcome(run.folder, run.checkpoint, trainer.step, trainer.images, trainer.seconds, metrics)
+    return Outcome(
+        run.folder, run.checkpoint, trainer.step, trainer.images, trainer.seconds, metrics,
+        speed.idle_share, speed.memory_mb,
+    )  # fmt: skip
+
+
+def judge_of(data: DatasetInfo, recipe: Recipe) -> Classifier | None:
+    """Load the classifier that names the classes of a recipe's samples; None if it makes none, or there is none."""
+    if not recipe.judged or not data.classes:
+        return None
+    found = catalog.classifier_for(data.name, data.sample_shape)
+    try:
+        model = checkpoints.load(found) if found else None
+    except UserError:
+        return None  # whoever trains did not ask for it
+    if not isinstance(model, Classifier) or model.heads != heads_of(data) or model.heads[0].name != "label":
+        return None
+    return model.to(recipe.device)
 
 
 def export(trainer: Trainer, config: RunConfig, metrics: Mapping[str, float]) -> Path:
@@ -273,7 +304,7 @@ def export(trainer: Trainer, config: RunConfig, metrics: Mapping[str, float]) ->
         metrics={
             k: Metric(value=v, protocol="training images that were held out, at the end of training")
             for k, v in metrics.items()
-            if math.isfinite(v)
+            if math.isfinite(v) and metric_of(k)
         },
     )
     checkpoint = CheckpointConfig(

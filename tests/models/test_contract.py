@@ -29,7 +29,7 @@ from models.latent import prior
 from models.metrics.sharpness import sharpness
 from models.networks import Decoder, Enlarge
 from models.training import session
-from models.training.recipe import Batch, Recipe
+from models.training.recipe import Batch, HeldOut, Recipe
 
 SIZES, CHANNELS, NETWORKS = (16, 32, 64), (1, 3), ("mlp", "conv")
 CASES = [
@@ -302,8 +302,8 @@ class ToyRecipe(Recipe):
     def preview(self, z: Tensor, labels: Tensor | None) -> Tensor:
         return self.model.decode(z)
 
-    def validate(self, data: ImageData) -> Mapping[str, float]:
-        return {"mean": float(data.floats(slice(0, 10)).mean())}
+    def validate(self, held: HeldOut) -> Mapping[str, float]:
+        return {"mean": float(held.data.floats(slice(0, 10)).mean())}
 
     def export(self, data: ImageData) -> Toy:
         return self.model.cpu().eval().requires_grad_(False)
