@@ -1,6 +1,6 @@
 """Zips that somebody else packed: looked through before anything is unpacked, and read no further than is allowed.
 
-    with opened(content, most) as archive:
+    with opened(content) as archive:
         entries = files(archive)          # safe places, no links, no password
         limit(entries, most, largest, remedy)
         with reading(archive, entries[0]) as source: ...
@@ -21,38 +21,49 @@ from typing import IO, BinaryIO
 
 from models.errors import UserError
 
-# What zipfile raises for a file that is damaged. RuntimeError: it is packed in an unknown way; MemoryError: the
-# dictionary of LZMA is as large as the zip says.
-DAMAGED = (zipfile.BadZipFile, RuntimeError, EOFError, MemoryError, zlib.error, lzma.LZMAError)
-_UNREADABLE = (*DAMAGED, ValueError, OverflowError, struct.error)  # while the list of its files is read
+_DAMAGED = (  # what zipfile raises for a file that is damaged
+    zipfile.BadZipFile,
+    RuntimeError,  # packed in an unknown way
+    MemoryError,  # the dictionary of LZMA is as large as the zip says
+    ValueError,  # names that are no text, and places before the file's beginning
+    OverflowError,
+    EOFError,
+    struct.error,
+    zlib.error,
+    lzma.LZMAError,
+)
 _HEADER = b"PK\x01\x02"  # what each entry of that list begins with
 _CHUNK = 2**20
+# Folders among them, and the hidden file that macOS packs with each. They are counted before they are listed: each
+# costs half a kilobyte of memory then, and a zip of 64 MB can name a million.
+ENTRIES = 150_000
 _LOCKED = 0x1  # bit of an entry's flags: it is encrypted
 
 
-def opened(content: bytes | BinaryIO, most: int) -> zipfile.ZipFile:
+def opened(content: bytes | BinaryIO) -> zipfile.ZipFile:
     """Open a zip, to be closed by the caller.
 
     Args:
         content: The file's content, or the file itself.
-        most: Entries, folders among them. They are counted before they are listed: each costs half a kilobyte of
-            memory then, and a small zip can name millions.
 
     Raises:
-        UserError: It is no zip, is damaged, or has more entries.
+        UserError: It is no zip, is damaged, or has more than `ENTRIES` entries.
     """
     file = io.BytesIO(content) if isinstance(content, bytes) else content
-    if _entries(file, most) > most:
-        raise _too_many(most)
+    if _entries(file, ENTRIES) > ENTRIES:
+        raise _too_many(ENTRIES)
     try:
         return zipfile.ZipFile(file)
-    except _UNREADABLE as error:
+    except _DAMAGED as error:
         problem = "This is no zip file, or a damaged one."
         raise UserError("bad-zip", problem, "Download or pack it again.") from error
 
 
 def _entries(file: BinaryIO, most: int) -> int:
-    """Count the headers that could be of entries, no further than one beyond `most`: never fewer than there are."""
+    """Count what could be headers of entries, also of zips within, until there are more than `most`.
+
+    Never fewer than there are, whatever the zip says of their number: what does not begin so, zipfile refuses.
+    """
     count, rest = 0, b""
     file.seek(0)
     while count <= most and (chunk := file.read(_CHUNK)):
@@ -68,15 +79,15 @@ def place(entry: zipfile.ZipInfo) -> tuple[str, ...]:
 
 
 def files(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
-    """Return the files in a zip.
+    """Return the files in a zip, but those without a name.
 
     Raises:
         UserError: One of them would lie elsewhere (`../`, an absolute path, a link), or is locked with a password.
     """
-    entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+    entries = [entry for entry in archive.infolist() if place(entry) and not entry.is_dir()]
     for entry in entries:
-        linked = stat.S_ISLNK(entry.external_attr >> 16)
-        if linked or PureWindowsPath(entry.filename).anchor or ".." in place(entry):
+        path = PureWindowsPath(entry.filename)
+        if path.anchor or ".." in path.parts or stat.S_ISLNK(entry.external_attr >> 16):
             problem = f"This zip wants to write outside its folder: '{entry.filename}'."
             raise UserError("outside-folder", problem, "Do not use it, unless you know who made it.")
         if entry.flag_bits & _LOCKED:
@@ -113,6 +124,6 @@ def reading(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Generator[IO[by
     try:
         with archive.open(entry) as source:
             yield source
-    except DAMAGED as error:
+    except _DAMAGED as error:
         problem = f"'{entry.filename}' in this zip is damaged, or packed in an unknown way."
         raise UserError("bad-zip", problem, "Pack it again.") from error

@@ -20,7 +20,7 @@ from models.foreign import folders
 
 LARGEST = 512 * 2**20  # bytes of an unpacked checkpoint
 _FILES = frozenset(hub.FILES)
-_MOST = 64  # entries of a zip, its folders among them
+_MOST = 64  # files of a zip
 
 
 def rename(info: ModelInfo, name: str) -> ModelInfo:
@@ -146,7 +146,7 @@ def unpack(content: bytes, name: str = "") -> ModelInfo:
         UserError: It is no zip, a bomb, has files that belong elsewhere (`../`, links) or no checkpoint; or its id is
             taken or not possible.
     """
-    with archives.opened(content, _MOST) as archive, tempfile.TemporaryDirectory() as folder:
+    with archives.opened(content) as archive, tempfile.TemporaryDirectory() as folder:
         for entry in _wanted(archive):
             _extract(archive, entry, Path(folder) / archives.place(entry)[-1])
         if not (Path(folder) / CONFIG).is_file():

@@ -32,12 +32,9 @@ from models.values import Value
 
 MINIMUM = folder.MINIMUM  # images: a tenth is kept to evaluate with, two at least to validate with
 MAXIMUM = folder.MAXIMUM  # files: more images do not fit into memory
-ENTRIES = 150_000  # of the zip's list: macOS packs a second, hidden one with each file
 LARGEST = 2 * 2**30  # bytes unpacked: pictures hardly become smaller in a zip, and the page takes 64 MB of it
 LARGEST_FILE = images.MAX_BYTES  # of one image, as of any that is uploaded
-PIXELS = (
-    10**10
-)  # of all images, some minutes of reading: 800 photos; a zip of a few MB can hold a thousand times more
+PIXELS = 5 * 10**9  # of all images, minutes of reading: 400 photos; a few MB can hold a thousand times more
 SIDE = 128  # pixels that are kept: twice the side of the largest images that models have, so that those are sharp
 
 _MANIFEST = "set.json"
@@ -122,7 +119,7 @@ def take_in(content: bytes | BinaryIO, name: str, progress: Progress = lambda do
             few images; or the disk is full.
     """
     title = _title(name)
-    with archives.opened(content, ENTRIES) as archive:
+    with archives.opened(content) as archive:
         entries = [entry for entry in archives.files(archive) if not _is_junk(archives.place(entry))]
         archives.limit(entries, MAXIMUM, LARGEST, _FEWER)
         target = _free(_slug(title))
