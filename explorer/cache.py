@@ -177,9 +177,9 @@ def record(folder: Path) -> Record:
 def preview(dataset: str) -> bytes | None:
     """Return a PNG of the first images of a data set, in a row or two."""
     from models import media
-    from models.datasets.uploads import preview as sheet_of
+    from models.datasets.previews import preview as sheet_of
 
-    return media.png(sheet_of(dataset, n=32))
+    return media.png(sheet_of(dataset, count=32, columns=16))
 
 
 @st.cache_data(show_spinner=False)

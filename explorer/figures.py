@@ -136,7 +136,7 @@ def curves(
                     x=seconds, y=values, mode="lines+markers", name=held_out, line={"dash": "dot"}
                 )
     figure.update_layout(
-        height=240,
+        height=210,
         margin={"l": 0, "r": 8, "t": 8, "b": 0},
         legend={"orientation": "h", "y": -0.25},
         xaxis={"title": _("Seconds"), "zeroline": False},

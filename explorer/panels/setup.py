@@ -20,9 +20,13 @@ _SECONDS, _SHORTEST = 60, 5
 _FIRST = ("fashion_mnist", "vae")  # what a lesson begins with, where it is here
 
 
-def show() -> None:
-    """Draw what can be chosen, and the button that starts it."""
-    with st.container(border=True):
+def show(first: bool) -> None:
+    """Draw what can be chosen, and the button that starts it.
+
+    Args:
+        first: Whether there is nothing else to look at.
+    """
+    with st.container(border=True) if first else st.expander(_("New training"), icon=":material/add:"):
         info = _dataset()
         if info is None:
             return

@@ -6,7 +6,7 @@ from pathlib import Path
 import streamlit as st
 
 from explorer import cache, figures, jobs, state
-from explorer.panels import problem
+from explorer.panels import pictures, problem
 from explorer.panels.setup import CHOSEN
 from explorer.text import _, count, duration
 from models import library
@@ -29,9 +29,14 @@ _STATES = {
 }
 
 
+def trainings() -> dict[str, Job]:
+    """Return the trainings that who looks at the page may see, the newest first."""
+    return {job.id: job for job in jobs.mine() if job.spec.kind == "train"}
+
+
 def show() -> None:
     """Draw the choice of runs and what is chosen of them."""
-    found = {job.id: job for job in jobs.mine() if job.spec.kind == "train"}
+    found = trainings()
     if not found:
         return
     chosen = [name for name in st.session_state.get(CHOSEN, []) if name in found]
@@ -70,12 +75,15 @@ def _draw(names: tuple[str, ...], was_active: bool) -> None:
     if was_active and not any(not job.over for job in found):
         st.rerun()  # of the whole page, which then looks no more
     records = [cache.record(jobs.queue().folder(job.id)) for job in found]
-    for job, record, column in zip(found, records, st.columns(len(found), gap="large"), strict=True):
+    alone = len(found) == 1
+    columns = st.columns([1, 1.2] if alone else len(found), gap="large")
+    for job, record, column in zip(found, records, columns, strict=False):
         with column:
             _status(job, record)
             _actions(job)
             _timeline(job, record)
-    _curves(found, records)
+    with columns[1] if alone else st.container():
+        _curves(found, records, columns=1 if alone else 2)
 
 
 def _status(job: Job, record: Record) -> None:
@@ -163,7 +171,12 @@ def _timeline(job: Job, record: Record) -> None:
     shots = record.snapshots()
     if not shots:
         return
-    st.image(str(_moment(job, shots).path), width="stretch")
+    moment = _moment(job, shots)
+    try:
+        sheet = moment.path.read_bytes()
+    except OSError:
+        return  # the run was removed
+    pictures.wide(sheet, _("What it makes of 64 fixed latents at step {n}").format(n=f"{moment.step:,}"))
 
 
 def _moment(job: Job, shots: Sequence[Snapshot]) -> Snapshot:
@@ -183,16 +196,16 @@ def _moment(job: Job, shots: Sequence[Snapshot]) -> Snapshot:
     return shots[steps.index(chosen)]
 
 
-def _curves(found: Sequence[Job], records: Sequence[Record]) -> None:
+def _curves(found: Sequence[Job], records: Sequence[Record], columns: int) -> None:
     if not any(record.events() for record in records):
         return
     with st.container(horizontal=True):
         log = st.toggle(_("Logarithmic"), key="curves-log")
         smooth = st.toggle(_("Smoothed"), True, key="curves-smooth")
     groups = figures.groups(records)
-    columns = st.columns(2, gap="large")
+    places = st.columns(columns, gap="large")
     for number, (title, names) in enumerate(groups.items()):
-        with columns[number % 2]:
+        with places[number % columns]:
             st.markdown(f"**{title}**")
             titles = [job.spec.title for job in found]
             st.plotly_chart(

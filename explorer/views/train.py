@@ -15,7 +15,7 @@ st.markdown(
     )
 )
 if settings().train == "on":
-    setup.show()
+    setup.show(first=not watch.trainings())
 else:
     st.caption(_("Training is switched off here."))
 watch.show()
