@@ -373,10 +373,9 @@ def _current(record: Record) -> Record:
     while record.status.state == "running":
         if locks.held(record.folder / records.LOCK):
             return record
-        again = records.read(record.folder)  # the worker may just have ended, and written so before
-        if again.status == record.status:
+        former, record = record, records.read(record.folder)  # the worker may have ended well between the two looks
+        if record.status == former.status:
             break
-        record = again
     return replace(record, status=ended(record))
 
 
