@@ -57,10 +57,13 @@ def test_a_training_killed_at_random_moments_ends_with_the_weights_of_one_that_w
     whole = session.new_run(asked, tmp_path / "whole")
     session.train(whole)
 
+    def app() -> Jobs:
+        return Jobs(tmp_path / "runs", {"cpu": 1}, kinds=kinds, threads=1, niceness=0)
+
     id, reached = "killed", 0
-    Jobs(tmp_path / "runs", {"cpu": 1}, kinds=kinds, threads=1).submit(training(asked), id=id)
+    app().submit(training(asked), id=id)
     for _ in range(2):
-        jobs = Jobs(tmp_path / "runs", {"cpu": 1}, kinds=kinds, threads=1)  # as after a restart of the app
+        jobs = app()  # as after a restart of the app
         run = Run(jobs.folder(id))
         state = run.folder / "state" / "state.safetensors"
         before = state.stat().st_mtime_ns if state.exists() else 0
