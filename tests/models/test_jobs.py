@@ -84,7 +84,7 @@ def spec(kind: str = "nap", seconds: float = 60.0, **options: object) -> JobSpec
 
 def until(jobs: Jobs, id: str, *states: str) -> Job:
     """Tick until a job is in one of some states."""
-    end = time.monotonic() + 30
+    end = time.monotonic() + 60
     while (job := jobs.get(id)).state not in states:
         assert time.monotonic() < end, f"{job.state}: {job.problem}"
         jobs.tick()
@@ -95,7 +95,7 @@ def until(jobs: Jobs, id: str, *states: str) -> Job:
 def started(jobs: Jobs, id: str, times: int = 1) -> list[int]:
     """Wait until a job's work began for the nth time; return its processes so far."""
     path = jobs.folder(id) / "starts.txt"
-    end = time.monotonic() + 30
+    end = time.monotonic() + 60
     while not path.exists() or len(path.read_text().splitlines()) < times:
         assert time.monotonic() < end, jobs.get(id)
         jobs.tick()
@@ -105,7 +105,7 @@ def started(jobs: Jobs, id: str, times: int = 1) -> list[int]:
 
 def gone(process: int) -> bool:
     """Wait until a process is no more, or is only waited for."""
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while time.monotonic() < end:
         try:
             if Path(f"/proc/{process}/stat").read_text().rsplit(")")[-1].split()[0] == "Z":
@@ -219,7 +219,7 @@ time.sleep(60)
     jobs = make(limits={"cpu": 1})
     id, other = jobs.submit(spec(seconds=1.0), id="one").id, jobs.submit(spec(seconds=0.0), id="two").id
     with subprocess.Popen([sys.executable, "-c", app]) as process:
-        end = time.monotonic() + 30
+        end = time.monotonic() + 60
         while jobs.get(id).state == "queued" and time.monotonic() < end:
             time.sleep(0.005)
         process.kill()  # as soon as it is said to run: at worst before the worker has begun
@@ -372,7 +372,7 @@ def test_a_keeper_starts_jobs_by_itself_until_it_is_ended(make: Make) -> None:
     jobs = make()
     end = keep(jobs, 0.02)
     id = jobs.submit(spec(seconds=0.0)).id
-    limit = time.monotonic() + 30
+    limit = time.monotonic() + 60
     while not jobs.get(id).over and time.monotonic() < limit:
         time.sleep(0.02)
     end()
