@@ -5,7 +5,7 @@ that something else than this machine's processes can stand behind it. On this m
 
     job.json     what is to be done, for whom (`records.Order`)
     status.json  how far it is, and how it ended (`records.Status`)
-    wish.json    that it is to end, if somebody wishes so (`records.Wish`)
+    wish-...     that it is to end, if somebody wishes so: an empty file for each `records.Wish`
     log.txt      what its processes said
     worker.lock  locked by the process that works on it, for as long as that lives
 
@@ -20,6 +20,7 @@ the lock of a job writes its status.
 from models.jobs.dispatch import Jobs as Jobs, keep as keep
 from models.jobs.records import (
     KINDS as KINDS,
+    OVERHEAD as OVERHEAD,
     Device as Device,
     Job as Job,
     JobSpec as JobSpec,

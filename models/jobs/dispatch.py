@@ -39,6 +39,7 @@ class Jobs:
         longest: Seconds that a job may ask for at most.
         threads: CPU threads of a job; by default all cores but one, shared by those that run on the CPU at a time.
         grace: Seconds that a job has to end well in, once its time is up.
+        niceness: How far the priority of a job is below that of the app, which should stay quick beside it.
 
     Raises:
         UserError: This system cannot run jobs.
@@ -53,6 +54,7 @@ class Jobs:
         longest: float = LONGEST,
         threads: int | None = None,
         grace: float = GRACE,
+        niceness: int = 10,
     ) -> None:
         locks.check()
         self._root = root
@@ -61,6 +63,7 @@ class Jobs:
         self._longest = longest
         self._threads = threads or max(1, (machine.cores() - 1) // max(1, self._limits.get("cpu", 1)))
         self._grace = grace
+        self._niceness = niceness
 
     # What there is ----------------------------------------------------------------------------------------
 
@@ -339,7 +342,15 @@ class Jobs:
         work = self._kinds[record.order.spec.kind].work
         environment = machine.environment(device, number, self._threads)
         try:
-            launch(folder, work, lock=lock, place=place, grace=self._grace, environment=environment)
+            launch(
+                folder,
+                work,
+                lock=lock,
+                place=place,
+                grace=self._grace,
+                niceness=self._niceness,
+                environment=environment,
+            )
         except OSError as error:
             failure = UserError("cannot-start", f"It could not be started ({reason(error)}).", "Try again.")
             records.write_status(folder, status.told(failure, state="failed", ended=time.time()))
@@ -373,10 +384,12 @@ def _current(record: Record) -> Record:
     while record.status.state == "running":
         if locks.held(record.folder / records.LOCK):
             return record
-        again = records.read(record.folder)  # the worker may just have ended, and written so before
-        if again.status == record.status:
+        former, record = (
+            record,
+            records.read(record.folder),
+        )  # the worker may have ended well between the two looks
+        if record.status == former.status:
             break
-        record = again
     return replace(record, status=ended(record))
 
 

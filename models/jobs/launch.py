@@ -15,7 +15,14 @@ _guard = threading.Lock()
 
 
 def launch(
-    folder: Path, work: str, *, lock: int, place: int, grace: float, environment: Mapping[str, str]
+    folder: Path,
+    work: str,
+    *,
+    lock: int,
+    place: int,
+    grace: float,
+    niceness: int,
+    environment: Mapping[str, str],
 ) -> None:
     """Start the worker of a job; it inherits two locks, so there is no moment in which nobody holds them.
 
@@ -25,6 +32,7 @@ def launch(
         lock: Descriptor of the job's lock.
         place: Descriptor of the lock of a place on its device.
         grace: Seconds to end well in, once its time is up.
+        niceness: How far its priority is below that of this process.
         environment: Its environment variables.
 
     Raises:
@@ -32,6 +40,7 @@ def launch(
     """
     command = [sys.executable, "-P", "-m", "models.jobs", str(folder), "--work", work]
     command += ["--lock", str(lock), "--place", str(place), "--grace", str(grace)]
+    command += ["--nice", str(niceness)]
     # It finds what this process finds, wherever it was started.
     found = {**environment, "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))}
     with (folder / records.LOG).open("ab") as log, _guard:

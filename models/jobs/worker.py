@@ -17,7 +17,6 @@ from models.errors import UserError, reason
 from models.jobs import locks, records
 from models.jobs.records import GRACE, KINDS, Record, Status, Work
 
-NICENESS = 10  # so that the app stays quick beside it
 _GLANCE = 0.2  # seconds between two looks at what is wished
 _TELL = 0.5  # seconds between two writes of the status
 
@@ -32,11 +31,15 @@ def main(words: Sequence[str]) -> int:
         "--place", type=int, help="descriptor of the lock of a place on the device, inherited"
     )
     parser.add_argument("--grace", type=float, default=GRACE)
+    parser.add_argument(
+        "--nice", type=int, default=0, help="how far its priority is below that of who starts it"
+    )
     given = parser.parse_args(words)
     with _lock(given.folder, given.lock) as lock:
         if lock is None:
             print("Another process works on it.")
             return 1
+        os.nice(given.nice)
         if given.place is not None:
             os.set_inheritable(given.place, False)
         record = records.read(given.folder)
@@ -76,7 +79,6 @@ class _Worker:
         """Do the work, and write how it ended."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._asked)
-        os.nice(NICENESS)
         self._write()
         threading.Thread(target=self._watch, daemon=True, name="wishes").start()
         self._status = self._outcome(work).model_copy(update={"ended": time.time(), "process": None})
