@@ -1,6 +1,7 @@
 """What a run writes for people to watch: losses and diagnostics, speed, pictures; and the lessons that they show."""
 
 import resource
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -203,12 +204,13 @@ def test_speed_is_what_the_clocks_say() -> None:
 
 def test_memory_is_that_of_the_peak() -> None:
     peak = peak_memory(torch.device("cpu"))
-    assert peak is not None and 50 < peak <= resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
+    most = (
+        resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6
+    )
+    assert peak is not None and 50 < peak < 1.05 * most, "the system may count that of the parent in"
     block = torch.ones(25_000_000)
     after = peak_memory(torch.device("cpu"))
-    del block
-    assert after is not None and peak <= after <= peak + 110
-    assert peak_memory(torch.device("cpu")) == after
+    assert after is not None and after > 0.99 * max(peak, block.nbytes / 1e6)
 
 
 # Pictures --------------------------------------------------------------------------------------------------
@@ -267,13 +269,26 @@ def test_posterior_collapse_and_its_cure_show_in_active_units(
     assert units("posterior-collapse") == 0 and units("free-bits") >= 12
 
 
-def test_mode_collapse_and_its_cure_show_in_modes_covered(tmp_path: Path) -> None:
-    data = load("toy:grid25").split()
+@pytest.mark.parametrize(
+    ("preset", "loss", "penalty"), [("collapse", "nonsaturating", "none"), ("cure", "relativistic", "r1r2")]
+)
+def test_lessons_suit_images_and_points(preset: str, loss: str, penalty: str) -> None:
+    rates: dict[str, float] = {}
+    for dataset in ("digits", "toy:grid25"):
+        config = session.configure(dataset, "gan", preset_name=preset, where="cpu")
+        assert (config.training["loss"], config.training["penalty"]) == (loss, penalty)
+        assert config.budget == Budget(seconds=60)
+        rates[dataset] = config.training["learning_rate"]
+    assert rates == {"digits": 2e-3, "toy:grid25": 3e-3}
 
-    def modes(preset: str) -> float:
-        config = session.configure(
-            "toy:grid25", "gan", preset_name=preset, budget=Budget(steps=400), where="cpu"
-        )
-        return trained(tmp_path / preset, config, data)[-1]["modes_covered"]
 
-    assert modes("collapse") <= 4 and modes("cure") >= 12
+def test_modes_covered_tells_collapse_from_its_cure() -> None:
+    real = load("toy:grid25", "test")
+    points = real.info.points
+    assert points is not None
+    x = real.floats(slice(None))
+    distance = torch.cdist(x * points.scale, torch.tensor(points.modes))
+    collapsed = x[(distance.argmin(1) < 3)]
+    few, every = of_samples(collapsed, real), of_samples(x, real)
+    assert few["modes_covered"] == 3 and every["modes_covered"] == 25
+    assert few["high_quality_share"] > 0.97 and every["high_quality_share"] > 0.97, "quality does not tell"
