@@ -64,24 +64,25 @@ _GROUPS: dict[str, dict[str, str]] = {
         "generator_loss": N_("Generator"),
         "discriminator_loss": N_("Discriminator"),
     },
-    N_("Reconstruction and KL (nats)"): {
-        "nll": N_("Reconstruction"),
-        "kl": N_("KL"),
-        "kl_nats": N_("KL, held-out images"),
-    },
+    N_("Reconstruction (nats)"): {"reconstruction_nats": N_("Reconstruction")},
+    N_("KL (nats)"): {"kl_nats": N_("KL")},
     N_("Discriminator's margin"): {
         "margin": N_("D(real) − D(fake)"),
         "d_real": N_("D(real)"),
         "d_fake": N_("D(fake)"),
     },
     N_("Gradient penalty"): {"penalty": N_("Penalty")},
-    N_("Held-out images (dB)"): {"psnr_db": N_("Reconstruction")},
+    N_("Reconstructions (dB)"): {"psnr_db": N_("PSNR")},
     N_("Active units"): {"active_units": N_("Active units")},
     N_("Diversity and sharpness (× real)"): {
-        "diversity": N_("Diversity"),
+        "pairwise_distance_ratio": N_("Diversity"),
         "sharpness_ratio": N_("Sharpness"),
     },
-    N_("Covered"): {"classes_covered": N_("Classes"), "modes_covered": N_("Modes")},
+    N_("Covered by samples"): {"classes_covered": N_("Classes"), "modes_covered": N_("Modes")},
+    N_("Sure of its class"): {
+        "mean_confidence": N_("Mean confidence"),
+        "high_quality_share": N_("High quality"),
+    },
     N_("Accuracy"): {"accuracy": N_("Accuracy")},
 }
 _SMOOTHING = 0.15  # weight of the newest value
@@ -137,9 +138,10 @@ def curves(
                 )
     figure.update_layout(
         height=210,
-        margin={"l": 0, "r": 8, "t": 8, "b": 0},
-        legend={"orientation": "h", "y": -0.25},
-        xaxis={"title": _("Seconds"), "zeroline": False},
+        margin={"l": 0, "r": 8, "t": 26, "b": 0},
+        legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1, "yanchor": "bottom"},
+        showlegend=True,
+        xaxis={"ticksuffix": " s", "zeroline": False},
         yaxis={"type": "log" if log else "linear"},
         uirevision="keep",
     )

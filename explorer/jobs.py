@@ -9,7 +9,7 @@ from explorer.text import _
 from models import paths
 from models.config import RunConfig
 from models.errors import UserError
-from models.jobs import Job, Jobs, keep, training
+from models.jobs import OVERHEAD, Job, Jobs, keep, training
 
 NOBODY = "nobody"  # who has no cookie, such as a browser that refuses them
 
@@ -17,7 +17,7 @@ NOBODY = "nobody"  # who has no cookie, such as a browser that refuses them
 @st.cache_resource(show_spinner=False)
 def queue() -> Jobs:
     """Return the queue, looked after from now on."""
-    found = Jobs(paths.runs())
+    found = Jobs(paths.runs(), longest=settings().train_seconds + OVERHEAD)
     keep(found)
     return found
 

@@ -275,9 +275,10 @@ def as_pairs(x: Tensor, rebuilt: Tensor) -> Pixels:
     if x.ndim != 4:
         return scatter(rebuilt.numpy(), x.numpy())
     columns = min(len(x), _COLUMNS)
-    whole = len(x) - len(x) % columns
-    above, below = (torch.unflatten(of[:whole], 0, (-1, columns)) for of in (x, rebuilt))
-    return contact_sheet(pictures(torch.stack([above, below], 1).flatten(0, 2)), columns)
+    shape = (len(x) // columns, columns, *x.shape[1:])
+    whole = shape[0] * columns
+    rows = torch.cat([x[:whole].reshape(shape), rebuilt[:whole].reshape(shape)], 1)  # images, reconstructions
+    return contact_sheet(pictures(rows.flatten(0, 1)), columns)
 
 
 def as_sheet(x: Tensor, data: ImageData | None = None) -> Pixels:

@@ -126,7 +126,7 @@ _GAN_PRESETS = {
     "cure": _lesson(
         _QUICK_GAN, {"loss": "relativistic", "penalty": "r1r2"},
         "Its cure: real and fake images are judged in pairs, with gradient penalties on both; on toy:grid25 the "
-        "samples reach all modes (modes_covered).",
+        "samples reach most modes within a minute (modes_covered).",
     ),
 }  # fmt: skip
 _CLASSIFIER_PRESETS = {"quick": Preset("60s"), "standard": Preset("4k-steps"), "best": Preset("20k-steps")}

@@ -18,7 +18,6 @@ from models.networks import Discriminator
 from models.objectives.penalties import Judged
 from models.training.recipe import Batch, HeldOut, Recipe
 
-_SAMPLES = 512  # that a validation looks at
 _CHUNK = 256  # images that are made, or judged, at once
 _MARGIN = 4  # stream of random numbers: of what changes the images that are judged
 
@@ -124,22 +123,23 @@ class AdversarialRecipe(Recipe):
 
     @torch.no_grad()
     def measured(self, held: HeldOut, latent_dim: int) -> dict[str, float]:
-        """Measure samples of the averaged generator, for the latents of seeds 0 to 511, and the margin.
+        """Measure samples of the averaged generator, for the latents of the first seeds, and the margin.
 
         The margin is that of a step, but of images that the discriminator never saw: where that of the training is
         much larger, it knows its images by heart (Karras et al., 2020, arXiv:2006.06676, equation 1).
         """
-        real, z = held.data, prior(range(_SAMPLES), latent_dim).to(self.device)
+        real, count = held.data, held.samples
+        z = prior(range(count), latent_dim).to(self.device)
         conditional = self.discriminator.label is not None
-        index = torch.arange(_SAMPLES) % len(real)
+        index = torch.arange(count) % len(real)
         labels = real.labels_at(index, self.device) if conditional else None
-        chunks = [slice(start, start + _CHUNK) for start in range(0, _SAMPLES, _CHUNK)]
+        chunks = [slice(start, start + _CHUNK) for start in range(0, count, _CHUNK)]
         parts = [self.preview(z[some], None if labels is None else labels[some]) for some in chunks]
         fake = torch.cat([part for part in parts if part is not None])
         return {**of_samples(fake, real, held.judge), "margin": self._margin(real, fake)}
 
     def _margin(self, real: ImageData, fake: Tensor) -> float:
-        some = slice(0, _CHUNK)
+        some = slice(0, min(len(fake), _CHUNK))
         labels = None if real.labels is None else real.labels_at(some, self.device)
         x, labels = self.whole_packs(Batch(real.floats(some, self.device), labels, None, len(real)))
         rng = generator(0, _MARGIN, device=self.device)

@@ -22,17 +22,20 @@ from models.datasets import ImageData
 from models.errors import UserError
 from models.latent import default_labels, generator, prior
 from models.media import Pixels
+from models.metrics import POINT_SAMPLES
 from models.training.augmentation import augmented
 from models.training.recipe import Batch, HeldOut, Recipe
-from models.training.runs import Run, Snapshot
+from models.training.runs import Run
 from models.training.speed import Mark, Speed, between
 
 EVENT_SECONDS = 1.0
 SAVE_SECONDS = 15.0
 # Shares of the budget after which there is a validation: the first come early, so that somebody who watches sees some.
 VALIDATE_AT = (0.01, 0.02, 0.05, *(tenth / 10 for tenth in range(1, 10)))
-VALIDATE_IMAGES = 512  # on the way; at the end all that are held out count
-PAIRS, POINTS = 32, 1000  # held-out images, or points, whose reconstructions are shown
+PAIRS = 16  # held-out images whose reconstructions are shown
+POINTS = 1000  # of points, held out or sampled, that are looked at on the way
+# Images, held out or sampled, that are looked at: on the way few, because they cost time; at the end more.
+_IMAGES, _SAMPLES, _LAST = 128, 64, 512
 _STEP, _ORDER = 1, 2  # streams of random numbers
 
 
@@ -207,25 +210,31 @@ class Trainer:
         self.save()
         self.snapshot()
         self._validation()
-        return self.recipe.validate(self._held(self.held_out))
+        return self.recipe.validate(self._held(len(self.held_out), POINT_SAMPLES if self._points else _LAST))
 
-    def _held(self, data: ImageData) -> HeldOut:
-        return HeldOut(data, self.share, len(self.data), self._judge)
+    @property
+    def _points(self) -> bool:
+        return self.data.info.points is not None
+
+    def _held(self, count: int, samples: int) -> HeldOut:
+        some = self.held_out.take(torch.arange(min(len(self.held_out), count)))
+        return HeldOut(some, self.share, len(self.data), samples, self._judge)
 
     def _validation(self) -> None:
-        some = self.held_out.take(torch.arange(min(len(self.held_out), VALIDATE_IMAGES)))
-        self._event("validation", self.recipe.validate(self._held(some)))
+        held = self._held(POINTS, POINTS) if self._points else self._held(_IMAGES, _SAMPLES)
+        self._event("validation", self.recipe.validate(held))
 
     def snapshot(self) -> None:
         """Write pictures of the latents of seeds 0 to 63 and reconstructions; of points, scatter plots of more."""
-        found: dict[Snapshot, Pixels | None] = {"samples": self.sheet(), "reconstructions": self.pairs()}
-        for kind, picture in found.items():
-            if picture is not None:
-                self.run.snapshot(picture, self.step, kind)
+        sheet, pairs = self.sheet(), self.pairs()
+        if sheet is not None:
+            self.run.snapshot(sheet, self.step, "samples")
+        if pairs is not None:
+            self.run.snapshot(pairs, self.step, "reconstructions")
 
     def pairs(self) -> Pixels | None:
         """Return the first held-out images and their reconstructions, as `as_pairs` lays them out; None without any."""
-        some = slice(0, POINTS if self.data.info.points else PAIRS)
+        some = slice(0, POINTS if self._points else PAIRS)
         labels = None if self.held_out.labels is None else self.held_out.labels_at(some, self.recipe.device)
         x = self.held_out.floats(some, self.recipe.device)
         rebuilt = self.recipe.reconstruct(x, labels)
@@ -237,7 +246,7 @@ class Trainer:
         dim, classes = int(getattr(config, "latent_dim", 0)), int(getattr(config, "classes", 0))
         if not dim:
             return None
-        seeds = sheet_seeds(self.data.info.points is not None)
+        seeds = sheet_seeds(self._points)
         labels = default_labels(seeds, classes).to(self.recipe.device) if classes else None
         x = self.recipe.preview(prior(seeds, dim).to(self.recipe.device), labels)
         return None if x is None else as_sheet(x.cpu(), self.held_out)

@@ -41,12 +41,14 @@ class HeldOut:
         data: Images that the training does not see, in random order.
         progress: Share of the budget that is used, in [0, 1]: schedules move the loss.
         population: Images in the training set.
+        samples: How many samples to look at, where there are any.
         judge: A classifier with a head `label`, which says what samples show; None where there is none.
     """
 
     data: ImageData
     progress: float
     population: int
+    samples: int
     judge: Classifies | None = None
 
 

@@ -3,8 +3,8 @@
     config.json          models.config.RunConfig
     events.jsonl         one JSON object a line, append-only: {"step", "seconds", "images", "images_per_s", ...}
     samples/00001234.png snapshots from fixed latents, at log-spaced steps
-    reconstructions/     at the same steps, where there is an encoder: of the same 32 held-out images each time;
-                         rows of eight images, and below each row their reconstructions
+    reconstructions/     at the same steps, where there is an encoder: of the same 16 held-out images each time;
+                         a row of eight images, a row of their reconstructions, and so on
     state/               state.safetensors: weights, averages, optimisers; its header holds step and seconds
     checkpoint/          the exported model (models.checkpoints)
 
@@ -29,8 +29,6 @@ from models.media import Pixels, save_png
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-Snapshot = Literal["samples", "reconstructions"]
 
 
 class Run:
@@ -152,7 +150,7 @@ class Run:
         problem = f"The saved state in {self.folder} cannot be read or does not fit the run's config."
         return UserError("bad-state", problem, "Start the run again in a new folder.")
 
-    def snapshot(self, image: Pixels, step: int, kind: Snapshot = "samples") -> None:
+    def snapshot(self, image: Pixels, step: int, kind: Literal["samples", "reconstructions"]) -> None:
         """Write a sheet (H, W, C) of what the model makes of fixed latents, or of fixed images, at a step."""
         folder = self.samples if kind == "samples" else self.reconstructions
         try:
