@@ -4,18 +4,21 @@ from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from explorer import cache, jobs
 from explorer.panels import options, pictures, problem
+from explorer.panels.shelf import may_change
 from explorer.settings import settings
 from explorer.text import _, count, ngettext
 from models import datasets
 from models.config import Budget, RunConfig
-from models.datasets import DATASETS, DatasetInfo
+from models.datasets import DATASETS, DatasetInfo, uploads
 from models.errors import UserError
 from models.families import FAMILIES, POINT_OPTIONS
 
 CHOSEN = "training-chosen"  # ids of the jobs that the page shows
+_DATA, _NEXT, _TAKEN, _ROUND = "training-data", "training-next", "training-taken", "training-round"
 _SECONDS, _SHORTEST = 60, 5
 _FIRST = ("fashion_mnist", "vae")  # what a lesson begins with, where it is here
 
@@ -38,21 +41,57 @@ def show(first: bool) -> None:
 
 def _dataset() -> DatasetInfo | None:
     """Draw the data sets that are here, with a few images; return the chosen one."""
-    here = [name for name in DATASETS if datasets.available(name)]
+    here = [name for name in DATASETS if datasets.available(name)] + [one.id for one in uploads.own()]
     if not here:
         st.markdown(_("No data set is here."))
         return None
     left, right = st.columns([1, 2], gap="medium", vertical_alignment="center")
     with left:
-        first = here.index(_FIRST[0]) if _FIRST[0] in here else 0
-        name = str(st.selectbox(_("Data set"), here, first, format_func=datasets.title, key="training-data"))
+        if (wanted := st.session_state.pop(_NEXT, None)) in here:
+            st.session_state[_DATA] = wanted
+        if st.session_state.get(_DATA) not in here:
+            st.session_state[_DATA] = _FIRST[0] if _FIRST[0] in here else here[0]
+        name = str(st.selectbox(_("Data set"), here, format_func=datasets.title, key=_DATA))
     info = datasets.info(name)
     with left:
         st.caption("  \n".join(problem.literal(fact) for fact in facts(info)))
+        _upload()
     with right:
         if preview := cache.preview(name):
             pictures.wide(preview, _("Images of {title}").format(title=info.title))
     return info
+
+
+def _upload() -> None:
+    """Draw where images of one's own are taken in, and what came of the last ones."""
+    if taken := st.session_state.pop(_TAKEN, None):
+        st.toast(_("{name} is among the data sets now.").format(name=taken.title), icon=":material/check:")
+        if taken.left_out:
+            st.caption(problem.literal(taken.left_out))
+    if not may_change():
+        return
+    with st.popover(_("Images of your own"), icon=":material/upload:"):
+        file = st.file_uploader(
+            _("A zip of images; folders in it are classes"),
+            type=["zip"],
+            key=f"training-zip-{st.session_state.get(_ROUND, 0)}",
+        )
+        name = st.text_input(
+            _("Name"), key="training-zip-name", max_chars=60, placeholder=_("That of the zip")
+        )
+        if st.button(_("Take them in"), key="training-zip-go", disabled=file is None) and file is not None:
+            bar = st.progress(0.0, _("Unpacking"))
+            with problem.explained():
+                taken = uploads.take_in(
+                    file, name.strip() or file.name, lambda done, total: _step(bar, done, total)
+                )
+                st.session_state[_TAKEN], st.session_state[_NEXT] = taken, taken.id
+                st.session_state[_ROUND] = st.session_state.get(_ROUND, 0) + 1
+                st.rerun()
+
+
+def _step(bar: DeltaGenerator, done: int, total: int) -> None:
+    bar.progress(done / max(1, total), _("Image {done} of {total}").format(done=done, total=total))
 
 
 def facts(info: DatasetInfo) -> list[str]:
@@ -101,6 +140,7 @@ def _family(info: DatasetInfo) -> None:
                 _("Preset"),
                 list(FAMILIES[family].presets),
                 key=f"training-preset-{family}",
+                format_func=options.title,
                 help=_("Options that go together; the time is what you say here."),
             )
         )
@@ -128,6 +168,8 @@ def _family(info: DatasetInfo) -> None:
 
 
 def _options(info: DatasetInfo, family: str, preset: str, seconds: int, device: str) -> None:
+    if sentence := FAMILIES[family].presets[preset].lesson:
+        st.caption(_(sentence))
     standard = cache.training_defaults(info.name, family, preset)
     key = f"training-{info.name}-{family}-{preset}"
     changed = options.knobs(family, standard, key)

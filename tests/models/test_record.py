@@ -56,7 +56,7 @@ def test_a_resumed_run_is_read_anew(tmp_path: Path) -> None:
 def test_pictures_come_in_order_and_nothing_else(tmp_path: Path) -> None:
     run, record = make(tmp_path)
     for step in (20, 3):
-        run.snapshot(np.zeros((4, 4, 3), np.uint8), step)
+        run.snapshot(np.zeros((4, 4, 3), np.uint8), step, "samples")
     (run.samples / "notes.png").write_bytes(b"")
     assert [shot.step for shot in record.snapshots()] == [3, 20]
     assert record.snapshots("reconstructions") == []

@@ -1,0 +1,164 @@
+"""The Train page under AppTest: from Start to a model among one's own."""
+
+import io
+import time
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from explorer import jobs
+from explorer.panels import setup, watch
+from models import catalog, media, paths
+from models.config import Budget
+from models.datasets import uploads
+from models.jobs import Job, Jobs, training
+from models.training import session
+
+Open = Callable[..., AppTest]
+ME = "me"
+
+
+@pytest.fixture
+def queue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Jobs:
+    """A queue of the test's own, which starts nothing by itself."""
+    for name in ("RUNS", "MODELS", "DATA", "STATE"):
+        monkeypatch.setenv(f"EXPLORER_{name}_DIR", str(tmp_path / name.lower()))
+    monkeypatch.setenv("EXPLORER_MANAGE", "on")
+    found = Jobs(paths.runs())
+    monkeypatch.setattr(jobs, "queue", lambda: found)
+    monkeypatch.setattr(jobs, "me", lambda: ME)  # cookies are not there under AppTest
+    return found
+
+
+def submit(queue: Jobs, steps: int = 6, owner: str = ME) -> Job:
+    config = session.configure("digits", "vae", budget=Budget(steps=steps), options={"width": 4}, where="cpu")
+    return queue.submit(training(config, owner=owner, title="Tiny"))
+
+
+def finish(queue: Jobs, name: str, seconds: float = 90.0) -> Job:
+    """Let a job run to its end."""
+    ends = time.monotonic() + seconds
+    while not queue.get(name).over and time.monotonic() < ends:
+        queue.tick()
+        time.sleep(0.1)
+    return queue.get(name)
+
+
+def words(app: AppTest) -> str:
+    return " ".join(str(part.value) for part in [*app.markdown, *app.caption, *app.error])
+
+
+def press(app: AppTest, key: str) -> AppTest:
+    app.button(key=key).click().run()
+    assert not app.exception
+    return app
+
+
+def test_start_puts_what_was_chosen_into_the_queue(open_app: Open, queue: Jobs) -> None:
+    app = open_app("train")
+    app.selectbox(key="training-data").set_value("digits").run()
+    app.selectbox(key="training-family").set_value("gan").run()
+    app.number_input(key="training-seconds").set_value(7)
+    app.number_input(key="training-digits-gan-quick-latent_dim").set_value(12)
+    press(app, "training-start")
+    (job,) = queue.all()
+    config = job.spec.arguments
+    assert (config["dataset"], config["model"]["family"], config["model"]["latent_dim"]) == (
+        "digits",
+        "gan",
+        12,
+    )
+    assert config["budget"]["seconds"] == 7
+    assert job.spec.title == "GAN on Digits"
+    assert "Waiting for its turn" in words(app)
+
+
+def test_a_waiting_run_can_be_cancelled_and_removed(open_app: Open, queue: Jobs) -> None:
+    job = submit(queue)
+    app = press(open_app("train"), f"cancel-{job.id}")
+    assert queue.get(job.id).state == "cancelled"
+    assert "Cancelled" in words(app)
+    press(app, f"remove-{job.id}")
+    assert queue.all() == []
+
+
+def test_a_run_that_is_done_is_shown_and_kept_among_the_models(open_app: Open, queue: Jobs) -> None:
+    job = finish(queue, submit(queue).id)
+    assert job.state == "done", job.problem
+    app = open_app("train")
+    assert "Done" in words(app) and "Active units" in words(app)
+    app.text_input(key=f"keep-name-{job.id}").set_value("my-digits").run()
+    press(app, f"keep-go-{job.id}")
+    assert catalog.find("my-digits").sample_shape == (1, 16, 16)
+
+
+def test_options_that_do_not_go_together_are_explained(open_app: Open, queue: Jobs) -> None:
+    app = open_app("train")
+    app.selectbox(key="training-data").set_value("digits").run()
+    app.selectbox(key="training-family").set_value("vae").run()
+    app.number_input(key="training-digits-vae-quick-palette").set_value(4)
+    app.selectbox(key="training-digits-vae-quick-network").set_value("mlp")
+    press(app, "training-start")
+    assert "depth and palette go with network=conv" in words(app)
+    assert queue.all() == []
+
+
+def test_one_browser_cannot_fill_the_queue(
+    open_app: Open, queue: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EXPLORER_JOBS_EACH", "1")
+    submit(queue)
+    app = open_app("train")
+    app.selectbox(key="training-data").set_value("digits").run()
+    press(app, "training-start")
+    assert "1 of your jobs run or wait" in words(app)
+    assert len(queue.all()) == 1
+
+
+def test_others_see_only_their_own_runs(open_app: Open, queue: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EXPLORER_MANAGE", "off")
+    submit(queue, owner="somebody else")
+    assert "Tiny" not in words(open_app("train"))
+    submit(queue)
+    assert "Tiny" in words(open_app("train"))
+
+
+def test_training_can_be_switched_off(open_app: Open, queue: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EXPLORER_TRAIN", "off")
+    app = open_app("train")
+    assert "switched off" in words(app)
+    assert not [button for button in app.button if button.key == "training-start"]
+
+
+def test_images_of_ones_own_are_among_the_data_sets(open_app: Open, queue: Jobs) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for number in range(20):
+            image = np.full((20, 20, 3), 10 * number, np.uint8)
+            archive.writestr(f"dots/{number}.png", media.png(image))
+    taken = uploads.take_in(buffer, "dots.zip")
+    app = open_app("train")
+    app.selectbox(key="training-data").set_value(taken.id).run()
+    assert not app.exception
+    assert "Conditional VAE" not in app.selectbox(key="training-family").options
+    app.number_input(key="training-seconds").set_value(5)
+    press(app, "training-start")
+    assert queue.all()[0].spec.arguments["dataset"] == taken.id
+
+
+@pytest.mark.parametrize(
+    "state", ["queued", "running", "stopping", "done", "stopped", "cancelled", "failed", "died"]
+)
+def test_each_state_has_words(state: str) -> None:
+    assert all(watch._STATES[state]())  # pyright: ignore[reportPrivateUsage]
+
+
+def test_data_sets_are_described_in_a_few_words() -> None:
+    from models import datasets
+
+    assert setup.facts(datasets.info("digits")) == ["1.4 k images", "16 × 16 pixels, in grey", "10 classes"]
+    assert setup.facts(datasets.info("toy:moons"))[1] == "points in the plane"
