@@ -34,8 +34,9 @@ SAVE_SECONDS = 15.0
 VALIDATE_AT = (0.01, 0.02, 0.05, *(tenth / 10 for tenth in range(1, 10)))
 PAIRS = 16  # held-out images whose reconstructions are shown
 POINTS = 1000  # of points, held out or sampled, that are looked at on the way
-# Images, held out or sampled, that are looked at: on the way few, because they cost time; at the end more.
-_IMAGES, _SAMPLES, _LAST = 128, 64, 512
+# A validation on the way looks at few images, because they cost time: at 32 pixels 128, at 64 half of that.
+_HELD_OUT_ROWS = 4096
+_SAMPLES, _LAST = 64, 512  # at the end there are more samples, and all images that are held out
 _STEP, _ORDER = 1, 2  # streams of random numbers
 
 
@@ -221,7 +222,8 @@ class Trainer:
         return HeldOut(some, self.share, len(self.data), samples, self._judge)
 
     def _validation(self) -> None:
-        held = self._held(POINTS, POINTS) if self._points else self._held(_IMAGES, _SAMPLES)
+        size = self.data.info.size
+        held = self._held(_HELD_OUT_ROWS // size, _SAMPLES) if size else self._held(POINTS, POINTS)
         self._event("validation", self.recipe.validate(held))
 
     def snapshot(self) -> None:
