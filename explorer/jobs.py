@@ -3,7 +3,7 @@
 import streamlit as st
 
 from explorer import identity
-from explorer.panels.shelf import may_change
+from explorer.access import may_change
 from explorer.settings import settings
 from explorer.text import _
 from models import paths

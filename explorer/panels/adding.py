@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from explorer.access import may_change
 from explorer.panels import pictures, problem
 from explorer.panels.fold import fold
-from explorer.panels.shelf import may_change
 from explorer.text import _
 from models import hub, library
 from models.errors import UserError

@@ -1,14 +1,14 @@
 """What to train: data set, family, preset, budget, device and the options that matter; then Start."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from explorer import cache, jobs
+from explorer.access import may_change
 from explorer.panels import options, pictures, problem
-from explorer.panels.shelf import may_change
 from explorer.settings import settings
 from explorer.text import _, count, ngettext
 from models import datasets
@@ -16,6 +16,7 @@ from models.config import Budget, RunConfig
 from models.datasets import DATASETS, DatasetInfo, uploads
 from models.errors import UserError
 from models.families import FAMILIES, POINT_OPTIONS
+from models.jobs import Device
 
 CHOSEN = "training-chosen"  # ids of the jobs that the page shows
 _DATA, _NEXT, _TAKEN, _ROUND = "training-data", "training-next", "training-taken", "training-round"
@@ -196,7 +197,7 @@ def _config(
         preset_name=preset,
         budget=budget,
         options=changed,
-        where=device,  # pyright: ignore
+        where=cast(Device, device),
     )
 
 

@@ -1,13 +1,12 @@
 """The models as cards: a few samples, what was measured, where each comes from; your own can be changed."""
 
 from collections.abc import Sequence
-from urllib.parse import urlsplit
 
 import streamlit as st
 
 from explorer import cache, state
+from explorer.access import may_change
 from explorer.panels import picker, pictures, problem
-from explorer.settings import settings
 from explorer.text import _
 from models import catalog, library
 from models.catalog import Card, ModelInfo
@@ -18,31 +17,6 @@ _WIDTH = 296  # CSS pixels of a card: three of them beside each other on most sc
 _SAMPLES = (4, 2)  # columns and rows of the sheet that a card shows
 _FILTER = "shelf-filter"
 _ERROR, _STALE, _GO = "shelf-error-", "shelf-stale", "shelf-go"
-
-
-def may_change() -> bool:
-    """Tell whether who looks at the page may change the models: on the machine itself, or where a setting says so."""
-    chosen = settings().manage
-    return chosen == "on" or (chosen == "auto" and _at_this_machine())
-
-
-def _at_this_machine() -> bool:
-    """Tell whether a browser on this machine talks to the app directly: a proxy would make everybody look like it.
-
-    A proxy that says nothing of itself may still name this machine as the host, but the page's origin is the one
-    that the browser sees.
-    """
-    headers = {name.lower(): value for name, value in st.context.headers.items()}
-    direct = not any(name.startswith(("x-forwarded", "x-real", "forwarded", "via")) for name in headers)
-    local = _is_local(f"//{headers.get('host', '')}") and _is_local(headers.get("origin", ""))
-    return direct and local and st.context.ip_address is None
-
-
-def _is_local(address: str) -> bool:
-    try:
-        return urlsplit(address).hostname in ("localhost", "127.0.0.1", "::1")
-    except ValueError:
-        return False
 
 
 @st.fragment

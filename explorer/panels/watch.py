@@ -1,6 +1,7 @@
 """Trainings as they run: how far, the curves, the pictures and their timeline; what can be done with each."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import streamlit as st
@@ -64,16 +65,23 @@ def _label(job: Job) -> str:
 
 def _watch(names: tuple[str, ...]) -> None:
     """Draw runs, again each second for as long as one of them goes on."""
-    active = any(not job.over for job in map(jobs.queue().get, names))
+    active = any(not job.over for job in _those(names))
     st.fragment(_draw, run_every=_SECOND if active else None)(names, active)
+
+
+def _those(names: Sequence[str]) -> Iterator[Job]:
+    """Return the jobs of some ids that are still there."""
+    for name in names:
+        with suppress(UserError):
+            yield jobs.queue().get(name)
 
 
 def _draw(names: tuple[str, ...], was_active: bool) -> None:
     if st.session_state.pop(_GO, False):
         st.switch_page("views/explore.py")
-    found = [jobs.queue().get(name) for name in names]
-    if was_active and not any(not job.over for job in found):
-        st.rerun()  # of the whole page, which then looks no more
+    found = list(_those(names))
+    if len(found) < len(names) or (was_active and all(job.over for job in found)):
+        st.rerun()  # of the whole page: one was removed elsewhere, or there is nothing to wait for
     records = [cache.record(jobs.queue().folder(job.id)) for job in found]
     alone = len(found) == 1
     columns = st.columns([1, 1.2] if alone else len(found), gap="large")
@@ -139,8 +147,7 @@ def _actions(job: Job) -> None:
             )
 
 
-def _button(text: str, name: str, job: Job, icon: str, act: object, hint: str) -> None:
-    assert callable(act)
+def _button(text: str, name: str, job: Job, icon: str, act: Callable[[str], object], hint: str) -> None:
     if st.button(text, key=f"{name}-{job.id}", icon=icon, help=hint):
         with problem.explained():
             act(job.id)

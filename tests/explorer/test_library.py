@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from explorer.panels import shelf
+from explorer import access
 from models import catalog, library, paths
 
 Open = Callable[..., AppTest]
@@ -152,8 +152,8 @@ def host(monkeypatch: pytest.MonkeyPatch, address: str | None, **headers: str) -
     """Tell whether a visitor with these headers may change the models where nothing is set."""
     monkeypatch.setenv("EXPLORER_MANAGE", "auto")
     context = types.SimpleNamespace(ip_address=address, headers=headers)
-    monkeypatch.setattr(shelf.st, "context", context)
-    return shelf.may_change()
+    monkeypatch.setattr(access.st, "context", context)
+    return access.may_change()
 
 
 @pytest.mark.parametrize("name", ["127.0.0.1:8501", "localhost:80", "localhost", "[::1]:8501", "LOCALHOST:1"])
