@@ -1,5 +1,6 @@
 """Trainings as they run: how far, the curves, the pictures and their timeline; what can be done with each."""
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -60,7 +61,7 @@ def _first(found: Mapping[str, Job]) -> str:
 
 
 def _label(job: Job) -> str:
-    return f"{job.spec.title} · {_STATES[job.state]()[0]} · {job.id}"
+    return f"{job.spec.title} · {time.strftime('%H:%M:%S', time.localtime(job.created))}"
 
 
 def _watch(names: tuple[str, ...]) -> None:
