@@ -29,7 +29,7 @@ def me() -> str:
 
 def mine() -> list[Job]:
     """Return the jobs that who looks at the page may see, the newest first: their own; on this machine, all."""
-    return sorted(queue().all(None if may_change() else me()), key=lambda job: job.created, reverse=True)
+    return queue().all(None if may_change() else me())
 
 
 def train(config: RunConfig, title: str) -> Job:

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from models.config import RunConfig, parse
+from models.config import RunConfig
 from models.errors import UserError
+from models.training.runs import Run
 
 Kind = Literal["train", "validation"]
-_LOG, _CONFIG = "events.jsonl", "config.json"
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Record:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
+        self.run = Run(folder)
         self._events: list[dict[str, Any]] = []
         self._read: int = 0
         self._file: int = 0
@@ -42,14 +42,13 @@ class Record:
     def config(self) -> RunConfig | None:
         """Return what is trained and how; None if that cannot be read."""
         try:
-            data = json.loads((self.folder / _CONFIG).read_text())
-            return parse(RunConfig, data, what="The run")
-        except (OSError, ValueError, UserError):
+            return self.run.config()
+        except UserError:
             return None
 
     def events(self) -> Sequence[Mapping[str, Any]]:
         """Return all events so far; a half-written last line is left for the next look."""
-        path = self.folder / _LOG
+        path = self.run.log
         try:
             status = path.stat()
             if (
@@ -87,7 +86,7 @@ class Record:
     def snapshots(self, kind: str = "samples") -> list[Snapshot]:
         """Return the pictures from fixed latents (`samples`) or of fixed images (`reconstructions`), first to last."""
         try:
-            paths = sorted((self.folder / kind).glob("*.png"))
+            paths = sorted((self.run.folder / kind).glob("*.png"))
         except OSError:
             return []
         return [Snapshot(int(path.stem), path) for path in paths if path.stem.isdecimal()]

@@ -44,7 +44,7 @@ class Run:
         self.samples = folder / "samples"
         self.reconstructions = folder / "reconstructions"
         self._state = folder / "state" / "state.safetensors"
-        self._events = folder / "events.jsonl"
+        self.log = folder / "events.jsonl"
 
     @classmethod
     def create(cls, folder: Path, config: RunConfig) -> "Run":
@@ -95,16 +95,16 @@ class Run:
     def append(self, event: Mapping[str, Any]) -> None:
         """Append one event; raises UserError if the disk is full."""
         try:
-            with self._events.open("a") as file:
+            with self.log.open("a") as file:
                 file.write(json.dumps(event) + "\n")
         except OSError as error:
-            raise write_error(self._events, error) from error
+            raise write_error(self.log, error) from error
 
     def events(self) -> Iterator[dict[str, Any]]:
         """Read the events; a half-written last line is passed over."""
-        if not self._events.is_file():
+        if not self.log.is_file():
             return
-        with self._events.open() as file:
+        with self.log.open() as file:
             for line in file:
                 try:
                     yield json.loads(line)
@@ -114,7 +114,7 @@ class Run:
     def forget_events_after(self, step: int) -> None:
         """Drop the events of steps that a crash has undone."""
         kept = [json.dumps(event) + "\n" for event in self.events() if event.get("step", 0) <= step]
-        self._replace(self._events, "".join(kept))
+        self._replace(self.log, "".join(kept))
 
     def save_state(self, tensors: "Mapping[str, Tensor]", step: int, seconds: float) -> None:
         """Write the state so that a reader sees the old one or the new one, never half of one."""

@@ -19,6 +19,7 @@ from models.core import parameter_count
 from models.datasets import DatasetInfo, ImageData, info as info_of, load, resized, slug
 from models.errors import UserError
 from models.families import FAMILIES, POINT_OPTIONS, preset, split_options
+from models.jobs import machine
 from models.metrics import of_key as metric_of
 from models.tables import Table
 from models.training import augmentation
@@ -65,10 +66,10 @@ class Outcome:
 
 def device(name: Device) -> torch.device:
     """Choose a device; raises UserError if the one that was asked for is not there."""
-    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    here = devices()
     if name == "auto":
-        return torch.device(next(kind for kind, there in available.items() if there))
-    if not available[name]:
+        return torch.device(next(iter(here)))
+    if name not in here:
         raise UserError(
             "no-device", f"There is no '{name}' device here.", "Use --device auto or --device cpu."
         )
@@ -83,7 +84,7 @@ def devices() -> dict[str, str]:
         found["cuda"] = f"{torch.cuda.get_device_name(0)}, {memory:.0f} GiB"
     if torch.backends.mps.is_available():
         found["mps"] = "Apple GPU"
-    return {**found, "cpu": f"CPU, {os.cpu_count() or 1} cores"}
+    return {**found, "cpu": f"CPU, {machine.cores()} cores"}
 
 
 def _defaults(info: DatasetInfo, family: str, preset_name: str) -> tuple[Budget, Mapping[str, Any]]:
