@@ -190,16 +190,23 @@ def _timeline(job: Job, record: Record) -> None:
 def _moment(job: Job, shots: Sequence[Snapshot]) -> Snapshot:
     if len(shots) < 2:
         return shots[-1]
-    key, follow = f"moment-{job.id}", f"moment-last-{job.id}"
-    at_end = st.session_state.get(key) in (None, st.session_state.get(follow))
-    if at_end:  # who looks at the last one goes on to do so
-        st.session_state[key] = shots[-1].step
-    st.session_state[follow] = shots[-1].step
     steps = [shot.step for shot in shots]
-    if st.session_state[key] not in steps:
-        st.session_state[key] = steps[-1]
+    pinned = f"moment-{job.id}"  # the step that a person went to; none: the last one, and so on as more come
+    key = f"{pinned}-{len(steps)}"  # another slider for more steps: an old one's place would be taken for a choice
+
+    def pin() -> None:
+        step = st.session_state[key]
+        st.session_state[pinned] = None if step == steps[-1] else step
+
+    at = st.session_state.get(pinned)
     chosen = st.select_slider(
-        _("Step"), steps, key=key, format_func=lambda step: f"{step:,}", help=_("Drag from noise to the end.")
+        _("Step"),
+        steps,
+        at if at in steps else steps[-1],
+        key=key,
+        format_func=lambda step: f"{step:,}",
+        help=_("Drag from noise to the end."),
+        on_change=pin,
     )
     return shots[steps.index(chosen)]
 

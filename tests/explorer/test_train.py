@@ -96,6 +96,30 @@ def test_a_run_that_is_done_is_shown_and_kept_among_the_models(open_app: Open, q
     assert catalog.find("my-digits").sample_shape == (1, 16, 16)
 
 
+def test_the_timeline_follows_the_newest_picture_until_a_person_goes_to_another(
+    open_app: Open, queue: Jobs
+) -> None:
+    job = submit(queue)
+    samples = queue.folder(job.id) / "samples"
+    samples.mkdir()
+
+    def add(step: int) -> None:
+        media.save_png(np.zeros((8, 8, 3), np.uint8), samples / f"{step:08d}.png")
+
+    add(1)
+    add(2)
+    app = open_app("train")
+    assert app.select_slider[0].value == 2
+    add(3)
+    assert app.run().select_slider[0].value == 3
+    app.select_slider[0].set_value(1).run()
+    add(4)
+    assert app.run().select_slider[0].value == 1
+    app.select_slider[0].set_value(4).run()
+    add(5)
+    assert app.run().select_slider[0].value == 5
+
+
 def test_options_that_do_not_go_together_are_explained(open_app: Open, queue: Jobs) -> None:
     app = open_app("train")
     app.selectbox(key="training-data").set_value("digits").run()
