@@ -119,7 +119,11 @@ def test_damaged_files_are_named(data: Path, damage) -> None:
     assert caught.value.code == "bad-data" and "Delete them" in caught.value.remedy
 
 
-@pytest.mark.parametrize("content", [b"", b"no archive", gzip.compress(b"no archive")])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"no archive", gzip.compress(b"no archive")],
+    ids=["empty", "no archive", "no tar inside"],
+)
 def test_a_damaged_archive_is_named(data: Path, content: bytes) -> None:
     (data / "cifar-10-binary.tar.gz").write_bytes(content)
     with pytest.raises(UserError, match="cannot be read"):
