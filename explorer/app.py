@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route, WebSocketRoute
 
-from explorer import live, starting
+from explorer import first_paint, live, starting
 from explorer.identity import Identity
 from explorer.panels.problem import on_script_error
 from explorer.settings import streamlit_options
@@ -70,6 +70,7 @@ _base = f"/{st.get_option('server.baseUrlPath').strip('/')}".rstrip("/")
 routes = [
     Route(f"{_base}/api/health", _health),
     WebSocketRoute(f"{_base}{live.PATH}", live.Live()),
+    *first_paint.routes(_base),
 ]
 starting.skip_manifests()
 app = st.App(

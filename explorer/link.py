@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from explorer import cache, route, state
 from explorer.controls import MAX_PSI, MAX_START
+from explorer.pages import EXPLORE, GALLERY, INTERPOLATE, LIBRARY, PLANE, TRAIN
 from explorer.route import Plane, Route
 from explorer.state import View
 from explorer.text import _
@@ -21,8 +22,6 @@ from models.requests import MAX_DIM, MAX_KEPT, Point
 from models.tables import nearest
 from models.values import MAX_SEED
 
-GALLERY, EXPLORE, INTERPOLATE, PLANE = "gallery", "explore", "interpolate", "plane"
-TRAIN, LIBRARY = "train", "models"
 _POINT = ("seed", "z", "psi", "class", "axes", "edits", "keep")
 _PARAMETERS = {
     GALLERY: ("model", "psi", "from", "class"),

@@ -163,6 +163,7 @@ def open_page(browser: Any, address: str) -> Iterator[Open]:
         scheme: str = "light",
         prepare: Callable[[Any], object] | None = None,
         at: str = address,
+        until: str = "load",
     ) -> Any:
         context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
         context.grant_permissions(["clipboard-read", "clipboard-write"], origin=at)
@@ -172,7 +173,7 @@ def open_page(browser: Any, address: str) -> Iterator[Open]:
         page.on("pageerror", lambda error: problems.append(str(error)))
         if prepare:
             prepare(page)
-        page.goto(at + path)
+        page.goto(at + path, wait_until=until)
         return page
 
     yield open_it
