@@ -20,7 +20,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 from streamlit.file_util import get_static_dir
 
-from explorer.pages import PAGES
+from explorer.sitemap import PAGES
 from explorer.text import _
 from models import paths
 

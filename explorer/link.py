@@ -12,8 +12,8 @@ from pydantic import ValidationError
 
 from explorer import cache, route, state
 from explorer.controls import MAX_PSI, MAX_START
-from explorer.pages import EXPLORE, GALLERY, INTERPOLATE, LIBRARY, PLANE, TRAIN
 from explorer.route import Plane, Route
+from explorer.sitemap import EXPLORE, GALLERY, INTERPOLATE, LIBRARY, PLANE, TRAIN
 from explorer.state import View
 from explorer.text import _
 from models.catalog import ModelInfo

@@ -6,8 +6,8 @@ import streamlit as st
 
 from explorer import cache, link
 from explorer.components.revive import revive
-from explorer.pages import PAGES
 from explorer.panels import picker
+from explorer.sitemap import PAGES
 from explorer.text import _
 from models import paths
 

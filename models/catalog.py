@@ -19,6 +19,7 @@ from models.foreign.configs import ForeignConfig
 from models.tables import nearest
 
 CONFIG, WEIGHTS, CARD, SHEET = "config.json", "model.safetensors", "card.json", "sheet.png"
+RUN_CHECKPOINT = "checkpoint"  # in the folder of a run
 DIRECTIONS = "directions.npz"  # of attributes, see `models.attributes.ship`; there or not
 PICKLES = {".pt", ".pth", ".pkl", ".pickle", ".bin", ".ckpt"}
 FORMAT = 1
@@ -285,8 +286,25 @@ def models() -> list[ModelInfo]:
     return scan()[0]
 
 
+def of_run(name: str) -> ModelInfo | None:
+    """Return the newest checkpoint of a training in the runs folder, whose id is the run's; None if it has none yet.
+
+    It may be replaced a moment later: load it at once (`models.render.admit`), and ask again if that fails.
+
+    Args:
+        name: Of the run's folder.
+    """
+    folder = paths.runs() / name / RUN_CHECKPOINT
+    if not re.fullmatch(ID, name) or not (folder / CONFIG).is_file():
+        return None
+    info = read(folder)
+    return replace(info, config=info.config.model_copy(update={"id": name}))
+
+
 def find(name: str) -> ModelInfo:
     """Return a checkpoint by id, digest, folder, or name on the Hub (`models.hub`), from where it is fetched.
+
+    Also by the name of a run, see `of_run`.
 
     Raises:
         UserError: There is none; the message suggests the nearest id.
@@ -302,6 +320,8 @@ def find(name: str) -> ModelInfo:
     for info in known:
         if name in (info.id, info.digest):
             return info
+    if run := of_run(name):
+        return run
     raise UserError("unknown-model", f"There is no model '{name}'.", nearest(name, [m.id for m in known]))
 
 

@@ -129,7 +129,7 @@ class ClassifierRecipe(Recipe):
         loss = self._losses(outputs, _targets(data.labels, data.factors))
         return {"loss": float(loss), **_scores(average, outputs, data)}
 
-    def export(self, data: ImageData) -> Classifier:
+    def export(self, data: ImageData | None) -> Classifier:
         """Return the averaged model."""
         del data
         model = Classifier(cast(ClassifierConfig, self.model.config))

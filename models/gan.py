@@ -128,7 +128,7 @@ class GanRecipe(AdversarialRecipe):
         """Measure samples, of which see `models.metrics.samples.of_samples`, and the margin on held-out images."""
         return self.measured(held, self.model.latent_dim)
 
-    def export(self, data: ImageData) -> Gan:
+    def export(self, data: ImageData | None) -> Gan:
         """Return the model with the averaged generator."""
         del data
         model = Gan(cast(GanConfig, self.model.config))

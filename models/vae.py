@@ -304,11 +304,13 @@ class AutoencoderRecipe(Recipe):
         return totals
 
     @torch.no_grad()
-    def export(self, data: ImageData) -> Autoencoder:
+    def export(self, data: ImageData | None) -> Autoencoder:
         """Return the averaged model, with what is fitted to its codes of training images."""
         model = Autoencoder(cast(AutoencoderConfig, self.model.config))
         model.load_state_dict(self.average.state_dict())
-        fit(model.eval().requires_grad_(False), data, self.config.prior_steps)
+        model.eval().requires_grad_(False)
+        if data is not None:
+            fit(model, data, self.config.prior_steps)
         return model
 
 

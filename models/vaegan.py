@@ -139,10 +139,12 @@ class VaeGanRecipe(AdversarialRecipe):
         return {**found, **self.measured(held, self.model.latent_dim)}
 
     @torch.no_grad()
-    def export(self, data: ImageData) -> VaeGan:
+    def export(self, data: ImageData | None) -> VaeGan:
         """Return the averaged encoder and decoder, and the discriminator as it is."""
         model = VaeGan(cast(VaeGanConfig, self.model.config))
         model.load_state_dict(self.average.state_dict())
         model.discriminator.load_state_dict(self.discriminator.state_dict())
-        fit(model.eval().requires_grad_(False), data, self.config.prior_steps)
+        model.eval().requires_grad_(False)
+        if data is not None:
+            fit(model, data, self.config.prior_steps)
         return model

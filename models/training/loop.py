@@ -30,6 +30,8 @@ from models.training.speed import Mark, Speed, between
 
 EVENT_SECONDS = 1.0
 SAVE_SECONDS = 15.0
+PUBLISH_SECONDS = 3.0  # between two checkpoints of a model that still trains, for who looks at it meanwhile
+_PUBLISH_SHARE = 0.02  # of the time that they may take
 # Shares of the budget after which there is a validation: the first come early, so that somebody who watches sees some.
 VALIDATE_AT = (0.01, 0.02, 0.05, *(tenth / 10 for tenth in range(1, 10)))
 PAIRS = 16  # held-out images whose reconstructions are shown
@@ -180,8 +182,14 @@ class Trainer:
         self,
         report: Callable[[Progress], None] = lambda progress: None,
         stop: Callable[[], bool] = lambda: False,
+        publish: Callable[[], object] = lambda: None,
     ) -> Mapping[str, float]:
         """Train until the budget ends or `stop` says so, with events, snapshots and saves on the way.
+
+        Args:
+            report: Called about once a second.
+            stop: Asked after every step.
+            publish: Called every few seconds, to show others the model as it is.
 
         Returns:
             The metrics of a validation at the end, on all images that are held out.
@@ -191,6 +199,7 @@ class Trainer:
         """
         last_event, last_save = self.mark(), time.perf_counter()
         next_snapshot, validated = max(1, self.step), self.share
+        next_publication = last_save + PUBLISH_SECONDS
         scalars: dict[str, Tensor] = {}  # the newest of each: some are not of every step, such as penalties
         while self.share < 1 and not stop():
             scalars.update(self.advance())
@@ -207,6 +216,11 @@ class Trainer:
                 self._read(scalars)  # never keep weights that have diverged
                 self.save()
                 last_save = time.perf_counter()
+            if now >= next_publication:
+                self._read(scalars)
+                publish()
+                ended = time.perf_counter()
+                next_publication = ended + max(PUBLISH_SECONDS, (ended - now) / _PUBLISH_SHARE)
         self._read(scalars)
         self.save()
         self.snapshot()

@@ -133,11 +133,11 @@ class Recipe(ABC):
         """
 
     @abstractmethod
-    def export(self, data: ImageData) -> ImageModel:
+    def export(self, data: ImageData | None) -> ImageModel:
         """Return the model as it is shipped: averaged weights, in eval mode, on the CPU.
 
         Args:
-            data: Training images, for what is fitted to them afterwards.
+            data: Training images, for what is fitted to them afterwards; None: nothing is, while training goes on.
         """
 
     def prepare(self, data: ImageData) -> ImageData:

@@ -6,7 +6,7 @@
     reconstructions/     at the same steps, where there is an encoder: of the same 16 held-out images each time;
                          a row of eight images, a row of their reconstructions, and so on
     state/               state.safetensors: weights, averages, optimisers; its header holds step and seconds
-    checkpoint/          the exported model (models.checkpoints)
+    checkpoint/          the exported model (models.checkpoints); every few seconds as it is by then
 
 An event is of one of two kinds. `train`: what a step reports (`models.training.recipe.Recipe.step`), the newest value
 of each, and images_per_s, idle_share and memory_mb (`models.training.speed.Speed`). `validation`: what the averaged
@@ -23,6 +23,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+from models.catalog import RUN_CHECKPOINT
 from models.config import RunConfig, parse
 from models.errors import UserError, write_error
 from models.media import Pixels, save_png
@@ -40,7 +41,7 @@ class Run:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.checkpoint = folder / "checkpoint"
+        self.checkpoint = folder / RUN_CHECKPOINT
         self.samples = folder / "samples"
         self.reconstructions = folder / "reconstructions"
         self._state = folder / "state" / "state.safetensors"

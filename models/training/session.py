@@ -259,7 +259,7 @@ def train(
         if not trainer.step:
             begin(recipe, config)
         start = trainer.mark()
-        metrics = trainer.fit(report, stop)
+        metrics = trainer.fit(report, stop, lambda: export(trainer, config))
         speed = between(start, trainer.mark(), recipe.device)
         export(trainer, config, metrics)
     except torch.OutOfMemoryError as error:
@@ -284,10 +284,18 @@ def judge_of(data: DatasetInfo, recipe: Recipe) -> Classifier | None:
     return model.to(recipe.device)
 
 
-def export(trainer: Trainer, config: RunConfig, metrics: Mapping[str, float]) -> Path:
-    """Write the checkpoint of a trained run."""
+def export(trainer: Trainer, config: RunConfig, metrics: Mapping[str, float] | None = None) -> Path:
+    """Write the checkpoint of a run.
+
+    Args:
+        trainer: What was trained.
+        config: Of the run.
+        metrics: That were measured at the end; None: it goes on, and what takes long is left out: the sheet, and what
+            is fitted after training.
+    """
     family = str(config.model["family"])
-    model = trainer.recipe.export(trainer.data.to(torch.device("cpu")))
+    over = metrics is not None
+    model = trainer.recipe.export(trainer.data.to(torch.device("cpu")) if over else None)
     checkpoints.round_as_stored(model)
     identity = config.name or f"{slug(config.dataset)}-{family}"
     data = trainer.data.info  # as it was loaded: a folder may be another by now
@@ -304,7 +312,7 @@ def export(trainer: Trainer, config: RunConfig, metrics: Mapping[str, float]) ->
         command=command(config, data),
         metrics={
             k: Metric(value=v, protocol="training images that were held out, at the end of training")
-            for k, v in metrics.items()
+            for k, v in (metrics or {}).items()
             if math.isfinite(v) and metric_of(k)
         },
     )
@@ -319,9 +327,8 @@ def export(trainer: Trainer, config: RunConfig, metrics: Mapping[str, float]) ->
         seed=config.seed,
         start=config.start,
     )
-    return checkpoints.save(
-        trainer.run.checkpoint, model, checkpoint, card, checkpoints.sheet_of(model, trainer.held_out)
-    )
+    sheet = checkpoints.sheet_of(model, trainer.held_out) if over else None
+    return checkpoints.save(trainer.run.checkpoint, model, checkpoint, card, sheet)
 
 
 def _device_name(where: torch.device) -> str:

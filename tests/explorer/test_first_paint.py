@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 from streamlit.file_util import get_static_dir
 
 from explorer import first_paint
-from explorer.pages import PAGES
+from explorer.sitemap import PAGES
 from models import paths
 
 
