@@ -26,6 +26,7 @@ from models.training.record import Record
 if TYPE_CHECKING:  # importing it for more than annotations would import torch
     from models.render import RenderResult
 
+_ATTEMPTS = 3  # to read a checkpoint that is being replaced
 _WARM_UP_DELAY = 1.5  # seconds that the browser needs for itself first
 _answers: "Shared[RenderResult]" = Shared(keep=64)  # a film: 3 MB
 
@@ -112,6 +113,36 @@ def models() -> tuple[list[ModelInfo], list[UserError]]:
     """Return the models that make pictures, and why others cannot be opened; new files are noticed."""
     found, errors = all_models()
     return [info for info in found if info.can("picture")], errors
+
+
+def known(name: str) -> list[ModelInfo]:
+    """Return the models that make pictures; where the name is that of a run, also what that has come to.
+
+    Args:
+        name: Of the model that is asked for.
+    """
+    found = models()[0]
+    run = None if any(info.id == name for info in found) else newest(name)
+    return [*found, run] if run and run.can("picture") else found
+
+
+def newest(run: str) -> ModelInfo | None:
+    """Return what a training has come to, loaded, so that it is still there when it is replaced; None if nothing yet.
+
+    Args:
+        run: Name of its folder.
+    """
+    for _attempt in range(_ATTEMPTS):
+        try:
+            info = catalog.of_run(run)
+            if info is not None:
+                from models.render import admit
+
+                admit(info)
+            return info
+        except UserError:
+            continue  # it was replaced just now
+    return None
 
 
 def makes_no_pictures(name: str) -> bool:
@@ -218,5 +249,5 @@ def _warm(digest: str, axes_name: str) -> threading.Timer:
 
 def warm_up(info: ModelInfo, axes_name: str) -> None:
     """Load torch and a model in the background, so that the first click need not wait for them."""
-    if settings().warm_up:
+    if settings().warm_up and not info.run:
         _warm(info.digest, axes_name)

@@ -20,8 +20,11 @@ _TYPED = 2**53 - 1  # the largest number that a field of Streamlit's reports
 
 
 def default_axes(info: ModelInfo) -> str:
-    """Return the directions that suit a model: its own axes if they are few, else principal ones."""
-    return "raw" if (info.latent_dim or 0) <= SMALL else "pca"
+    """Return the directions that suit a model: its own axes if they are few, else principal ones.
+
+    Of one that still trains its own axes too: others turn as it learns, and a point that is named by them moves.
+    """
+    return "raw" if info.run or (info.latent_dim or 0) <= SMALL else "pca"
 
 
 def point_of(info: ModelInfo) -> Point:

@@ -41,7 +41,7 @@ pages = {
 page = st.navigation(list(pages.values()))
 st.set_page_config(page_title=f"{page.title} · Latent Explorer")
 name = next(name for name, entry in pages.items() if entry == page)
-link.restore(name, cache.models()[0])
+link.restore(name, cache.known(st.query_params.get("model", "")))
 picker.show()
 revive()
 page.run()

@@ -78,6 +78,7 @@ class ModelInfo:
         model: The validated config of its networks.
         card: card.json, or an empty one.
         shipped: Whether it comes with the project.
+        run: Whether it is what a training has come to, which others replace while it goes on.
     """
 
     path: Path
@@ -85,6 +86,7 @@ class ModelInfo:
     model: ModelConfig
     card: Card
     shipped: bool = False
+    run: bool = False
 
     @property
     def id(self) -> str:
@@ -298,7 +300,7 @@ def of_run(name: str) -> ModelInfo | None:
     if not re.fullmatch(ID, name) or not (folder / CONFIG).is_file():
         return None
     info = read(folder)
-    return replace(info, config=info.config.model_copy(update={"id": name}))
+    return replace(info, config=info.config.model_copy(update={"id": name}), run=True)
 
 
 def find(name: str) -> ModelInfo:

@@ -102,11 +102,13 @@ class Origin:
         dataset: What it learnt, a name in `models.datasets.DATASETS` or another.
         digest: sha256 of its weights, the key of what is computed with it; empty for a model that is not stored.
         folder: Its checkpoint, which may hold directions; None for a model that is not stored.
+        learning: Whether it still trains, so that the same directions will be asked of other weights.
     """
 
     dataset: str
     digest: str = ""
     folder: Path | None = None
+    learning: bool = False
 
 
 class DirectionFinder(Protocol):
@@ -139,9 +141,9 @@ def raw(
     The vectors are the rows of the identity, permuted. Each axis is moved by -1 and +1 at the same few
     latents, at most 32 of them; its share is that of the squared change of the pixels. Axes below a millionth
     of the first one's (dead dimensions of a VAE) count as 0 and keep their order, which rounding would
-    otherwise shuffle.
+    otherwise shuffle. Of a model that still trains they are in the order of z, which stays.
     """
-    del origin, progress
+    del progress
     dim = model.latent_dim
     count = max(2, min(32, _PROBES // (2 * dim)))
     z = prior(range(seed, seed + count), dim)
@@ -156,7 +158,8 @@ def raw(
         after, before = images.reshape(2, -1, count, images[0].numel())
         change[start : start + axes] = (after - before).square().mean((1, 2)).cpu()
     change = torch.where(change < 1e-6 * change.max(), 0, change)
-    order = change.argsort(descending=True, stable=True)
+    learning = origin is not None and origin.learning
+    order = torch.arange(dim) if learning else change.argsort(descending=True, stable=True)
     return Directions(torch.eye(dim)[order], _normalised(change[order]), "Axes of the latent space")
 
 

@@ -76,7 +76,7 @@ class _Cache:
 
         def find(progress: Progress) -> DirectionSet:
             model, info = self.entry(digest)
-            origin = Origin(info.dataset, info.digest, info.path)
+            origin = Origin(info.dataset, info.digest, info.path, info.run)
             return finder(_generator(model, digest), origin=origin, progress=progress)
 
         return self._directions.wait(f"{digest} {axes}", find)

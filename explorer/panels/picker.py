@@ -5,7 +5,7 @@ from collections import Counter
 import streamlit as st
 
 from explorer import cache, state
-from explorer.panels import problem
+from explorer.panels import following, problem
 from explorer.text import _, count, duration, ngettext
 from models import datasets, paths
 from models.catalog import ModelInfo
@@ -32,7 +32,7 @@ _METRICS = {
 
 def show() -> None:
     """Draw the picker, and why some models cannot be opened."""
-    known, errors = cache.models()
+    known, errors = cache.known(state.view().model), cache.models()[1]
     by_id = {info.id: info for info in known}
     titles = Counter(info.title for info in known)
     words = {
@@ -59,12 +59,14 @@ def show() -> None:
                 **state.controlled("pick-model", name, state.choose_model),
             )
             st.caption("  \n".join(problem.literal(fact) for fact in facts(by_id[name])))
+            following.show(by_id[name])
         problem.listed(errors)
 
 
 def chosen() -> ModelInfo | None:
     """Return the chosen model; where there is none, say what to do and return None."""
-    info = next((info for info in cache.models()[0] if info.id == state.view().model), None)
+    name = state.view().model
+    info = next((info for info in cache.known(name) if info.id == name), None)
     if info is None:
         st.markdown(_("There is no model to show yet. Train one, which takes about a minute:"))
         st.code("latent-explorer train --dataset digits --model vae", language="bash")
@@ -102,9 +104,15 @@ def facts(info: ModelInfo) -> list[str]:
         known.append(_("Saw {images} images in training").format(images=count(card.images)))
     if card.seconds:
         known.append(_("Took {time} on {device}").format(time=duration(card.seconds), device=card.device))
-    known.append(card.origin if info.shipped else _("From your own models folder"))
+    known.append(_origin(info))
     known.append(_("Licence: {licence}").format(licence=card.licence))
     return known
+
+
+def _origin(info: ModelInfo) -> str:
+    if info.run:
+        return _("From the runs on the page Train")
+    return info.card.origin if info.shipped else _("From your own models folder")
 
 
 def show_figures(info: ModelInfo) -> None:

@@ -85,6 +85,7 @@ def locate(info: ModelInfo) -> Located:
     axes = _axes(info, point, found, titles)
     place = Place(
         model=info.digest,
+        name=info.id if info.run else info.digest,
         label=point.label,
         latent=result.latents[0],
         start=result.latents[1],
@@ -164,7 +165,9 @@ def _moves(info: ModelInfo, point: Point) -> "NDArray[np.float32]":
 
 def _order(found: "Mapping[str, NDArray[Any]]") -> list[int]:
     """Return the directions as a person looks for them: whole attributes such as glasses before single values."""
-    ranked = list(range(len(found["vectors"])))
+    # They are in this order already but for a model that still trains, whose raw axes keep their own.
+    shares = list(found["shares"])
+    ranked = sorted(range(len(shares)), key=lambda i: -shares[i])
     names, groups, chances = (list(found.get(key, ())) for key in ("names", "attributes", "chances"))
     if not names or not groups:
         return ranked

@@ -11,7 +11,7 @@ from explorer import cache, figures, jobs, state
 from explorer.panels import pictures, problem
 from explorer.panels.setup import CHOSEN
 from explorer.text import _, count, duration
-from models import library
+from models import catalog, library
 from models.errors import UserError
 from models.jobs import Job
 from models.training.record import Record, Snapshot
@@ -131,6 +131,7 @@ def _actions(job: Job) -> None:
                 _("End it now, and keep what it learned"),
             )
             _button(_("Cancel"), "cancel", job, ":material/close:", queue.cancel, _("End it at once"))
+        _explore(job)
         if job.over and job.state != "done":
             _button(
                 _("Resume"),
@@ -152,6 +153,23 @@ def _button(text: str, name: str, job: Job, icon: str, act: Callable[[str], obje
     if st.button(text, key=f"{name}-{job.id}", icon=icon, help=hint):
         with problem.explained():
             act(job.id)
+            st.rerun()
+
+
+def _explore(job: Job) -> None:
+    """Offer to open what it has come to, where that makes pictures; while it trains, the page follows."""
+    with suppress(UserError):  # it is being replaced just now
+        info = catalog.of_run(job.id)
+        if info is None or not info.can("picture"):
+            return
+        if st.button(
+            _("Explore this"),
+            key=f"explore-{job.id}",
+            icon=":material/explore:",
+            help=_("Move through its latent space; while it trains, with its newest weights"),
+        ):
+            state.choose_model(info.id)
+            st.session_state[_GO] = True
             st.rerun()
 
 

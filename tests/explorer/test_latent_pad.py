@@ -33,7 +33,7 @@ def place() -> Place:
     latent = start.copy()
     latent[1] = 2.5
     image = np.arange(4 * 3 * 3, dtype=np.uint8).reshape(4, 3, 3)
-    return Place("ab" * 32, 3, latent, start, image, ((1, 2.5),), "a shirt")
+    return Place("ab" * 32, "ab" * 32, 3, latent, start, image, ((1, 2.5),), "a shirt")
 
 
 def test_the_browser_gets_all_that_it_needs(place: Place, axes: Axes) -> None:
@@ -65,10 +65,10 @@ def test_every_text_that_the_scripts_show_is_given() -> None:
 
 
 def test_the_serial_names_what_edits_start_from(place: Place, axes: Axes) -> None:
-    same = serial(replace(place, latent=place.start, edits=(), alt=""), axes)
+    same = serial(replace(place, model="cd" * 32, latent=place.start, edits=(), alt=""), axes)
     assert same == serial(place, axes)
     others = [
-        serial(replace(place, model="cd" * 32), axes),
+        serial(replace(place, name="cd" * 32), axes),
         serial(replace(place, label=4), axes),
         serial(replace(place, label=None), axes),
         serial(replace(place, start=place.latent), axes),

@@ -1,6 +1,7 @@
 """The Train page under AppTest: from Start to a model among one's own."""
 
 import io
+import shutil
 import time
 import zipfile
 from collections.abc import Callable
@@ -10,8 +11,8 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from explorer import jobs
-from explorer.panels import setup, watch
+from explorer import cache, jobs
+from explorer.panels import following, setup, watch
 from models import catalog, media, paths
 from models.config import Budget
 from models.datasets import uploads
@@ -94,6 +95,37 @@ def test_a_run_that_is_done_is_shown_and_kept_among_the_models(open_app: Open, q
     app.text_input(key=f"keep-name-{job.id}").set_value("my-digits").run()
     press(app, f"keep-go-{job.id}")
     assert catalog.find("my-digits").sample_shape == (1, 16, 16)
+
+
+def test_a_run_is_opened_in_explore_and_followed(open_app: Open, queue: Jobs) -> None:
+    job = finish(queue, submit(queue).id)
+    app = press(open_app("train"), f"explore-{job.id}")
+    app.switch_page("views/explore.py").run()
+    assert not app.exception and app.selectbox(key="pick-model").value == job.id
+    first = catalog.find(job.id)
+    assert "From the runs on the page Train" in words(app) and "The training has ended" in words(app)
+    shutil.rmtree(queue.folder(job.id) / "checkpoint")
+    app.run()
+    assert not app.exception and "There is no model to show" in words(app)
+    assert cache.newest(job.id) is None and first.run
+
+
+def test_a_model_that_learns_is_drawn_anew(
+    open_app: Open, queue: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = finish(queue, submit(queue).id)
+    monkeypatch.setattr(following, "_trains", lambda run: True)
+    app = open_app("explore", model=job.id)
+    assert not app.exception and "It still learns" in words(app)
+    before = catalog.find(job.id).digest
+    again = finish(queue, submit(queue, steps=8).id)
+    shutil.rmtree(queue.folder(job.id) / "checkpoint")
+    shutil.copytree(queue.folder(again.id) / "checkpoint", queue.folder(job.id) / "checkpoint")
+    after = catalog.find(job.id)
+    assert after.digest != before
+    app.toggle(key="follow-training").set_value(False).run()
+    assert not app.exception and "It still learns" not in words(app)
+    assert cache.newest(job.id) == after
 
 
 def test_the_timeline_follows_the_newest_picture_until_a_person_goes_to_another(

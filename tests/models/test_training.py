@@ -100,6 +100,30 @@ def test_stopping_early_and_going_on_ends_with_the_same_weights(
     assert steps == sorted(steps)
 
 
+@pytest.mark.parametrize("family", ["vae", "cgan", "vaegan", "classifier"])
+def test_a_training_shows_what_it_has_come_to_and_that_changes_nothing(
+    family: str, tmp_path: Path, digits: tuple[ImageData, ImageData], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quiet = session.train(session.new_run(tiny(family), tmp_path / "quiet"), data=digits)
+    monkeypatch.setattr("models.training.loop.PUBLISH_SECONDS", 0.0)
+    monkeypatch.setattr("models.training.loop._PUBLISH_SHARE", 1e9)  # after every step
+    run = session.new_run(tiny(family), tmp_path / "run")
+    found: list[tuple[int, str]] = []
+
+    def look() -> bool:
+        if (run.checkpoint / "config.json").is_file():
+            info = checkpoints.read(run.checkpoint)
+            assert checkpoints.load(info).config == info.model and info.sheet is None
+            found.append((info.card.steps, info.digest))
+        return False
+
+    outcome = session.train(run, data=digits, stop=look)
+    steps = [step for step, _digest in found]
+    assert steps == list(range(1, 12)) and len(set(found)) == 11
+    one, two = weights(quiet.checkpoint), weights(outcome.checkpoint)
+    assert all(torch.equal(one[k], two[k]) for k in one)
+
+
 # Imports torch once; then, for each line that it reads, a child of its own trains and can be killed.
 NURSERY = """
 import os, sys

@@ -64,6 +64,7 @@ class Place:
 
     Args:
         model: Digest of the model's weights.
+        name: What the model keeps while it learns, and edits hold for.
         label: Class, for a conditional model; else None.
         latent: float32, shape (D,): what is decoded, after truncation and edits.
         start: float32, shape (D,): the same without the edits.
@@ -73,6 +74,7 @@ class Place:
     """
 
     model: str
+    name: str
     label: int | None
     latent: "NDArray[np.float32]"
     start: "NDArray[np.float32]"
@@ -123,7 +125,7 @@ def serial(place: Place, axes: Axes) -> str:
     """Return what names the place that edits start from: those that a browser reports for another are too late."""
     moves = b"" if axes.moves is None else axes.moves.tobytes()
     parts = (
-        place.model.encode(),
+        place.name.encode(),
         repr(place.label).encode(),
         place.start.tobytes(),
         axes.kind.encode(),
@@ -137,6 +139,7 @@ def payload(place: Place, axes: Axes, *, url: str, overlap: bool, span: float, s
     return {
         "url": url,
         "model": place.model,
+        "name": place.name,
         "label": -1 if place.label is None else place.label,
         "dim": len(place.latent),
         "shape": list(place.image.shape),

@@ -117,8 +117,8 @@ class LatentPad {
     this.field.showKeep(data.overlap || this.space.keeps, this.space.keeps)
     this.from = decodeFloats(data.start)
     const described = one => {
-      const { model, shape, film, texts, alt, axes } = one
-      return JSON.stringify([model, shape, film, texts, alt, { ...axes, vectors: "" }])
+      const { name, shape, film, texts, alt, axes } = one
+      return JSON.stringify([name, shape, film, texts, alt, { ...axes, vectors: "" }])
     }
     if (!before || described(before) !== described(data)) this.#describe(before)
     if (before?.model !== data.model || before?.url !== data.url) this.#open()
@@ -136,7 +136,7 @@ class LatentPad {
 
   #describe(before) {
     const { axes, texts, shape, film } = this.data
-    if (!before || before.axes.name !== axes.name || before.model !== this.data.model) {
+    if (!before || before.axes.name !== axes.name || before.name !== this.data.name) {
       this.axes = this.data.pad.filter(k => k < axes.names.length)
       while (this.axes.length < 2) this.axes.push(0) // a latent of one dimension
       this.active = this.axes[0]
@@ -169,7 +169,9 @@ class LatentPad {
       if (!this.frame && distance(latent, this.z) < SAME) this.z = this.target
       return
     }
-    if (key === this.key && before?.model === data.model) {
+    if (key === this.key && before?.name === data.name) {
+      // It has learned since: the same place shows something else. Who is just moving it sees that with the next move.
+      if (before.model !== data.model && !this.busy && !this.pending.length) this.#drawGiven(latent)
       // A restart of the server may have lost what it was told.
       if (this.pending.length && !this.busy && performance.now() - this.reportedAt > PATIENCE_MS) this.#report()
       return
@@ -180,7 +182,7 @@ class LatentPad {
     clearTimeout(this.pause)
     this.touched = new Set(data.edits.map(([index]) => data.axes.indices.indexOf(index)).filter(k => k >= 0))
     this.target = latent
-    const near = before && before.model === data.model && before.label === data.label && this.live && !this.still.matches
+    const near = before && before.name === data.name && before.label === data.label && this.live && !this.still.matches
     if (near && distance(latent, this.z) > CLOSE) this.#ease()
     else this.#drawGiven(latent)
   }
