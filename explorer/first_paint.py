@@ -9,9 +9,9 @@ and the page would jump. They stand in the body, behind the head that Streamlit'
 """
 
 import base64
-import functools
 import html
 import string
+from functools import cache, partial
 from pathlib import Path
 
 import streamlit as st
@@ -20,6 +20,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 from streamlit.file_util import get_static_dir
 
+from explorer.settings import streamlit_options
 from explorer.sitemap import PAGES
 from explorer.text import _
 from models import paths
@@ -40,16 +41,15 @@ def routes(base: str) -> list[Route]:
     Args:
         base: In front of all addresses, as `/apps/latent`; or empty.
     """
-    return [Route(f"{base}/{page.path}", _answer, name=name) for name, page in PAGES.items()]
+    return [Route(f"{base}/{page.path}", partial(_answer, name), name=name) for name, page in PAGES.items()]
 
 
-async def _answer(request: Request) -> Response:
-    path = request.url.path.rpartition("/")[2]
-    name = next(name for name, page in PAGES.items() if page.path == path)
+async def _answer(name: str, request: Request) -> Response:
+    del request
     return HTMLResponse(document(name), headers={"cache-control": "no-cache"})
 
 
-@functools.cache
+@cache
 def document(name: str) -> str:
     """Return the HTML of a page: Streamlit's own, with what is to be seen at once.
 
@@ -57,24 +57,29 @@ def document(name: str) -> str:
         name: Of the page, a key of `PAGES`.
     """
     title = html.escape(_(PAGES[name].title))
+    own = streamlit_options()  # where Streamlit was started elsewhere, it knows none of them
     colours = {
-        f"{scheme}_{part}": st.get_option(f"theme.{scheme}.{option}")
+        f"{scheme}_{part}": st.get_option(name := f"theme.{scheme}.{option}") or own[name]
         for scheme in ("light", "dark")
         for part, option in _COLOURS.items()
     }
     template = string.Template(_TEMPLATE.read_text(encoding="utf-8"))
     static = Path(get_static_dir())
-    font = next(static.glob("static/media/SourceSerif*Roman*.woff2"), Path("none"))
-    address = f"./static/media/{font.name}"
+    font = next(static.glob("static/media/SourceSerif*Roman*.woff2"), None)
+    address = f"./static/media/{font.name}" if font else ""
     style = _STYLE.read_text(encoding="utf-8")
-    shown = template.substitute(colours, title=title, logo=_asset("logo.svg"), font=address, style=style)
+    wait = html.escape(_("The app is loading …"))
+    shown = template.substitute(
+        colours, title=title, wait=wait, logo=_asset("logo.svg"), font=address, style=style
+    )
     page = (static / "index.html").read_text(encoding="utf-8")
     page = page.replace("<title>Streamlit</title>", f"<title>{title} · Latent Explorer</title>")
     if icon := _asset("favicon.svg"):
         data = base64.b64encode(icon.encode()).decode()
         page = page.replace("./favicon.png", f"data:image/svg+xml;base64,{data}")
-    preload = f'<link rel="preload" href="{address}" as="font" type="font/woff2" crossorigin />'
-    page = page.replace("</head>", f"  {preload}\n  </head>", 1)
+    if address:
+        preload = f'<link rel="preload" href="{address}" as="font" type="font/woff2" crossorigin />'
+        page = page.replace("</head>", f"  {preload}\n  </head>", 1)
     return page.replace("<body>", f"<body>\n{shown}", 1)
 
 

@@ -24,6 +24,7 @@ st.set_page_config(
     page_icon=_picture("favicon.svg"),
     layout="wide",
 )
+st.html(_HERE / "style.css")  # for the addresses that `first_paint` does not answer
 if logo := _picture("logo.svg"):
     st.logo(logo, size="large", icon_image=_picture("favicon.svg"))
 

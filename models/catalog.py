@@ -19,7 +19,10 @@ from models.foreign.configs import ForeignConfig
 from models.tables import nearest
 
 CONFIG, WEIGHTS, CARD, SHEET = "config.json", "model.safetensors", "card.json", "sheet.png"
-RUN_CHECKPOINT = "checkpoint"  # in the folder of a run
+RUN_CHECKPOINT, RUN_LIVE = (
+    "checkpoint",
+    "live",
+)  # in the folder of a run: the model at its end, and until then
 DIRECTIONS = "directions.npz"  # of attributes, see `models.attributes.ship`; there or not
 PICKLES = {".pt", ".pth", ".pkl", ".pickle", ".bin", ".ckpt"}
 FORMAT = 1
@@ -259,8 +262,15 @@ def _folders() -> Iterator[tuple[Path, bool]]:
 def _entry(folder: Path, shipped: bool) -> ModelInfo:
     """Read a checkpoint of the catalog, where the id is the folder's name: a copied run keeps its config's."""
     info = read(folder, shipped=shipped)
-    fits = re.fullmatch(ID, folder.name) and len(folder.name) <= 100
-    return replace(info, config=info.config.model_copy(update={"id": folder.name})) if fits else info
+    return _named(info, folder.name) if _is_id(folder.name) else info
+
+
+def _is_id(name: str) -> bool:
+    return bool(re.fullmatch(ID, name)) and len(name) <= 100
+
+
+def _named(info: ModelInfo, name: str) -> ModelInfo:
+    return replace(info, config=info.config.model_copy(update={"id": name}))
 
 
 def scan() -> tuple[list[ModelInfo], list[UserError]]:
@@ -289,24 +299,23 @@ def models() -> list[ModelInfo]:
 
 
 def of_run(name: str) -> ModelInfo | None:
-    """Return the newest checkpoint of a training in the runs folder, whose id is the run's; None if it has none yet.
+    """Return what a training in the runs folder has come to, with the run's name as its id; None if nothing yet.
 
-    It may be replaced a moment later: load it at once (`models.render.admit`), and ask again if that fails.
+    While it goes on that is replaced every few seconds: load it at once (`models.render.admit`), and ask again if
+    that fails.
 
     Args:
         name: Of the run's folder.
     """
-    folder = paths.runs() / name / RUN_CHECKPOINT
-    if not re.fullmatch(ID, name) or not (folder / CONFIG).is_file():
+    if not _is_id(name):
         return None
-    info = read(folder)
-    return replace(info, config=info.config.model_copy(update={"id": name}), run=True)
+    folders = [paths.runs() / name / part for part in (RUN_LIVE, RUN_CHECKPOINT)]
+    folder = next((folder for folder in folders if (folder / CONFIG).is_file()), None)
+    return replace(_named(read(folder), name), run=True) if folder else None
 
 
 def find(name: str) -> ModelInfo:
     """Return a checkpoint by id, digest, folder, or name on the Hub (`models.hub`), from where it is fetched.
-
-    Also by the name of a run, see `of_run`.
 
     Raises:
         UserError: There is none; the message suggests the nearest id.
@@ -322,8 +331,6 @@ def find(name: str) -> ModelInfo:
     for info in known:
         if name in (info.id, info.digest):
             return info
-    if run := of_run(name):
-        return run
     raise UserError("unknown-model", f"There is no model '{name}'.", nearest(name, [m.id for m in known]))
 
 

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from models.config import ClassifierConfig, ClassifierTraining, Head
 from models.core import ImageModel
 from models.datasets import DatasetInfo, ImageData
+from models.training import compiler
 from models.training.recipe import Batch, Ema, HeldOut, Recipe
 
 
@@ -112,7 +113,7 @@ class ClassifierRecipe(Recipe):
         loss = self._losses(tuple(out.float() for out in outputs), _targets(batch.labels, batch.factors))
         self.optimizers["model"].zero_grad()
         loss.backward()  # pyright: ignore[reportUnknownMemberType]
-        self.optimizers["model"].step()
+        compiler.step(self.optimizers["model"])
         self.ema.update(len(batch.x), (step + 1) * len(batch.x))
         for average, buffer in zip(self._buffers, self.model.buffers(), strict=True):
             average.copy_(buffer)

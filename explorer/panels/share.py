@@ -71,8 +71,11 @@ def download(info: ModelInfo, point: Point, image: "NDArray[np.uint8]") -> None:
 def code(info: ModelInfo, point: Point) -> None:
     """Draw the snippet, and where the link is."""
     with st.expander(_("Copy as Python"), icon=":material/code:"):
-        st.caption(_("This makes exactly this picture, wherever Latent Explorer is installed."))
-        st.code(snippet(info, point), language="python")
+        if info.run:
+            st.caption(_("Keep the model on the page Train first: what is called by a run's name changes."))
+        else:
+            st.caption(_("This makes exactly this picture, wherever Latent Explorer is installed."))
+            st.code(snippet(info, point), language="python")
     if state.is_private(point):
         st.caption(_("The link leaves your image out: it leads to the point of the seed instead."))
     else:

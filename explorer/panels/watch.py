@@ -141,8 +141,9 @@ def _actions(job: Job) -> None:
                 queue.resume,
                 _("Go on to the end of its time"),
             )
-        if (queue.folder(job.id) / "checkpoint").is_dir() and job.over:
-            _keep(job, queue.folder(job.id) / "checkpoint")
+        checkpoint = queue.folder(job.id) / catalog.RUN_CHECKPOINT
+        if checkpoint.is_dir() and job.over:
+            _keep(job, checkpoint)
         if job.over:
             _button(
                 _("Remove"), "remove", job, ":material/delete:", queue.remove, _("Delete the run's folder")

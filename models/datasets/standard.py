@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import http.client
+import importlib.util
 import struct
 import sys
 import zipfile
@@ -13,6 +14,7 @@ from typing import Any, Protocol, cast
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -46,15 +48,30 @@ class Draw(Protocol):
 def digits(info: DatasetInfo, split: Split) -> tuple[Tensor, Tensor | None, Tensor | None]:
     """Return scikit-learn's 8x8 digits, enlarged to 16x16; every fifth image is a test image."""
     del info
-    from sklearn import datasets  # pyright: ignore[reportMissingTypeStubs]
-
-    bunch = cast(Any, datasets.load_digits())
-    x = torch.tensor(np.asarray(bunch.images, dtype=np.float32))[:, None] * (255 / 16)
+    rows = _digits()
+    x = torch.tensor(rows[:, :-1].astype(np.float32)).view(-1, 1, 8, 8) * (255 / 16)
     x = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
-    labels = torch.tensor(np.asarray(bunch.target, dtype=np.int64))
+    labels = torch.tensor(rows[:, -1].astype(np.int64))
     test = torch.arange(len(x)) % 5 == 4
     chosen = test if split == "test" else ~test
     return x.round().to(torch.uint8)[chosen], labels[chosen], None
+
+
+def _digits() -> NDArray[np.uint8]:
+    """Return a row for each digit, (1797, 65): its pixels in [0, 16], and its class.
+
+    From the file in scikit-learn's folder, because importing it takes over a second; by import where it is not there.
+    """
+    spec = importlib.util.find_spec("sklearn")
+    for folder in (spec and spec.submodule_search_locations) or ():
+        path = Path(folder, "datasets", "data", "digits.csv.gz")
+        if path.is_file():
+            with gzip.open(path, "rt") as file:
+                return np.loadtxt(file, dtype=np.uint8, delimiter=",")
+    from sklearn import datasets  # pyright: ignore[reportMissingTypeStubs]
+
+    bunch = cast(Any, datasets.load_digits())
+    return np.column_stack([bunch.data, bunch.target]).astype(np.uint8)
 
 
 def avatars(info: DatasetInfo, split: Split) -> tuple[Tensor, Tensor | None, Tensor | None]:

@@ -177,6 +177,7 @@ class Trainer:
                 raise self.run.bad_state() from error
         self.step = step
         self.run.forget_events_after(step)
+        self.run.forget_live()
 
     def fit(
         self,

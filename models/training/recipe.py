@@ -14,6 +14,9 @@ from models.core import Classifies, ImageModel
 from models.datasets import ImageData
 from models.errors import UserError
 from models.networks import channels_last
+from models.training import compiler
+
+compiler.leave_out()
 
 
 @dataclass(frozen=True)
@@ -192,7 +195,7 @@ class Recipe(ABC):
         loss.backward(inputs=weights, retain_graph=retain)  # pyright: ignore[reportUnknownMemberType]
         if clip < math.inf:
             nn.utils.clip_grad_norm_(weights, clip)
-        optimizer.step()
+        compiler.step(optimizer)
 
     def autocast(self) -> torch.autocast:
         """Return the mixed-precision context: bf16 where the device computes it faster than fp32.

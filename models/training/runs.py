@@ -6,7 +6,8 @@
     reconstructions/     at the same steps, where there is an encoder: of the same 16 held-out images each time;
                          a row of eight images, a row of their reconstructions, and so on
     state/               state.safetensors: weights, averages, optimisers; its header holds step and seconds
-    checkpoint/          the exported model (models.checkpoints); every few seconds as it is by then
+    checkpoint/          the exported model (models.checkpoints), written at the end
+    live/                the same every few seconds until then, without what takes long; where it failed, the last
 
 An event is of one of two kinds. `train`: what a step reports (`models.training.recipe.Recipe.step`), the newest value
 of each, and images_per_s, idle_share and memory_mb (`models.training.speed.Speed`). `validation`: what the averaged
@@ -19,11 +20,12 @@ the last save.
 
 import json
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from models.catalog import RUN_CHECKPOINT
+from models.catalog import RUN_CHECKPOINT, RUN_LIVE
 from models.config import RunConfig, parse
 from models.errors import UserError, write_error
 from models.media import Pixels, save_png
@@ -42,6 +44,7 @@ class Run:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.checkpoint = folder / RUN_CHECKPOINT
+        self.live = folder / RUN_LIVE
         self.samples = folder / "samples"
         self.reconstructions = folder / "reconstructions"
         self._state = folder / "state" / "state.safetensors"
@@ -92,6 +95,11 @@ class Run:
             remedy = "Give the folder that 'latent-explorer train' printed."
             raise UserError("no-run", f"There is no training run in {self.folder}.", remedy) from error
         return parse(RunConfig, data, what=what)
+
+    def forget_live(self) -> None:
+        """Remove what was shown while it trained, and what an end in the midst of writing it left."""
+        for path in (self.live, *self.folder.glob(f".{RUN_LIVE}-*")):
+            shutil.rmtree(path, ignore_errors=True)
 
     def append(self, event: Mapping[str, Any]) -> None:
         """Append one event; raises UserError if the disk is full."""

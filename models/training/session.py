@@ -5,7 +5,9 @@ import os
 import shlex
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -259,9 +261,10 @@ def train(
         if not trainer.step:
             begin(recipe, config)
         start = trainer.mark()
-        metrics = trainer.fit(report, stop, lambda: export(trainer, config))
+        metrics = trainer.fit(report, stop, partial(_publish, trainer, config))
         speed = between(start, trainer.mark(), recipe.device)
         export(trainer, config, metrics)
+        run.forget_live()
     except torch.OutOfMemoryError as error:
         raise out_of_memory(config) from error
     return Outcome(
@@ -284,14 +287,24 @@ def judge_of(data: DatasetInfo, recipe: Recipe) -> Classifier | None:
     return model.to(recipe.device)
 
 
+def _publish(trainer: Trainer, config: RunConfig) -> None:
+    """Show others the model as it is; where that cannot be written, the training goes on all the same."""
+    if trainer.run.folder.is_dir():  # it may have been removed, and must not come back
+        with suppress(UserError):
+            export(trainer, config)
+
+
 def export(trainer: Trainer, config: RunConfig, metrics: Mapping[str, float] | None = None) -> Path:
     """Write the checkpoint of a run.
 
     Args:
         trainer: What was trained.
         config: Of the run.
-        metrics: That were measured at the end; None: it goes on, and what takes long is left out: the sheet, and what
-            is fitted after training.
+        metrics: That were measured at the end; None: it goes on, the place is `live`, and what takes long is left
+            out: the sheet, and what is fitted after training.
+
+    Returns:
+        Where it lies.
     """
     family = str(config.model["family"])
     over = metrics is not None
@@ -328,7 +341,8 @@ def export(trainer: Trainer, config: RunConfig, metrics: Mapping[str, float] | N
         start=config.start,
     )
     sheet = checkpoints.sheet_of(model, trainer.held_out) if over else None
-    return checkpoints.save(trainer.run.checkpoint, model, checkpoint, card, sheet)
+    folder = trainer.run.checkpoint if over else trainer.run.live
+    return checkpoints.save(folder, model, checkpoint, card, sheet)
 
 
 def _device_name(where: torch.device) -> str:

@@ -26,11 +26,11 @@ def test_the_title_stays_where_it_is(open_page: Open, width: int, scheme: str) -
     def hold(page: Any) -> None:
         page.route("**/index.*.js", lambda route: held.append(route))
 
-    page = open_page("/models", width=width, scheme=scheme, prepare=hold, until="commit")
+    page = open_page("/models?embed=true", width=width, scheme=scheme, prepare=hold, until="commit")
     page.locator(SHELL).wait_for()
     page.wait_for_function("document.fonts.check('600 20px Heading')")
     assert page.title() == "Models · Latent Explorer"
-    before = place(page, SHELL), colour(page, SHELL, "color"), colour(page, "#first-paint", "backgroundColor")
+    before = place(page, SHELL), colour(page, SHELL, "color"), colour(page, "body", "backgroundColor")
     assert page.locator(OWN).count() == 0
     for route in held:
         route.continue_()
@@ -40,34 +40,61 @@ def test_the_title_stays_where_it_is(open_page: Open, width: int, scheme: str) -
     assert before == (place(page, OWN), colour(page, OWN, "color"), colour(page, ".stApp", "backgroundColor"))
 
 
-def test_a_chosen_theme_is_known_at_once(open_page: Open) -> None:
+@pytest.mark.parametrize(
+    ("stored", "dark"), [('"Dark"', 1), ('"Light"', 0), ('"System"', 0), ("null", 0), ("{}", 0), ("7", 0)]
+)
+def test_a_chosen_theme_is_known_at_once(open_page: Open, stored: str, dark: int) -> None:
     def choose(page: Any) -> None:
-        page.add_init_script("""localStorage.setItem("stActiveTheme-/-v2", '"Dark"')""")
-        page.route("**/index.*.js", lambda route: None)
+        page.add_init_script(f"""localStorage.setItem("stActiveTheme-/-v2", '{stored}')""")
+        page.add_init_script(
+            """addEventListener("DOMContentLoaded", () => {
+              window.chosen = document.querySelectorAll("#first-paint.dark").length
+            })"""
+        )
 
-    page = open_page("/", prepare=choose, until="commit")
-    page.locator("#first-paint.dark").wait_for()
+    page = open_page("/", prepare=choose)
+    page.locator("#first-paint").wait_for(state="detached")
+    assert page.evaluate("window.chosen") == dark
 
 
-def test_the_title_is_never_there_twice(open_page: Open) -> None:
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_flickers(open_page: Open, scheme: str) -> None:
+    """From the first frame on there is one heading, in one place, on a ground of one colour."""
+
     def watch(page: Any) -> None:
         page.add_init_script(
             """(() => {
+              const seen = (window.seen = new Set())
               const look = () => {
-                window.most = Math.max(window.most ?? 0, document.querySelectorAll("h1").length)
+                const headings = [...document.querySelectorAll("h1")]
+                const ground = getComputedStyle(document.querySelector(".stApp") ?? document.body).backgroundColor
+                const places = headings.map(h => `${Math.round(h.getBoundingClientRect().x)}`)
+                if (document.body && (seen.size || headings.length)) seen.add(`${places} ${ground}`)
                 requestAnimationFrame(look)
               }
-              requestAnimationFrame(look)
+              addEventListener("DOMContentLoaded", () => requestAnimationFrame(look))
             })()"""
         )
 
-    page = open_page("/train", prepare=watch)
+    page = open_page("/train", scheme=scheme, prepare=watch)
     page.locator(OWN).wait_for()
-    page.wait_for_timeout(500)
-    assert page.evaluate("window.most") == 1
+    page.wait_for_timeout(1000)
+    seen = page.evaluate("[...window.seen]")
+    assert len(seen) == 1, seen
 
 
 def test_an_address_that_is_no_page_says_so(open_page: Open) -> None:
     page = open_page("/nowhere")
     page.get_by_role("dialog").get_by_text("Page not found").wait_for()
-    assert page.locator("#first-paint").count() == 0
+    page.wait_for_function(
+        "() => getComputedStyle(document.querySelector('.stMainBlockContainer')).paddingTop === '32px'"
+    )
+
+
+def test_who_waits_long_is_told(open_page: Open) -> None:
+    page = open_page(
+        "/", prepare=lambda page: page.route("**/index.*.js", lambda route: None), until="commit"
+    )
+    waiting = page.locator("#first-paint [role=status]")
+    page.wait_for_function("getComputedStyle(document.querySelector('#first-paint p')).opacity > 0.5")
+    assert waiting.inner_text() == "The app is loading …"

@@ -9,7 +9,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 from streamlit.file_util import get_static_dir
 
-from explorer import first_paint
+from explorer import app, first_paint
 from explorer.sitemap import PAGES
 from models import paths
 
@@ -36,10 +36,28 @@ def test_streamlits_page_is_all_there() -> None:
 
 def test_it_has_the_colours_of_the_theme() -> None:
     served = first_paint.document("train")
-    for option in ("light.backgroundColor", "dark.backgroundColor", "dark.sidebar.backgroundColor"):
+    options = ("backgroundColor", "textColor", "sidebar.backgroundColor", "sidebar.borderColor")
+    for option in (f"{scheme}.{option}" for scheme in ("light", "dark") for option in options):
         colour = st.get_option(f"theme.{option}")
-        assert colour.startswith("#") and f": {colour};" in served
-    assert not re.search(r"\$[a-z]|None", served[served.index("<div id") : served.index("<noscript>")])
+        assert colour.startswith("#") and re.search(f": {colour}[ ;]", served)
+    assert not re.search(
+        r"\$[a-z]|None", served[served.index("</style>") : served.index("You need to enable")]
+    )
+
+
+def test_where_the_theme_is_unknown_it_has_the_apps_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    colour = st.get_option("theme.dark.backgroundColor")
+    monkeypatch.setattr(st, "get_option", lambda name: None)
+    first_paint.document.cache_clear()
+    try:
+        assert colour in first_paint.document("gallery")
+    finally:
+        first_paint.document.cache_clear()
+
+
+def test_the_app_answers_with_them() -> None:
+    served = {route.path for route in app.routes}
+    assert {f"/{page.path}" for page in PAGES.values()} <= served
 
 
 def test_without_assets_there_is_still_a_title(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

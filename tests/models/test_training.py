@@ -111,17 +111,27 @@ def test_a_training_shows_what_it_has_come_to_and_that_changes_nothing(
     found: list[tuple[int, str]] = []
 
     def look() -> bool:
-        if (run.checkpoint / "config.json").is_file():
-            info = checkpoints.read(run.checkpoint)
+        if (run.live / "config.json").is_file():
+            info = checkpoints.read(run.live)
             assert checkpoints.load(info).config == info.model and info.sheet is None
             found.append((info.card.steps, info.digest))
         return False
 
     outcome = session.train(run, data=digits, stop=look)
     steps = [step for step, _digest in found]
-    assert steps == list(range(1, 12)) and len(set(found)) == 11
+    assert steps == list(range(1, 12)) and len(set(found)) == 11 and not run.live.exists()
     one, two = weights(quiet.checkpoint), weights(outcome.checkpoint)
     assert all(torch.equal(one[k], two[k]) for k in one)
+
+
+def test_a_training_goes_on_where_it_cannot_be_shown(
+    tmp_path: Path, digits: tuple[ImageData, ImageData], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("models.training.loop.PUBLISH_SECONDS", 0.0)
+    run = session.new_run(tiny("vae"), tmp_path / "run")
+    run.live.write_text("no folder")
+    assert session.train(run, data=digits).steps == 12
+    assert (run.checkpoint / "sheet.png").is_file()
 
 
 # Imports torch once; then, for each line that it reads, a child of its own trains and can be killed.
