@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from explorer import cache, jobs
+from explorer import cache, identity, jobs
 from explorer.panels import following, setup, watch
 from models import catalog, media, paths
 from models.config import Budget
@@ -31,7 +31,7 @@ def queue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Jobs:
     monkeypatch.setenv("EXPLORER_MANAGE", "on")
     found = Jobs(paths.runs())
     monkeypatch.setattr(jobs, "queue", lambda: found)
-    monkeypatch.setattr(jobs, "me", lambda: ME)  # cookies are not there under AppTest
+    monkeypatch.setattr(identity, "owner", lambda cookies: ME)  # cookies are not there under AppTest
     return found
 
 
