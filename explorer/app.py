@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route, WebSocketRoute
 
-from explorer import first_paint, live, starting
+from explorer import first_paint, live, run_pictures, sitemap, starting
 from explorer.identity import Identity
 from explorer.panels.problem import on_script_error
 from explorer.settings import streamlit_options
@@ -66,10 +66,11 @@ async def _lifespan(app: st.App) -> AsyncIterator[None]:
 
 
 # Streamlit puts this in front of its own routes only.
-_base = f"/{st.get_option('server.baseUrlPath').strip('/')}".rstrip("/")
+_base = sitemap.base()
 routes = [
     Route(f"{_base}/api/health", _health),
     WebSocketRoute(f"{_base}{live.PATH}", live.Live()),
+    run_pictures.route(_base),
     *first_paint.routes(_base),
 ]
 starting.skip_manifests()

@@ -1,9 +1,10 @@
 """The app's background jobs: the queue that all sessions share, and who may do what with a job."""
 
+from collections.abc import Mapping
+
 import streamlit as st
 
-from explorer import identity
-from explorer.access import may_change
+from explorer import access, identity
 from explorer.settings import settings
 from explorer.text import _
 from models import paths
@@ -24,12 +25,27 @@ def queue() -> Jobs:
 
 def me() -> str:
     """Return who looks at the page."""
-    return identity.owner(st.context.cookies) or NOBODY
+    return _owner(st.context.cookies)
+
+
+def _owner(cookies: Mapping[str, str]) -> str:
+    return identity.owner(cookies) or NOBODY
+
+
+def seen_by(headers: Mapping[str, str], address: str | None, cookies: Mapping[str, str]) -> str | None:
+    """Return whose jobs somebody may see: their own; on this machine, those of all (None).
+
+    Args:
+        headers: Of the request: of a page's socket (`st.context.headers`), or to a route.
+        address: Of who sends it; None: it comes from this machine.
+        cookies: That come with it.
+    """
+    return None if access.allows(headers, address) else _owner(cookies)
 
 
 def mine() -> list[Job]:
-    """Return the jobs that who looks at the page may see, the newest first: their own; on this machine, all."""
-    return queue().all(None if may_change() else me())
+    """Return the jobs that who looks at the page may see, the newest first."""
+    return queue().all(seen_by(st.context.headers, st.context.ip_address, st.context.cookies))
 
 
 def train(config: RunConfig, title: str) -> Job:

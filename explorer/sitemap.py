@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+import streamlit as st
+
 from explorer.text import N_
 
 GALLERY, EXPLORE, INTERPOLATE, PLANE = "gallery", "explore", "interpolate", "plane"
@@ -62,3 +64,8 @@ PAGES = {
         path=LIBRARY,
     ),
 }
+
+
+def base() -> str:
+    """Return what stands in front of all addresses of the app, as `/apps/latent`; or nothing."""
+    return f"/{st.get_option('server.baseUrlPath').strip('/')}".rstrip("/")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from explorer import cache, controls, favourites, link, live, state
+from explorer import cache, controls, favourites, link, live, sitemap, state
 from explorer.components.latent_pad import Axes, Place, latent_pad
 from explorer.text import _, ngettext, percent
 from explorer.words import word
@@ -193,8 +193,7 @@ def _name(axes: str, number: int, vector: "NDArray[np.float32]") -> str:
 
 def socket_url() -> str:
     """Return where components find the live socket on this server."""
-    base = str(st.get_option("server.baseUrlPath")).strip("/")
-    return f"/{base}{live.PATH}" if base else live.PATH
+    return f"{sitemap.base()}{live.PATH}"
 
 
 def pad(found: Located) -> None:

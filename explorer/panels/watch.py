@@ -7,14 +7,16 @@ from pathlib import Path
 
 import streamlit as st
 
-from explorer import cache, figures, jobs, state
-from explorer.panels import pictures, problem
+from explorer import cache, figures, jobs, run_pictures, sitemap, state
+from explorer.components.timeline import Pictures, timeline
+from explorer.panels import problem
 from explorer.panels.setup import CHOSEN
 from explorer.text import _, count, duration
-from models import catalog, library
+from models import catalog, datasets, library
 from models.errors import UserError
 from models.jobs import Job
-from models.training.record import Record, Snapshot
+from models.training.record import Record
+from models.training.runs import SnapshotKind
 
 _SECOND = 1.0  # between two looks at what a run has written
 _MOST = 3  # runs side by side
@@ -28,6 +30,18 @@ _STATES = {
     "cancelled": lambda: (_("Cancelled"), ":material/cancel:"),
     "failed": lambda: (_("Failed"), ":material/error:"),
     "died": lambda: (_("Ended without a word"), ":material/error:"),
+}
+_KINDS: Mapping[SnapshotKind, Callable[[], str]] = {
+    "samples": lambda: _("Samples"),
+    "reconstructions": lambda: _("Reconstructions"),
+}
+_IMAGES = {
+    "samples": lambda: _("What it makes of the same 64 latents each time"),
+    "reconstructions": lambda: _("Rows of images that it does not learn from, each above its reconstruction"),
+}
+_POINTS = {
+    "samples": lambda: _("What it makes of the same latents each time, over the data in grey"),
+    "reconstructions": lambda: _("Points that it does not learn from in grey, their reconstructions in blue"),
 }
 
 
@@ -194,40 +208,22 @@ def _keep(job: Job, checkpoint: Path) -> None:
 
 
 def _timeline(job: Job, record: Record) -> None:
-    """Draw the pictures of the chosen moment; by default of the last one, and so on as more come."""
-    shots = record.snapshots()
-    if not shots:
-        return
-    moment = _moment(job, shots)
-    try:
-        sheet = moment.path.read_bytes()
-    except OSError:
-        return  # the run was removed
-    pictures.wide(sheet, _("What it makes of 64 fixed latents at step {n}").format(n=f"{moment.step:,}"))
+    """Draw the pictures so far, which a person can go through and play."""
+    if kinds := list(_pictures(record)):
+        address = run_pictures.address(sitemap.base(), job.id)
+        label = _("Timeline of {title}").format(title=job.spec.title)
+        timeline(kinds, address=address, label=label, key=f"timeline-{job.id}")
 
 
-def _moment(job: Job, shots: Sequence[Snapshot]) -> Snapshot:
-    if len(shots) < 2:
-        return shots[-1]
-    steps = [shot.step for shot in shots]
-    pinned = f"moment-{job.id}"  # the step that a person went to; none: the last one, and so on as more come
-    key = f"{pinned}-{len(steps)}"  # another slider for more steps: an old one's place would be taken for a choice
-
-    def pin() -> None:
-        step = st.session_state[key]
-        st.session_state[pinned] = None if step == steps[-1] else step
-
-    at = st.session_state.get(pinned)
-    chosen = st.select_slider(
-        _("Step"),
-        steps,
-        at if at in steps else steps[-1],
-        key=key,
-        format_func=lambda step: f"{step:,}",
-        help=_("Drag from noise to the end."),
-        on_change=pin,
-    )
-    return shots[steps.index(chosen)]
+def _pictures(record: Record) -> Iterator[Pictures]:
+    """Return the kinds of pictures that there are."""
+    config = record.config()
+    info = datasets.known(config.dataset) if config else None
+    about = _POINTS if info and info.points else _IMAGES
+    for name, title in _KINDS.items():
+        shots = record.snapshots(name)
+        with suppress(OSError, IndexError):  # there are none, or the run was removed
+            yield Pictures(name, title(), about[name](), shots[-1].size(), shots)
 
 
 def _curves(found: Sequence[Job], records: Sequence[Record], columns: int) -> None:

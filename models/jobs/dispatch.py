@@ -87,9 +87,9 @@ class Jobs:
         job = _job(self._record(id, owner))
         return next((one for one in self.all() if one.id == id), job) if job.state == "queued" else job
 
-    def folder(self, id: str) -> Path:
-        """Return where the files of a job are: the one part of all this that is of this machine."""
-        return self._record(id, None).folder
+    def folder(self, id: str, owner: str | None = None) -> Path:
+        """Return where the files of a job are: the one part of all this that is of this machine; raises UserError."""
+        return self._record(id, owner).folder
 
     def _records(self) -> Iterator[Record]:
         try:

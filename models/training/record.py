@@ -1,14 +1,18 @@
 """A run's folder as a page reads it while it trains: what was logged so far, and the pictures. Torch-free."""
 
 import json
+import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from PIL import Image
+
 from models.config import RunConfig
 from models.errors import UserError
-from models.training.runs import Run
+from models.training.runs import Run, SnapshotKind
 
 Kind = Literal["train", "validation"]
 
@@ -20,10 +24,17 @@ class Snapshot:
     Args:
         step: When.
         path: Of a PNG.
+        version: Of the file, which a resumed run may write again: its modification time in nanoseconds.
     """
 
     step: int
     path: Path
+    version: int
+
+    def size(self) -> tuple[int, int]:
+        """Return width and height; raises OSError if the picture is gone or damaged."""
+        with Image.open(self.path) as image:
+            return image.size
 
 
 class Record:
@@ -83,10 +94,13 @@ class Record:
         """Return the names of everything that events of a kind hold."""
         return {name for event in self.events() if event.get("kind") == kind for name in event}
 
-    def snapshots(self, kind: str = "samples") -> list[Snapshot]:
+    def snapshots(self, kind: SnapshotKind = "samples") -> list[Snapshot]:
         """Return the pictures from fixed latents (`samples`) or of fixed images (`reconstructions`), first to last."""
-        try:
-            paths = sorted((self.run.folder / kind).glob("*.png"))
-        except OSError:
-            return []
-        return [Snapshot(int(path.stem), path) for path in paths if path.stem.isdecimal()]
+        found: list[Snapshot] = []
+        # There may be none yet, or the run is just removed.
+        with suppress(OSError), os.scandir(self.run.folder / kind) as entries:
+            for entry in entries:
+                path = Path(entry.path)
+                if path.suffix == ".png" and path.stem.isdecimal():
+                    found.append(Snapshot(int(path.stem), path, entry.stat().st_mtime_ns))
+        return sorted(found, key=lambda shot: shot.step)

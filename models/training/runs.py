@@ -23,7 +23,7 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 from models.catalog import RUN_CHECKPOINT, RUN_LIVE
 from models.config import RunConfig, parse
@@ -32,6 +32,9 @@ from models.media import Pixels, save_png
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+SnapshotKind = Literal["samples", "reconstructions"]
+SNAPSHOTS: tuple[SnapshotKind, ...] = get_args(SnapshotKind)
 
 
 class Run:
@@ -159,11 +162,15 @@ class Run:
         problem = f"The saved state in {self.folder} cannot be read or does not fit the run's config."
         return UserError("bad-state", problem, "Start the run again in a new folder.")
 
-    def snapshot(self, image: Pixels, step: int, kind: Literal["samples", "reconstructions"]) -> None:
+    def picture(self, kind: SnapshotKind, step: int) -> Path:
+        """Return where the snapshot of a step is, if there is one."""
+        return self.folder / kind / f"{step:08d}.png"
+
+    def snapshot(self, image: Pixels, step: int, kind: SnapshotKind) -> None:
         """Write a sheet (H, W, C) of what the model makes of fixed latents, or of fixed images, at a step."""
-        folder = self.samples if kind == "samples" else self.reconstructions
+        path = self.picture(kind, step)
         try:
-            folder.mkdir(exist_ok=True)  # only where there is something to reconstruct
+            path.parent.mkdir(exist_ok=True)  # only where there is something to reconstruct
         except OSError as error:
-            raise write_error(folder, error) from error
-        save_png(image, folder / f"{step:08d}.png")
+            raise write_error(path.parent, error) from error
+        save_png(image, path)

@@ -23,6 +23,7 @@ from explorer import live
 from explorer.bench.serving import Server, serving
 from explorer.bench.startup import free_port
 from explorer.live_protocol import HEADER, Code, Decode, pack_request
+from explorer.sitemap import PAGES
 from models import catalog
 
 PATIENCE = 30.0  # seconds
@@ -216,4 +217,11 @@ def test_the_routes_follow_the_base_path_of_streamlit(tmp_path: Path) -> None:
     result = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
     )
-    assert result.stdout.split() == ["/class/latent/api/health", "/class/latent/api/live"]
+    paths = result.stdout.split()
+    assert all(path.startswith("/class/latent/") for path in paths)
+    assert {path.removeprefix("/class/latent/") for path in paths} == {
+        "api/health",
+        "api/live",
+        "api/runs/{id}/{kind}/{step}.png",
+        *(page.path for page in PAGES.values()),
+    }

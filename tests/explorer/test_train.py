@@ -1,23 +1,27 @@
 """The Train page under AppTest: from Start to a model among one's own."""
 
 import io
+import os
 import shutil
 import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from explorer import cache, jobs
+from explorer import cache, identity, jobs
+from explorer.components import timeline as component
 from explorer.panels import following, setup, watch
 from models import catalog, media, paths
-from models.config import Budget
+from models.config import Budget, RunConfig
 from models.datasets import uploads
 from models.jobs import Job, Jobs, training
 from models.training import session
+from models.training.runs import Run
 
 Open = Callable[..., AppTest]
 ME = "me"
@@ -31,13 +35,13 @@ def queue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Jobs:
     monkeypatch.setenv("EXPLORER_MANAGE", "on")
     found = Jobs(paths.runs())
     monkeypatch.setattr(jobs, "queue", lambda: found)
-    monkeypatch.setattr(jobs, "me", lambda: ME)  # cookies are not there under AppTest
+    monkeypatch.setattr(identity, "owner", lambda cookies: ME)  # cookies are not there under AppTest
     return found
 
 
-def submit(queue: Jobs, steps: int = 6, owner: str = ME) -> Job:
+def submit(queue: Jobs, steps: int = 6, owner: str = ME, title: str = "Tiny") -> Job:
     config = session.configure("digits", "vae", budget=Budget(steps=steps), options={"width": 4}, where="cpu")
-    return queue.submit(training(config, owner=owner, title="Tiny"))
+    return queue.submit(training(config, owner=owner, title=title))
 
 
 def finish(queue: Jobs, name: str, seconds: float = 90.0) -> Job:
@@ -127,28 +131,46 @@ def test_a_model_that_learns_is_drawn_anew(
     assert cache.newest(job.id) == after
 
 
-def test_the_timeline_follows_the_newest_picture_until_a_person_goes_to_another(
-    open_app: Open, queue: Jobs
+def test_the_timeline_gets_all_pictures_and_where_they_are(
+    open_app: Open, queue: Jobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    job = submit(queue)
-    samples = queue.folder(job.id) / "samples"
-    samples.mkdir()
-
-    def add(step: int) -> None:
-        media.save_png(np.zeros((8, 8, 3), np.uint8), samples / f"{step:08d}.png")
-
-    add(1)
-    add(2)
+    shown: dict[str, dict[str, Any]] = {}
+    monkeypatch.setattr(component, "_component", lambda: lambda *, data, key: shown.update({key: data[0]}))
+    monkeypatch.setattr(watch.sitemap, "base", lambda: "/class/latent")
+    first, second = (submit(queue, title=title) for title in ("One", "Two"))
+    run = Run(queue.folder(first.id))
+    run.prepare(RunConfig(**first.spec.arguments))
     app = open_app("train")
-    assert app.select_slider[0].value == 2
-    add(3)
-    assert app.run().select_slider[0].value == 3
-    app.select_slider[0].set_value(1).run()
-    add(4)
-    assert app.run().select_slider[0].value == 1
-    app.select_slider[0].set_value(4).run()
-    add(5)
-    assert app.run().select_slider[0].value == 5
+    assert not shown, "there is nothing to see yet"
+    for step in (1, 20):
+        run.snapshot(np.zeros((16, 8, 3), np.uint8), step, "samples")
+    run.snapshot(np.zeros((4, 8, 3), np.uint8), 20, "reconstructions")
+    app.multiselect(key=setup.CHOSEN).set_value([first.id, second.id]).run()
+    (data,) = shown.values()
+    assert list(shown) == [f"timeline-{first.id}"]
+    assert data["pictures"] == f"/class/latent/api/runs/{first.id}"
+    samples, reconstructions = data["kinds"]
+    assert (samples["name"], samples["size"]) == ("samples", [8, 16])
+    assert (reconstructions["title"], reconstructions["size"]) == ("Reconstructions", [8, 4])
+    assert [step for step, _version in samples["shots"]] == [1, 20]
+    os.utime(run.picture("samples", 20), ns=(0, 0x123456789ABCDEF))
+    app.run()
+    before, after = samples["shots"], shown[f"timeline-{first.id}"]["kinds"][0]["shots"]
+    assert after == [before[0], [20, "123456789abcdef"]] and before != after
+
+
+def test_of_points_the_timeline_says_what_the_colours_are(
+    open_app: Open, queue: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[dict[str, Any]] = []
+    monkeypatch.setattr(component, "_component", lambda: lambda *, data, key: shown.extend(data))
+    config = session.configure("toy:moons", "vae", budget=Budget(steps=6), where="cpu")
+    run = Run(queue.folder(queue.submit(training(config, owner=ME)).id))
+    run.prepare(config)
+    run.snapshot(np.zeros((8, 8, 3), np.uint8), 1, "samples")
+    open_app("train")
+    (kind,) = shown[-1]["kinds"]
+    assert kind["name"] == "samples" and "data in grey" in kind["about"]
 
 
 def test_options_that_do_not_go_together_are_explained(open_app: Open, queue: Jobs) -> None:

@@ -1,6 +1,7 @@
 """The reader of a run's folder keeps up with the writer."""
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -58,7 +59,10 @@ def test_pictures_come_in_order_and_nothing_else(tmp_path: Path) -> None:
     for step in (20, 3):
         run.snapshot(np.zeros((4, 4, 3), np.uint8), step, "samples")
     (run.samples / "notes.png").write_bytes(b"")
-    assert [shot.step for shot in record.snapshots()] == [3, 20]
+    first, second = record.snapshots()
+    assert (first.step, second.step) == (3, 20) and first.size() == (4, 4)
+    os.utime(first.path, ns=(0, first.version + 1))  # as if a resumed run wrote it again
+    assert [shot.version for shot in record.snapshots()] == [first.version + 1, second.version]
     assert record.snapshots("reconstructions") == []
     assert record.config() == run.config()
 

@@ -43,10 +43,9 @@ class Film:
 
 @cache
 def _component() -> Any:
-    css = script("tools.css", "player/player.css")
-    return component(
-        "latent_explorer_player", html=_HTML, css=css, js=script("latent_pad/parts.js", "player/player.js")
-    )
+    css = script("tools.css", "scrub.css", "player/player.css")
+    js = script("latent_pad/parts.js", "scrub.js", "player/player.js")
+    return component("latent_explorer_player", html=_HTML, css=css, js=js)
 
 
 def _texts() -> dict[str, str]:

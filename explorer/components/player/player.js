@@ -9,8 +9,6 @@ const MANY = 10 // frames that Page Up and Down skip
 const LIKES = "latent-explorer player"
 
 Object.assign(ICONS, {
-  play: "M5 3 L13 8 L5 13 Z",
-  pause: "M4.5 3 H6.5 V13 H4.5 Z M9.5 3 H11.5 V13 H9.5 Z",
   swing: "M4 4 L1.5 6.5 L4 9 M1.5 6.5 H14.5 M12 7.5 L14.5 10 L12 12.5 M14.5 10 H1.5",
   open: "M9 2 H14 V7 M14 2 L8 8 M12 10 V14 H2 V4 H6",
 })
@@ -95,19 +93,18 @@ class Player {
     const views = make("div", "views")
     views.append(this.main.node, this.beside.node)
     this.keys = make("div", "keys")
-    this.track = make("div", "track", { tabIndex: 0 })
-    this.track.setAttribute("role", "slider")
-    this.past = make("i", "past")
-    this.thumb = make("i", "thumb")
+    let resume = false
+    this.track = new Track({
+      start: () => {
+        resume = this.playing
+        this.#play(false)
+      },
+      move: frame => this.#seek(frame),
+      end: () => this.#play(resume),
+    })
     const scrub = make("div", "scrub")
-    scrub.append(this.keys, this.track)
-    const tool = name => {
-      const button = make("button", "tool", { type: "button" })
-      button.dataset.name = name
-      button.append(makeIcon(name))
-      return button
-    }
-    this.tools = { play: tool("play"), swing: tool("swing"), soft: tool("soft"), open: tool("open") }
+    scrub.append(this.keys, this.track.node)
+    this.tools = Object.fromEntries(["play", "swing", "soft", "open"].map(name => [name, makeTool(name)]))
     this.tools.play.classList.add("main")
     this.speed = make("select")
     this.at = make("span", "at")
@@ -118,20 +115,6 @@ class Player {
   }
 
   #listen() {
-    const seek = event => {
-      const box = this.track.getBoundingClientRect()
-      this.#seek(Math.round(clamp((event.clientX - box.left) / box.width, 0, 1) * this.last))
-    }
-    let resume = false
-    trackPointer(this.track, {
-      start: event => {
-        resume = this.playing
-        this.#play(false)
-        seek(event)
-      },
-      move: seek,
-      end: () => this.#play(resume),
-    })
     this.main.glass.addEventListener("click", () => {
       this.root.focus({ preventScroll: true }) // so that the keys work from here on
       this.#play(!this.playing)
@@ -147,11 +130,9 @@ class Player {
 
   #key(event) {
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("select")) return
-    const steps = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1, PageUp: MANY, PageDown: -MANY }
-    const ends = { Home: 0, End: this.last }
+    const frame = keyLeads(event, this.frame, this.last, MANY)
     if (event.key === " " && !event.target.closest("button")) this.#play(!this.playing)
-    else if (event.key in steps) this.#step(clamp(this.frame + steps[event.key], 0, this.last))
-    else if (event.key in ends) this.#step(ends[event.key])
+    else if (frame !== undefined) this.#step(frame)
     else return
     event.preventDefault()
   }
@@ -176,12 +157,7 @@ class Player {
     const { texts } = this.data
     for (const name of ["swing", "soft"]) this.tools[name].setAttribute("aria-pressed", String(this.likes[name]))
     this.speed.value = this.likes.speed
-    this.#name(this.tools.swing, texts.swing)
-  }
-
-  #name(button, text) {
-    button.title = text
-    button.setAttribute("aria-label", text)
+    nameTool(this.tools.swing, texts.swing)
   }
 
   // Data from Python ----------------------------------------------------------------------------------------
@@ -220,24 +196,18 @@ class Player {
     this.beside.node.hidden = !beside
     this.beside.caption.textContent = texts.beside
     this.beside.canvas.setAttribute("aria-label", texts.beside)
-    this.track.setAttribute("aria-label", texts.track)
-    this.track.setAttribute("aria-valuemin", "1")
-    this.track.setAttribute("aria-valuemax", String(this.data.count))
-    for (const name of ["soft", "open"]) this.#name(this.tools[name], texts[name])
+    this.track.last = this.last
+    this.track.describe({ label: texts.track, low: 1, high: this.data.count })
+    this.track.mark(marks)
+    for (const name of ["soft", "open"]) nameTool(this.tools[name], texts[name])
     this.speed.setAttribute("aria-label", texts.speed)
     this.speed.replaceChildren(...SPEEDS.map(n => new Option(fill(texts.rate, { n }), n)))
-    const notches = marks.map(share => {
-      const notch = make("i", "notch")
-      notch.style.left = `${100 * share}%`
-      return notch
-    })
-    this.track.replaceChildren(make("i", "rail"), this.past, ...notches, this.thumb)
     const [width, height] = this.data.size
     this.buttons = marks.map((share, index) => {
       const button = make("button", "key", { type: "button" })
       button.append(make("canvas", "", { width, height }))
       button.style.left = `${100 * share}%`
-      this.#name(button, fill(texts.key, { n: index + 1, name: names[index] }))
+      nameTool(button, fill(texts.key, { n: index + 1, name: names[index] }))
       button.addEventListener("click", () => this.#step(this.#frameAt(share)))
       return button
     })
@@ -303,7 +273,7 @@ class Player {
   #showPlaying() {
     const { play } = this.tools
     play.replaceChildren(makeIcon(this.playing ? "pause" : "play"))
-    this.#name(play, this.data.texts[this.playing ? "pause" : "play"])
+    nameTool(play, this.data.texts[this.playing ? "pause" : "play"])
     this.#tell()
   }
 
@@ -312,8 +282,7 @@ class Player {
   #draw(anew) {
     if (!this.sheet) return
     const frame = clamp(Math.floor(this.position), 0, this.last)
-    const share = this.last ? clamp(this.position / this.last, 0, 1) : 0
-    this.thumb.style.left = this.past.style.width = `${100 * share}%`
+    this.track.put(this.position)
     if (frame === this.frame && !anew) return
     this.frame = frame
     this.main.draw(this.sheet, this.data, frame, this.likes.soft)
@@ -328,8 +297,7 @@ class Player {
   // A screen reader would read out every frame of a film that plays.
   #tell() {
     const frame = Math.max(0, this.frame) + 1
-    this.track.setAttribute("aria-valuenow", String(frame))
-    this.track.setAttribute("aria-valuetext", fill(this.data.texts.frame, { frame, count: this.data.count }))
+    this.track.tell(frame, fill(this.data.texts.frame, { frame, count: this.data.count }))
   }
 
   #drawKeys() {
