@@ -59,3 +59,14 @@ def prepare() -> None:
     finally:
         gc.freeze()  # what is here now stays: later collections need not look at it
         gc.enable()
+    _go_on()
+
+
+def _go_on() -> None:
+    """Look after the jobs that another process of the app left, before anybody opens the page that shows them."""
+    from models import paths
+
+    if paths.runs().is_dir():
+        from explorer import jobs
+
+        jobs.queue()

@@ -1,0 +1,101 @@
+"""A model is trained from the page: watched, left alone, opened while it learns, stopped, kept."""
+
+import io
+import zipfile
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+Open = Callable[..., Any]
+
+
+def choose(page: Any, label: str, option: str) -> None:
+    """Choose an option of a selectbox."""
+    page.get_by_role("combobox", name=label).first.click()
+    page.get_by_role("option", name=option, exact=True).click()
+    page.get_by_role("option").first.wait_for(state="detached")
+
+
+def start(page: Any, dataset: str, family: str, seconds: int) -> None:
+    page.get_by_role("button", name="Start", exact=True).wait_for()
+    opened = page.get_by_text("New training")
+    if opened.count():
+        opened.first.click()
+    if dataset:
+        choose(page, "Data set", dataset)
+    choose(page, "Family", family)
+    field = page.get_by_role("spinbutton", name="Seconds")
+    field.fill(str(seconds))
+    field.press("Enter")
+    page.get_by_role("button", name="Start", exact=True).click()
+
+
+def progress(page: Any) -> float:
+    """Return how far the run is, in [0, 1]."""
+    bar = page.get_by_role("progressbar")
+    return float(bar.first.get_attribute("aria-valuenow")) if bar.count() else -1.0
+
+
+def zip_of(count: int) -> bytes:
+    """Return a zip of small pictures of two colours, a folder each."""
+    file = io.BytesIO()
+    rng = np.random.default_rng(0)
+    with zipfile.ZipFile(file, "w") as archive:
+        for i in range(count):
+            pixels = rng.integers(0, 99, (16, 16, 3), dtype=np.uint8)
+            pixels[..., i % 2] = 200
+            picture = io.BytesIO()
+            Image.fromarray(pixels).save(picture, "PNG")
+            archive.writestr(f"{'red' if i % 2 == 0 else 'green'}/{i}.png", picture.getvalue())
+    return file.getvalue()
+
+
+@pytest.mark.slow
+def test_a_model_is_trained_watched_and_kept(open_page: Open, pad_of: Open, address: str) -> None:
+    page = open_page("/train")
+    start(page, "Digits", "GAN", 45)
+    page.get_by_text("images/s").first.wait_for()
+    page.locator(".timeline").first.wait_for()
+    context = page.context
+    page.close()  # it goes on
+    page = context.new_page()
+    page.goto(address + "/train")
+    page.wait_for_function(
+        "() => document.querySelector('[role=progressbar]')?.getAttribute('aria-valuenow') > 0"
+    )
+    page.get_by_role("button", name="Explore this").click()
+    page.get_by_text("It still learns").wait_for()
+    pad = pad_of(page).wait_live()
+    before = pad.pixels()
+    pad.wait_changed(before)  # nobody moved it
+    page.get_by_role("link", name="Train").click()
+    page.get_by_role("button", name="Stop").click()
+    page.get_by_text("Stopped", exact=False).first.wait_for()
+    page.get_by_role("button", name="Keep").first.click()
+    name = page.get_by_role("textbox", name="Name")
+    name.fill("kept-digits")
+    name.press("Enter")
+    page.get_by_role("button", name="Keep and explore").click()
+    page.wait_for_url("**/explore?model=kept-digits*")
+    pad_of(page).wait_live()
+
+
+@pytest.mark.slow
+def test_images_of_ones_own_are_learned(open_page: Open) -> None:
+    page = open_page("/train")
+    page.get_by_role("button", name="Start", exact=True).wait_for()
+    opened = page.get_by_text("New training")
+    if opened.count():
+        opened.first.click()
+    page.get_by_role("button", name="Images of your own").click()
+    page.locator("input[type=file]").set_input_files(
+        {"name": "colours.zip", "mimeType": "application/zip", "buffer": zip_of(60)}
+    )
+    page.get_by_role("button", name="Take them in").click()
+    page.get_by_text("colours is among the data sets now.").wait_for()
+    start(page, "", "Conditional VAE", 5)
+    page.get_by_text("images/s").first.wait_for()
+    page.get_by_text("Done").first.wait_for()
