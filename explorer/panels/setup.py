@@ -71,11 +71,10 @@ def _upload() -> None:
             st.caption(problem.literal(taken.left_out))
     if not may_change():
         return
-    with st.popover(_("Images of your own"), icon=":material/upload:"):
+    turn = st.session_state.get(_ROUND, 0)  # another one closes the popover and empties the field
+    with st.popover(_("Images of your own"), icon=":material/upload:", key=f"training-own-{turn}"):
         file = st.file_uploader(
-            _("A zip of images; folders in it are classes"),
-            type=["zip"],
-            key=f"training-zip-{st.session_state.get(_ROUND, 0)}",
+            _("A zip of images; folders in it are classes"), type=["zip"], key=f"training-zip-{turn}"
         )
         name = st.text_input(
             _("Name"), key="training-zip-name", max_chars=60, placeholder=_("That of the zip")
@@ -87,7 +86,7 @@ def _upload() -> None:
                     file, name.strip() or file.name, lambda done, total: _step(bar, done, total)
                 )
                 st.session_state[_TAKEN], st.session_state[_NEXT] = taken, taken.id
-                st.session_state[_ROUND] = st.session_state.get(_ROUND, 0) + 1
+                st.session_state[_ROUND] = turn + 1
                 st.rerun()
 
 

@@ -19,11 +19,15 @@ def choose(page: Any, label: str, option: str) -> None:
     page.get_by_role("option").first.wait_for(state="detached")
 
 
+def unfold(page: Any) -> None:
+    """Open what can be chosen: where there are runs it is folded."""
+    folded = page.locator("summary", has_text="New training")
+    folded.or_(page.get_by_role("combobox", name="Family")).first.wait_for()
+    if folded.count():
+        folded.click()
+
+
 def start(page: Any, dataset: str, family: str, seconds: int) -> None:
-    page.get_by_role("button", name="Start", exact=True).wait_for()
-    opened = page.get_by_text("New training")
-    if opened.count():
-        opened.first.click()
     if dataset:
         choose(page, "Data set", dataset)
     choose(page, "Family", family)
@@ -31,12 +35,6 @@ def start(page: Any, dataset: str, family: str, seconds: int) -> None:
     field.fill(str(seconds))
     field.press("Enter")
     page.get_by_role("button", name="Start", exact=True).click()
-
-
-def progress(page: Any) -> float:
-    """Return how far the run is, in [0, 1]."""
-    bar = page.get_by_role("progressbar")
-    return float(bar.first.get_attribute("aria-valuenow")) if bar.count() else -1.0
 
 
 def zip_of(count: int) -> bytes:
@@ -56,6 +54,7 @@ def zip_of(count: int) -> bytes:
 @pytest.mark.slow
 def test_a_model_is_trained_watched_and_kept(open_page: Open, pad_of: Open, address: str) -> None:
     page = open_page("/train")
+    unfold(page)
     start(page, "Digits", "GAN", 45)
     page.get_by_text("images/s").first.wait_for()
     page.locator(".timeline").first.wait_for()
@@ -86,10 +85,7 @@ def test_a_model_is_trained_watched_and_kept(open_page: Open, pad_of: Open, addr
 @pytest.mark.slow
 def test_images_of_ones_own_are_learned(open_page: Open) -> None:
     page = open_page("/train")
-    page.get_by_role("button", name="Start", exact=True).wait_for()
-    opened = page.get_by_text("New training")
-    if opened.count():
-        opened.first.click()
+    unfold(page)
     page.get_by_role("button", name="Images of your own").click()
     page.locator("input[type=file]").set_input_files(
         {"name": "colours.zip", "mimeType": "application/zip", "buffer": zip_of(60)}
