@@ -128,6 +128,13 @@ def save_pretrained(checkpoint: Path, folder: Path, where: str = f"{PREFIX}OWNER
     return folder
 
 
+def knows_you() -> bool:
+    """Tell whether there is a token, without which nothing can be pushed."""
+    from huggingface_hub import get_token
+
+    return bool(get_token())
+
+
 def push_to_hub(checkpoint: Path, repository: str, *, private: bool = False, revision: str = "") -> Address:
     """Put a checkpoint on the Hub; its repository is made if there is none.
 

@@ -6,7 +6,7 @@ import streamlit as st
 
 from explorer import cache, state
 from explorer.access import may_change
-from explorer.panels import picker, pictures, problem
+from explorer.panels import picker, pictures, problem, sending
 from explorer.text import _
 from models import catalog, library
 from models.catalog import Card, ModelInfo
@@ -81,15 +81,7 @@ def _more(info: ModelInfo) -> None:
         st.caption(_("Trained by"))
         st.code(card.command, language="bash", wrap_lines=True)
     st.caption(_("sha256 of its weights") + f"  \n`{info.config.weights_sha256}`")
-    st.download_button(
-        _("Download as a zip"),
-        lambda: library.pack(info),
-        f"{info.id}.zip",
-        "application/zip",
-        key=f"zip-{info.id}",
-        icon=":material/download:",
-        on_click="ignore",
-    )
+    sending.show(info)
     if not info.shipped and may_change():
         _change(info)
 

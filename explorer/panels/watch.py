@@ -9,7 +9,7 @@ import streamlit as st
 
 from explorer import cache, figures, jobs, run_pictures, sitemap, state
 from explorer.components.timeline import Pictures, timeline
-from explorer.panels import problem
+from explorer.panels import problem, sending
 from explorer.panels.setup import CHOSEN
 from explorer.text import _, count, duration
 from models import catalog, datasets, library
@@ -205,6 +205,8 @@ def _keep(job: Job, checkpoint: Path) -> None:
                 state.choose_model(library.take_in(str(checkpoint), name.strip()).id)
                 st.session_state[_GO] = True
                 st.rerun()
+        if info := catalog.of_run(job.id):
+            sending.show(info)
 
 
 def _timeline(job: Job, record: Record) -> None:

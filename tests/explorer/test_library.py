@@ -9,7 +9,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from explorer import access
-from models import catalog, library, paths
+from models import catalog, hub, library, paths
+from models.errors import UserError
 
 Open = Callable[..., AppTest]
 
@@ -182,3 +183,28 @@ def test_a_browser_on_the_machine_itself_may_change_models(
 def test_nobody_else_may_change_models(name: str, origin: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert not host(monkeypatch, None, Host=name, Origin=origin)
     assert not host(monkeypatch, None, Host=name)
+
+
+def test_a_model_goes_to_the_hub_where_a_token_is_known(
+    open_app: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not [field for field in open_app("library").text_input if str(field.key).startswith("hub-")]
+    sent: list[tuple[Path, str, bool]] = []
+
+    def push(folder: Path, repository: str, *, private: bool) -> hub.Address:
+        sent.append((folder, repository, private))
+        if repository == "not allowed":
+            raise UserError("bad-name", "That is no name.", "Write owner/name.")
+        return hub.Address(repository, "c0ffee")
+
+    monkeypatch.setattr(hub, "knows_you", lambda: True)
+    monkeypatch.setattr(hub, "push_to_hub", push)
+    app = open_app("library")
+    assert app.button(key="hub-go-tiny-vae").disabled
+    app.text_input(key="hub-name-tiny-vae").set_value(" me/tiny ").run()
+    app.button(key="hub-go-tiny-vae").click().run()
+    assert sent == [(catalog.find("tiny-vae").path, "me/tiny", True)] and not app.exception
+    assert any("hf://me/tiny@c0ffee" in caption.value for caption in app.caption)
+    app.text_input(key="hub-name-tiny-vae").set_value("not allowed").run()
+    app.button(key="hub-go-tiny-vae").click().run()
+    assert "That is no name." in " ".join(error.value for error in app.error)
