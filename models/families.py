@@ -95,7 +95,16 @@ def _lesson(base: Preset, options: Mapping[str, Any], sentence: str) -> Preset:
     return replace(base, options={**base.options, **options}, points=options, lesson=sentence)
 
 
-_AE_PRESETS = {"quick": Preset("60s"), "standard": Preset("15k-steps"), "best": Preset("60k-steps")}
+# In a minute there are a few thousand steps where they are small: a narrow network and small batches, at a large rate.
+# (Fashion-MNIST after a minute on one thread: 20.5 dB and 249 nats, against 19.4 dB and 260 with the other defaults.)
+_QUICK_AE = Preset(
+    "60s",
+    {
+        "width": 16, "detail": 8, "batch_size": 32, "learning_rate": 3e-3, "final_learning_rate": 0.05,
+        "ema_images": 10_000,
+    },
+)  # fmt: skip
+_AE_PRESETS = {"quick": _QUICK_AE, "standard": Preset("15k-steps"), "best": Preset("60k-steps")}
 _VAE_PRESETS = {
     **_AE_PRESETS,
     "posterior-collapse": _lesson(
