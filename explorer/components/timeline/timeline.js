@@ -54,7 +54,7 @@ class Timeline {
     this.about = make("p")
     const caption = make("div", "caption")
     caption.append(this.step, this.newest, this.about)
-    this.root.replaceChildren(this.switch, this.glass, bar, caption)
+    this.root.replaceChildren(this.switch, bar, this.glass, caption)
   }
 
   // Data from Python ----------------------------------------------------------------------------------------
