@@ -12,6 +12,14 @@ if TYPE_CHECKING:
     from models.training.record import Record
 
 
+def nothing() -> "Figure":
+    """Return a chart of nothing: drawn ahead, it makes the browser load what charts need."""
+    from plotly.graph_objects import Figure, Scatter
+
+    theme_charts()
+    return Figure(Scatter(x=[], y=[]))
+
+
 def distances(steps: Sequence[float], keys: Sequence[float]) -> "Figure":
     """Draw how far each frame of a film is from the one before it.
 

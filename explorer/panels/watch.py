@@ -54,6 +54,8 @@ def show() -> None:
     """Draw the choice of runs and what is chosen of them."""
     found = trainings()
     if not found:
+        with st.container(key="charts-ahead"):  # seconds, which are spent while a person still chooses
+            st.plotly_chart(figures.nothing(), key="chart-ahead")
         return
     chosen = [name for name in st.session_state.get(CHOSEN, []) if name in found]
     st.session_state[CHOSEN] = chosen or [_first(found)]

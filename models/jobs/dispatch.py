@@ -266,7 +266,7 @@ class Jobs:
     # What happens by itself -------------------------------------------------------------------------------
 
     def tick(self) -> None:
-        """Note who died, end what does not end itself, start what may start. To be called about twice a second."""
+        """Note who died, end what does not end itself, start what may start. To be called some times a second."""
         reap()
         found = list(self._records())
         running = [record for record in found if record.status.state == "running"]
@@ -393,7 +393,7 @@ def _current(record: Record) -> Record:
     return replace(record, status=ended(record))
 
 
-def keep(jobs: Jobs, seconds: float = 0.5) -> Callable[[], None]:
+def keep(jobs: Jobs, seconds: float = 0.25) -> Callable[[], None]:
     """Call `tick` again and again, in a thread of its own; return what ends that, and leaves the jobs running."""
     end = threading.Event()
 

@@ -39,12 +39,11 @@ def main(words: Sequence[str]) -> int:
         if lock is None:
             print("Another process works on it.")
             return 1
-        os.nice(given.nice)
         if given.place is not None:
             os.set_inheritable(given.place, False)
         record = records.read(given.folder)
         work = given.work or KINDS[record.order.spec.kind].work
-        return _Worker(record, lock, given.grace).run(work)
+        return _Worker(record, lock, given.grace, given.nice).run(work)
 
 
 @contextlib.contextmanager
@@ -64,14 +63,16 @@ class _Worker:
         record: The job.
         lock: Descriptor of its lock.
         grace: Seconds to end well in, once its time is up.
+        niceness: How far the priority of the work is below that of who starts it.
     """
 
-    def __init__(self, record: Record, lock: int, grace: float) -> None:
+    def __init__(self, record: Record, lock: int, grace: float, niceness: int) -> None:
         self._folder = record.folder
         self._spec = record.order.spec
         self._status = record.status.model_copy(update={"state": "running", "process": os.getpid()})
         self._lock = lock
         self._grace = grace
+        self._niceness = niceness
         self._ask = threading.Event()
         self._told = 0.0
 
@@ -91,9 +92,9 @@ class _Worker:
 
     def _outcome(self, work: str) -> Status:
         try:
-            found = cast(Work, pkgutil.resolve_name(work))(
-                self._folder, self._spec, self.report, self._ask.is_set
-            )
+            begin = cast(Work, pkgutil.resolve_name(work))
+            os.nice(self._niceness)  # not before: somebody waits for the first sign of life
+            found = begin(self._folder, self._spec, self.report, self._ask.is_set)
         except UserError as error:
             print(f"{error.problem} {error.remedy}")
             return self._status.told(error, state="failed")

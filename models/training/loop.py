@@ -29,6 +29,10 @@ from models.training.runs import Run
 from models.training.speed import Mark, Speed, between
 
 EVENT_SECONDS = 1.0
+_FIRST_SECONDS, _FIRST_EVENTS = (
+    2.0,
+    0.25,
+)  # of the training, in which events follow each other sooner: curves begin
 SAVE_SECONDS = 15.0
 PUBLISH_SECONDS = 3.0  # between two checkpoints of a model that still trains, for who looks at it meanwhile
 _PUBLISH_SHARE = 0.02  # of the time that they may take
@@ -205,7 +209,8 @@ class Trainer:
         while self.share < 1 and not stop():
             scalars.update(self.advance())
             now = time.perf_counter()
-            if now - last_event.clock >= EVENT_SECONDS or self.share >= 1:
+            pause = EVENT_SECONDS if self.seconds > _FIRST_SECONDS else _FIRST_EVENTS
+            if now - last_event.clock >= pause or self.share >= 1:
                 last_event = self._tell(self._read(scalars), last_event, report)
             if self.step >= next_snapshot:
                 self.snapshot()
