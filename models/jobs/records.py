@@ -273,6 +273,9 @@ def ended(record: Record) -> Status:
         return status.model_copy(update={**over, "state": "cancelled"})
     if wish == "time":
         return status.told(time_is_up(record.order.spec.timeout), **over, state="failed")
+    if status.process is None and not (record.folder / LOG).exists():
+        # Who was just going to start it was killed: it still waits.
+        return status.model_copy(update={"state": "queued", "started": None})
     state: Ended = "died"
     problem = "Its process was killed, or the machine went down or ran out of memory."
     error = UserError("died", problem, "Resume it to go on from what it saved last.")
