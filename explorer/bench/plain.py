@@ -17,7 +17,7 @@ from models.vae import Autoencoder
 
 
 class PilImages(Dataset[Tensor]):
-    """Grey images as torchvision's MNIST gives them: a PIL image each, then the usual transforms."""
+    """Images as torchvision's data sets give them: a PIL image each, then the usual transforms."""
 
     def __init__(self, images: Tensor) -> None:
         from torchvision import transforms
@@ -31,7 +31,9 @@ class PilImages(Dataset[Tensor]):
         return len(self.images)
 
     def __getitem__(self, index: int) -> Tensor:
-        return cast(Tensor, self.transform(Image.fromarray(self.images[index, 0].numpy())))
+        pixels = self.images[index]
+        array = pixels[0] if len(pixels) == 1 else pixels.permute(1, 2, 0)
+        return cast(Tensor, self.transform(Image.fromarray(array.numpy())))
 
 
 def batches(images: Tensor, batch_size: int, device: torch.device) -> Iterator[Tensor]:

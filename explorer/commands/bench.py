@@ -1,6 +1,6 @@
 """`bench`: the measurements behind the project's claims of speed."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -80,6 +80,9 @@ def train(
     rounds: Annotated[
         int, typer.Option(min=1, max=100, metavar="INTEGER", help="Rounds, each with all loops in turn.")
     ] = 5,
+    size: Annotated[
+        Literal["32", "64"], typer.Option(help="Pixels: 32, Fashion-MNIST; or 64, avatars.")
+    ] = "32",
     as_json: Json = False,
 ) -> None:
     """Time training against a plain loop.
@@ -89,7 +92,7 @@ def train(
     from explorer.bench.train import measure
 
     with only_results():
-        result = measure(device, seconds, rounds)
+        result = measure(device, seconds, rounds, 64 if size == "64" else 32)
     if as_json:
         emit(result)
         return

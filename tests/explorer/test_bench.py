@@ -26,7 +26,7 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_both_loops_start_from_the_same_weights(tmp_path: Path) -> None:
     data, _ = train._images()
     for family in ("vae", "gan"):
-        trainer = train._trainer(family, data, "cpu", tmp_path / family)
+        trainer = train._trainer(family, "quick", data, "cpu", tmp_path / family)
         step: Any = train._plain(family, trainer, data, torch.device("cpu"))
         variables: dict[str, Any] = dict(zip(step.__code__.co_freevars, step.__closure__ or (), strict=True))
         twin: Any = variables["vae" if family == "vae" else "generator"].cell_contents
@@ -40,10 +40,17 @@ def test_both_loops_start_from_the_same_weights(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("few")
 def test_the_plain_loops_learn(tmp_path: Path) -> None:
     data, _ = train._images()
-    trainer = train._trainer("vae", data, "cpu", tmp_path / "vae")
+    trainer = train._trainer("vae", "quick", data, "cpu", tmp_path / "vae")
     step = train._plain("vae", trainer, data, torch.device("cpu"))
     losses = [cast(float, step()) for _ in range(40)]
     assert losses[-1] < 0.8 * losses[0]
+
+
+def test_plain_batches_are_in_colour_where_the_images_are() -> None:
+    images = torch.randint(0, 256, (8, 3, 16, 16), dtype=torch.uint8)
+    batch = next(plain.batches(images, 8, torch.device("cpu")))
+    found, expected = (x.flatten(1).sum(1).sort().values for x in (batch, images / 127.5 - 1))
+    assert batch.shape == images.shape and torch.allclose(found, expected, atol=1e-2)
 
 
 def test_plain_batches_are_the_images() -> None:
