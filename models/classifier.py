@@ -130,9 +130,9 @@ class ClassifierRecipe(Recipe):
         loss = self._losses(outputs, _targets(data.labels, data.factors))
         return {"loss": float(loss), **_scores(average, outputs, data)}
 
-    def export(self, data: ImageData | None) -> Classifier:
+    def export(self, data: ImageData, brief: bool = False) -> Classifier:
         """Return the averaged model."""
-        del data
+        del data, brief
         model = Classifier(cast(ClassifierConfig, self.model.config))
         model.load_state_dict(self.ema.average.state_dict())
         return model.eval().requires_grad_(False)

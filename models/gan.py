@@ -128,9 +128,9 @@ class GanRecipe(AdversarialRecipe):
         """Measure samples, of which see `models.metrics.samples.of_samples`, and the margin on held-out images."""
         return self.measured(held, self.model.latent_dim)
 
-    def export(self, data: ImageData | None) -> Gan:
+    def export(self, data: ImageData, brief: bool = False) -> Gan:
         """Return the model with the averaged generator."""
-        del data
+        del data, brief
         model = Gan(cast(GanConfig, self.model.config))
         model.load_state_dict(self.model.state_dict())
         model.generator.load_state_dict(self.ema.average.state_dict())

@@ -304,13 +304,11 @@ class AutoencoderRecipe(Recipe):
         return totals
 
     @torch.no_grad()
-    def export(self, data: ImageData | None) -> Autoencoder:
+    def export(self, data: ImageData, brief: bool = False) -> Autoencoder:
         """Return the averaged model, with what is fitted to its codes of training images."""
         model = Autoencoder(cast(AutoencoderConfig, self.model.config))
         model.load_state_dict(self.average.state_dict())
-        model.eval().requires_grad_(False)
-        if data is not None:
-            fit(model, data, self.config.prior_steps)
+        fit(model.eval().requires_grad_(False), data, self.config.prior_steps, brief)
         return model
 
 
@@ -336,13 +334,14 @@ def validated(model: Autoencoder, data: ImageData, device: torch.device) -> dict
     return result
 
 
-def fit(model: Autoencoder, data: ImageData, steps: int) -> None:
+def fit(model: Autoencoder, data: ImageData, steps: int, brief: bool = False) -> None:
     """Fit to a trained model what depends on its codes of training images: deviation, map of latents, covariance.
 
     Args:
         model: On the CPU, in eval mode; it is changed.
         data: Training images.
         steps: Of a fitted prior that takes steps.
+        brief: The prior, which takes long, stays as it is.
     """
     chunks = [slice(start, start + 500) for start in range(0, min(len(data), 10_000), 500)]
     labels = [data.labels_at(chunk, "cpu") if model.classes else None for chunk in chunks]
@@ -353,7 +352,7 @@ def fit(model: Autoencoder, data: ImageData, steps: int) -> None:
         _fit_sigma(model, q, data, classes)
     if model.fitted:
         _fit_map(model, q, classes)
-    if model.prior is not None:
+    if model.prior is not None and not brief:
         draws = [q.sample(generator(i)) if model.stochastic else q.mean for i in range(_DRAWS)]
         whitened = [model.whitened(codes, classes)[0] for codes in draws]
         model.prior.fit(torch.cat(whitened), steps)

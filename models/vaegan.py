@@ -139,12 +139,10 @@ class VaeGanRecipe(AdversarialRecipe):
         return {**found, **self.measured(held, self.model.latent_dim)}
 
     @torch.no_grad()
-    def export(self, data: ImageData | None) -> VaeGan:
+    def export(self, data: ImageData, brief: bool = False) -> VaeGan:
         """Return the averaged encoder and decoder, and the discriminator as it is."""
         model = VaeGan(cast(VaeGanConfig, self.model.config))
         model.load_state_dict(self.average.state_dict())
         model.discriminator.load_state_dict(self.discriminator.state_dict())
-        model.eval().requires_grad_(False)
-        if data is not None:
-            fit(model, data, self.config.prior_steps)
+        fit(model.eval().requires_grad_(False), data, self.config.prior_steps, brief)
         return model

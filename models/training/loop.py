@@ -35,7 +35,7 @@ _FIRST_SECONDS, _FIRST_EVENTS = (
 )  # of the training, in which events follow each other sooner: curves begin
 SAVE_SECONDS = 15.0
 PUBLISH_SECONDS = 3.0  # between two checkpoints of a model that still trains, for who looks at it meanwhile
-_PUBLISH_SHARE = 0.02  # of the time that they may take
+_PUBLISH_SHARE = 0.04  # of the time that they may take
 # Shares of the budget after which there is a validation: the first come early, so that somebody who watches sees some.
 VALIDATE_AT = (0.01, 0.02, 0.05, *(tenth / 10 for tenth in range(1, 10)))
 PAIRS = 16  # held-out images whose reconstructions are shown

@@ -136,11 +136,12 @@ class Recipe(ABC):
         """
 
     @abstractmethod
-    def export(self, data: ImageData | None) -> ImageModel:
+    def export(self, data: ImageData, brief: bool = False) -> ImageModel:
         """Return the model as it is shipped: averaged weights, in eval mode, on the CPU.
 
         Args:
-            data: Training images, for what is fitted to them afterwards; None: nothing is, while training goes on.
+            data: Training images, for what is fitted to them afterwards.
+            brief: Training goes on: what takes long to fit is left as it is.
         """
 
     def prepare(self, data: ImageData) -> ImageData:

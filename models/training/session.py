@@ -32,6 +32,8 @@ from models.training.speed import between
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
 
+_FEW = 256  # images that a model which still trains is fitted to
+
 # What a model has from the one that its training begins with.
 _SHAPE = {"network", "width", "latent_dim", "detail", "depth", "palette", "output", "feature_dim"}
 
@@ -301,14 +303,15 @@ def export(trainer: Trainer, config: RunConfig, metrics: Mapping[str, float] | N
         trainer: What was trained.
         config: Of the run.
         metrics: That were measured at the end; None: it goes on, the place is `live`, and what takes long is left
-            out: the sheet, and what is fitted after training.
+            out.
 
     Returns:
         Where it lies.
     """
     family = str(config.model["family"])
     over = metrics is not None
-    model = trainer.recipe.export(trainer.data.to(torch.device("cpu")) if over else None)
+    images = trainer.data if over else trainer.data.take(torch.arange(min(_FEW, len(trainer.data))))
+    model = trainer.recipe.export(images.to(torch.device("cpu")), brief=not over)
     checkpoints.round_as_stored(model)
     identity = config.name or f"{slug(config.dataset)}-{family}"
     data = trainer.data.info  # as it was loaded: a folder may be another by now

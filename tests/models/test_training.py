@@ -100,7 +100,7 @@ def test_stopping_early_and_going_on_ends_with_the_same_weights(
     assert steps == sorted(steps)
 
 
-@pytest.mark.parametrize("family", ["vae", "cgan", "vaegan", "classifier"])
+@pytest.mark.parametrize("family", ["ae", "vae", "cvae", "cgan", "vaegan", "classifier"])
 def test_a_training_shows_what_it_has_come_to_and_that_changes_nothing(
     family: str, tmp_path: Path, digits: tuple[ImageData, ImageData], monkeypatch: pytest.MonkeyPatch
 ) -> None:
