@@ -107,8 +107,13 @@ def _check(host: str, port: int) -> None:
 
 
 def _end(number: int, frame: FrameType | None) -> None:
-    """End the program as done: uvicorn, which shuts down first, raises the signal that it caught again."""
+    """End the program as done: uvicorn, which shuts down first, raises the signal that it caught again.
+
+    A further signal ends it at once: it may meet a thread that is still to come to its end.
+    """
     del number, frame
+    for another in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(another, lambda *_: os._exit(0))
     raise SystemExit(0)
 
 

@@ -13,7 +13,7 @@ import zipfile
 from pathlib import Path
 
 from models import archives, catalog, hub, paths
-from models.catalog import CONFIG, ModelInfo
+from models.catalog import CARD, CONFIG, ModelInfo
 from models.disk import discard, making, replacing
 from models.errors import UserError, reason, write_error
 from models.foreign import folders
@@ -57,6 +57,18 @@ def unused(name: str) -> str:
     return next(
         n for n in itertools.chain([name], (f"{name}-{i}" for i in itertools.count(2))) if n not in taken
     )
+
+
+def titled(info: ModelInfo, title: str) -> ModelInfo:
+    """Give one of the user's models another title, which people see; raises UserError if that cannot be written."""
+    _own(info)
+    card = info.card.model_copy(update={"title": title})
+    try:
+        with replacing(info.path / CARD) as temporary:
+            temporary.write_text(card.model_dump_json(indent=2) + "\n")
+    except OSError as error:
+        raise write_error(info.path / CARD, error) from error
+    return catalog.find(info.id)
 
 
 def delete(info: ModelInfo) -> None:

@@ -1,6 +1,7 @@
 """How fast training is, against a loop written the way most tutorials write it.
 
-Both loops train the same networks from the same weights with the same objective, batch size and penalty interval,
+Both loops train the same networks (preset `standard`) from the same weights, with the same objective, batch size and
+penalty interval,
 on the same images, in the same process. They take turns, and the median of the rounds counts, so that what else
 the machine does meets both alike.
 
@@ -40,18 +41,17 @@ def measure(device: session.Device, seconds: float, rounds: int, size: Size = 32
         device: Where both loops compute.
         seconds: Time for each loop in each round.
         rounds: How often the loops take turns.
-        size: Of the images: 32, Fashion-MNIST, with the preset `quick`; 64, avatars, with `standard`.
+        size: Of the images: 32, Fashion-MNIST; or 64, avatars.
 
     Returns:
         What `bench train --json` prints.
     """
     where = session.device(device)
     data, title = _images() if size == 32 else (load("avatars", "train"), "avatars")
-    preset = "quick" if size == 32 else "standard"
     result: dict[str, Any] = {"device": where.type, "threads": torch.get_num_threads(), "dataset": title}
     with tempfile.TemporaryDirectory() as folder:
         for family in ("vae", "gan"):
-            trainer = _trainer(family, preset, data, device, Path(folder) / family)
+            trainer = _trainer(family, data, device, Path(folder) / family)
             other = _plain(family, trainer, data, where)
             result[family] = _compare(trainer.advance, other, trainer.batch_size, where, seconds, rounds)
     return result
@@ -66,12 +66,12 @@ def _images() -> tuple[ImageData, str]:
     return ImageData(DATASETS["fashion_mnist"], images, digits.labels), "digits, enlarged to 32x32"
 
 
-def _trainer(family: str, preset: str, data: ImageData, device: session.Device, folder: Path) -> Trainer:
+def _trainer(family: str, data: ImageData, device: session.Device, folder: Path) -> Trainer:
     # A penalty in each of the first steps, which helps at the start, would make the rate depend on the round.
     options: Mapping[str, Any] = {"penalty_dense_steps": 0} if family == "gan" else {}
     budget = Budget(steps=10**9)
     config = session.configure(
-        data.info, family, preset_name=preset, options=options, budget=budget, where=device
+        data.info, family, preset_name="standard", options=options, budget=budget, where=device
     )
     run = Run.create(folder, config)
     return Trainer(session.recipe_for(config), data, data, run, budget)

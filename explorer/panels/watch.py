@@ -195,16 +195,18 @@ def _keep(job: Job, checkpoint: Path) -> None:
     with st.popover(_("Keep"), icon=":material/bookmark_add:", key=f"keep-{job.id}"):
         name = st.text_input(
             _("Name"),
-            library.unused(job.id),
+            job.spec.title,
             key=f"keep-name-{job.id}",
             max_chars=100,
-            help=_("Of the model."),
+            help=_("Of the model, as it will stand among the others."),
         )
         if st.button(
             _("Keep and explore"), key=f"keep-go-{job.id}", icon=":material/explore:", type="primary"
         ):
             with problem.explained():
-                state.choose_model(library.take_in(str(checkpoint), name.strip()).id)
+                title = name.strip() or job.spec.title
+                kept = library.take_in(str(checkpoint), library.unused(datasets.slug(title).lower()))
+                state.choose_model(library.titled(kept, title).id)
                 st.session_state[_GO] = True
                 st.rerun()
         if info := catalog.of_run(job.id):

@@ -227,7 +227,9 @@ class Trainer:
                 publish()
                 ended = time.perf_counter()
                 next_publication = ended + max(PUBLISH_SECONDS, (ended - now) / _PUBLISH_SHARE)
-        self._read(scalars)
+        values = self._read(scalars)
+        if values and last_event.images < self.images:
+            self._tell(values, last_event, report)
         self.save()
         self.snapshot()
         self._validation()

@@ -75,7 +75,7 @@ def test_a_model_is_trained_watched_and_kept(open_page: Open, pad_of: Open, addr
     page.get_by_text("Stopped", exact=False).first.wait_for()
     page.get_by_role("button", name="Keep").first.click()
     name = page.get_by_role("textbox", name="Name")
-    name.fill("kept-digits")
+    name.fill("Kept digits")
     name.press("Enter")
     page.get_by_role("button", name="Keep and explore").click()
     page.wait_for_url("**/explore?model=kept-digits*")

@@ -96,9 +96,10 @@ def test_a_run_that_is_done_is_shown_and_kept_among_the_models(open_app: Open, q
     assert job.state == "done", job.problem
     app = open_app("train")
     assert "Done" in words(app) and "Active units" in words(app)
-    app.text_input(key=f"keep-name-{job.id}").set_value("my-digits").run()
+    app.text_input(key=f"keep-name-{job.id}").set_value("My digits, 1st").run()
     press(app, f"keep-go-{job.id}")
-    assert catalog.find("my-digits").sample_shape == (1, 16, 16)
+    kept = catalog.find("my-digits-1st")
+    assert kept.sample_shape == (1, 16, 16) and kept.title == "My digits, 1st"
 
 
 def test_a_run_is_opened_in_explore_and_followed(open_app: Open, queue: Jobs) -> None:
