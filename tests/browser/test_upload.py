@@ -72,13 +72,14 @@ def test_the_crop_changes_what_the_model_sees(open_page: Open, shoe: Path) -> No
     page = open_panel(open_page, "avatars-vae")
     upload(page, shoe)
     before = pixels(page, "What the model sees")
+    source = picture(page, "What the model sees").get_attribute("src")
     zoom = page.locator(".st-key-own-zoom input[type=range]")
     zoom.focus()
     page.keyboard.press("End")
     page.wait_for_function(
         """before => ![...document.querySelectorAll(".pictures figure")].some(
             f => f.innerText.includes("What the model sees") && f.querySelector("img").src === before)""",
-        arg=picture(page, "What the model sees").get_attribute("src"),
+        arg=source,
     )
     after = pixels(page, "What the model sees")
     assert before.shape == after.shape == (64, 64) and np.abs(before - after).mean() > 5

@@ -305,7 +305,7 @@ class ToyRecipe(Recipe):
     def validate(self, held: HeldOut) -> Mapping[str, float]:
         return {"mean": float(held.data.floats(slice(0, 10)).mean())}
 
-    def export(self, data: ImageData) -> Toy:
+    def export(self, data: ImageData, brief: bool = False) -> Toy:
         return self.model.cpu().eval().requires_grad_(False)
 
 

@@ -239,7 +239,7 @@ def test_a_job_that_was_never_started_waits_again(make: Make) -> None:
     assert jobs.get(id).state == "queued"
     assert until(jobs, id, "done").share == 1
     records.write_status(folder, status)  # but where there was a worker, it died
-    assert jobs.get(id).state == "died"
+    assert until(jobs, id, "died").state == "died"
 
 
 def test_the_same_request_twice_is_one_job_and_one_process(make: Make) -> None:
