@@ -58,11 +58,12 @@ def document(name: str) -> str:
     """
     title = html.escape(_(PAGES[name].title))
     own = streamlit_options()  # where Streamlit was started elsewhere, it knows none of them
-    colours = {
-        f"{scheme}_{part}": st.get_option(name := f"theme.{scheme}.{option}") or own[name]
+    options = {
+        f"{scheme}_{part}": f"theme.{scheme}.{option}"
         for scheme in ("light", "dark")
         for part, option in _COLOURS.items()
     }
+    colours = {part: st.get_option(option) or own[option] for part, option in options.items()}
     template = string.Template(_TEMPLATE.read_text(encoding="utf-8"))
     static = Path(get_static_dir())
     font = next(static.glob("static/media/SourceSerif*Roman*.woff2"), None)

@@ -298,7 +298,7 @@ def models() -> list[ModelInfo]:
     return scan()[0]
 
 
-def of_run(name: str) -> ModelInfo | None:
+def of_run(name: str, *, live: bool = True) -> ModelInfo | None:
     """Return what a training in the runs folder has come to, with the run's name as its id; None if nothing yet.
 
     While it goes on that is replaced every few seconds: load it at once (`models.render.admit`), and ask again if
@@ -306,10 +306,13 @@ def of_run(name: str) -> ModelInfo | None:
 
     Args:
         name: Of the run's folder.
+        live: Also what has only been published on the way, which is newer while the run goes on; otherwise what is
+            there to stay.
     """
     if not _is_id(name):
         return None
-    folders = [paths.runs() / name / part for part in (RUN_LIVE, RUN_CHECKPOINT)]
+    parts = (RUN_LIVE, RUN_CHECKPOINT) if live else (RUN_CHECKPOINT,)
+    folders = [paths.runs() / name / part for part in parts]
     folder = next((folder for folder in folders if (folder / CONFIG).is_file()), None)
     return replace(_named(read(folder), name), run=True) if folder else None
 

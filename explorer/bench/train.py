@@ -1,9 +1,8 @@
 """How fast training is, against a loop written the way most tutorials write it.
 
 Both loops train the same networks (preset `standard`) from the same weights, with the same objective, batch size and
-penalty interval,
-on the same images, in the same process. They take turns, and the median of the rounds counts, so that what else
-the machine does meets both alike.
+penalty interval, on the same images, in the same process. They take turns, and the median of the rounds counts, so
+that what else the machine does meets both alike.
 
 Ours is `models.training.loop.Trainer`: data in memory as one uint8 tensor, batches by index, channels_last, bf16
 where the device computes it fast, fused optimizers, real and fake images judged in one pass, no synchronisation

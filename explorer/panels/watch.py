@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
 
 import streamlit as st
 
@@ -157,10 +156,8 @@ def _actions(job: Job) -> None:
                 queue.resume,
                 _("Go on to the end of its time"),
             )
-        checkpoint = queue.folder(job.id) / catalog.RUN_CHECKPOINT
-        if checkpoint.is_dir() and job.over:
-            _keep(job, checkpoint)
         if job.over:
+            _keep(job)
             _button(
                 _("Remove"), "remove", job, ":material/delete:", queue.remove, _("Delete the run's folder")
             )
@@ -190,8 +187,13 @@ def _explore(job: Job) -> None:
             st.rerun()
 
 
-def _keep(job: Job, checkpoint: Path) -> None:
-    """Offer to take the result among the models, and to open it."""
+def _keep(job: Job) -> None:
+    """Offer to take the result among the models, to open it, and to send it away."""
+    result = None
+    with suppress(UserError):  # it cannot be read
+        result = catalog.of_run(job.id, live=False)
+    if result is None:
+        return
     with st.popover(_("Keep"), icon=":material/bookmark_add:", key=f"keep-{job.id}"):
         name = st.text_input(
             _("Name"),
@@ -205,12 +207,11 @@ def _keep(job: Job, checkpoint: Path) -> None:
         ):
             with problem.explained():
                 title = name.strip() or job.spec.title
-                kept = library.take_in(str(checkpoint), library.unused(datasets.slug(title).lower()))
+                kept = library.take_in(str(result.path), library.unused(datasets.slug(title).lower()))
                 state.choose_model(library.titled(kept, title).id)
                 st.session_state[_GO] = True
                 st.rerun()
-        if info := catalog.of_run(job.id):
-            sending.show(info)
+        sending.show(result)
 
 
 def _timeline(job: Job, record: Record) -> None:

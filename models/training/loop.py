@@ -29,10 +29,8 @@ from models.training.runs import Run
 from models.training.speed import Mark, Speed, between
 
 EVENT_SECONDS = 1.0
-_FIRST_SECONDS, _FIRST_EVENTS = (
-    2.0,
-    0.25,
-)  # of the training, in which events follow each other sooner: curves begin
+# At the beginning events follow each other sooner, so that curves begin: how long, and how soon.
+_FIRST_SECONDS, _FIRST_EVENTS = 2.0, 0.25
 SAVE_SECONDS = 15.0
 PUBLISH_SECONDS = 3.0  # between two checkpoints of a model that still trains, for who looks at it meanwhile
 _PUBLISH_SHARE = 0.04  # of the time that they may take

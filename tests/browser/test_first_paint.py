@@ -86,9 +86,11 @@ def test_nothing_flickers(open_page: Open, scheme: str) -> None:
 def test_an_address_that_is_no_page_says_so(open_page: Open) -> None:
     page = open_page("/nowhere")
     page.get_by_role("dialog").get_by_text("Page not found").wait_for()
+    page.locator(OWN).wait_for()
     page.wait_for_function(
         "() => getComputedStyle(document.querySelector('.stMainBlockContainer')).paddingTop === '32px'"
-    )
+    )  # the app's own styles
+    assert page.get_by_role("dialog").count() == 1 and page.locator("#first-paint").count() == 0
 
 
 def test_who_waits_long_is_told(open_page: Open) -> None:

@@ -95,16 +95,19 @@ def test_it_follows_new_pictures_until_a_person_goes_to_another(timeline: Timeli
     timeline.wait_shows(100)
     add(run, 120)
     timeline.wait_shows(120)
+    assert timeline.follows
     timeline.track.press("Home")
     timeline.track.press("ArrowRight")
     timeline.wait_shows(20)
     add(run, 140)
     timeline.wait_known(8)
     timeline.wait_shows(20)
+    assert not timeline.follows
     timeline.newest.click()
     timeline.wait_shows(140)
     add(run, 160)
     timeline.wait_shows(160)
+    assert timeline.follows
 
 
 def test_a_picture_that_is_written_again_is_fetched_again(timeline: Timeline, run: Run) -> None:
@@ -118,6 +121,7 @@ def test_a_picture_that_is_written_again_is_fetched_again(timeline: Timeline, ru
         }""",
         arg=timeline.root.element_handle(),
     )
+    assert timeline.root.get_attribute("data-step") == "80" and not timeline.follows
 
 
 def test_it_plays_from_the_first_picture_to_the_newest(timeline: Timeline, run: Run) -> None:

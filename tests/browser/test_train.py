@@ -69,7 +69,7 @@ def test_a_model_is_trained_watched_and_kept(open_page: Open, pad_of: Open, addr
     page.get_by_text("It still learns").wait_for()
     pad = pad_of(page).wait_live()
     before = pad.pixels()
-    pad.wait_changed(before)  # nobody moved it
+    assert (pad.wait_changed(before) != before).any()  # nobody moved it
     page.get_by_role("link", name="Train").click()
     page.get_by_role("button", name="Stop").click()
     page.get_by_text("Stopped", exact=False).first.wait_for()
@@ -80,6 +80,7 @@ def test_a_model_is_trained_watched_and_kept(open_page: Open, pad_of: Open, addr
     page.get_by_role("button", name="Keep and explore").click()
     page.wait_for_url("**/explore?model=kept-digits*")
     pad_of(page).wait_live()
+    assert page.get_by_role("combobox", name="Model").first.input_value().startswith("Kept digits")
 
 
 @pytest.mark.slow
@@ -95,3 +96,8 @@ def test_images_of_ones_own_are_learned(open_page: Open) -> None:
     start(page, "", "Conditional VAE", 5)
     page.get_by_text("images/s").first.wait_for()
     page.get_by_text("Done").first.wait_for()
+    page.locator(".timeline").wait_for()
+    assert (
+        page.locator("[role=progressbar]").count() == 0
+        and not page.get_by_role("button", name="Stop").count()
+    )

@@ -1,23 +1,18 @@
 """A small pad to draw on, light on dark as the grey data are; Python gets the drawing once, when it is used."""
 
 from collections.abc import Callable
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import streamlit as st
-from streamlit.components.v2 import component
 
+from explorer.components import define
 from explorer.text import _
 
-_FOLDER = Path(__file__).parent
 _HTML = '<div class="draw-pad"></div>'
 
 
-@cache
 def _component() -> Any:
-    css, js = ((_FOLDER / f"draw_pad.{kind}").read_text() for kind in ("css", "js"))
-    return component("latent_explorer_draw_pad", html=_HTML, css=css, js=js)
+    return define("draw_pad", _HTML, css=("draw_pad/draw_pad.css",), js=("draw_pad/draw_pad.js",))
 
 
 def draw_pad(*, key: str, on_use: Callable[[object], None]) -> None:

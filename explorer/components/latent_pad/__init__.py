@@ -5,13 +5,11 @@ import hashlib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
-from streamlit.components.v2 import component
 
-from explorer.components import script
+from explorer.components import define
 from explorer.text import _
 
 if TYPE_CHECKING:
@@ -83,10 +81,10 @@ class Place:
     alt: str
 
 
-@cache
 def _component() -> Any:
-    css = script("tools.css", "latent_pad/latent_pad.css", "latent_pad/field.css")
-    return component("latent_explorer_pad", html=_HTML, css=css, js=script(*SCRIPTS))
+    return define(
+        "pad", _HTML, css=("tools.css", "latent_pad/latent_pad.css", "latent_pad/field.css"), js=SCRIPTS
+    )
 
 
 def _texts() -> dict[str, str]:

@@ -5,14 +5,11 @@ import hashlib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import streamlit as st
-from streamlit.components.v2 import component
 
-from explorer.components import script
+from explorer.components import define
 from explorer.text import _
 from models.plane import coordinate
 
@@ -20,7 +17,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_FOLDER = Path(__file__).parent
 _HTML = '<div class="plane" role="group"></div>'
 _PAD = ("parts", "space", "picture")
 _SCRIPTS = ("live.js", *(f"latent_pad/{name}.js" for name in _PAD), "plane/cloud.js", "plane/plane.js")
@@ -112,10 +108,8 @@ class Cloud:
     names: Sequence[str]
 
 
-@cache
 def _component() -> Any:
-    css = script("tools.css", "plane/plane.css")
-    return component("latent_explorer_plane", html=_HTML, css=css, js=script(*_SCRIPTS))
+    return define("plane", _HTML, css=("tools.css", "plane/plane.css"), js=_SCRIPTS)
 
 
 def _texts() -> dict[str, str]:

@@ -3,17 +3,13 @@
 import base64
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import streamlit as st
-from streamlit.components.v2 import component
 
-from explorer.components import script
+from explorer.components import define
 from explorer.text import _
 
-_FOLDER = Path(__file__).parent
 _HTML = '<div class="player" role="group" tabindex="-1"></div>'
 COLUMNS = 16  # frames a row of the sheet
 
@@ -41,11 +37,13 @@ class Film:
     label: str
 
 
-@cache
 def _component() -> Any:
-    css = script("tools.css", "scrub.css", "player/player.css")
-    js = script("latent_pad/parts.js", "scrub.js", "player/player.js")
-    return component("latent_explorer_player", html=_HTML, css=css, js=js)
+    return define(
+        "player",
+        _HTML,
+        css=("tools.css", "scrub.css", "player/player.css"),
+        js=("latent_pad/parts.js", "scrub.js", "player/player.js"),
+    )
 
 
 def _texts() -> dict[str, str]:

@@ -2,22 +2,18 @@
 
 import base64
 from collections.abc import Callable, Sequence
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import streamlit as st
-from streamlit.components.v2 import component
+
+from explorer.components import define
 
 COLUMNS = 8  # pictures a row of a sheet; a model's own has as many rows
-_FOLDER = Path(__file__).parent
 _HTML = '<div class="tiles"></div>'
 
 
-@cache
 def _component() -> Any:
-    css, js = ((_FOLDER / f"tiles.{kind}").read_text() for kind in ("css", "js"))
-    return component("latent_explorer_tiles", html=_HTML, css=css, js=js)
+    return define("tiles", _HTML, css=("tiles/tiles.css",), js=("tiles/tiles.js",))
 
 
 def tiles(

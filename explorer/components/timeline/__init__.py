@@ -2,12 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
-from streamlit.components.v2 import component
-
-from explorer.components import script
+from explorer.components import define
 from explorer.text import _
 from models.training.record import Snapshot
 
@@ -33,11 +30,13 @@ class Pictures:
     shots: Sequence[Snapshot]
 
 
-@cache
 def _component() -> Any:
-    css = script("tools.css", "scrub.css", "timeline/timeline.css")
-    js = script("latent_pad/parts.js", "scrub.js", "timeline/timeline.js")
-    return component("latent_explorer_timeline", html=_HTML, css=css, js=js)
+    return define(
+        "timeline",
+        _HTML,
+        css=("tools.css", "scrub.css", "timeline/timeline.css"),
+        js=("latent_pad/parts.js", "scrub.js", "timeline/timeline.js"),
+    )
 
 
 def _texts() -> dict[str, str]:
