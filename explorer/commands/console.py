@@ -79,7 +79,7 @@ def duration(seconds: float) -> str:
 
 
 class ProgressLine:
-    """A line on stderr that is rewritten on a terminal, and printed again every few seconds elsewhere.
+    """A line on stderr, rewritten on a terminal; elsewhere it is printed again every few seconds, and at the end.
 
     Args:
         seconds: Time between lines where stderr is not a terminal.
@@ -91,6 +91,7 @@ class ProgressLine:
         self._clock = clock
         self._printed = -math.inf
         self._open = False
+        self._kept = ""  # shown last and not printed yet
 
     def show(self, text: str) -> None:
         """Show the present state."""
@@ -100,10 +101,16 @@ class ProgressLine:
             self._open = True
         elif self._clock() - self._printed >= self._seconds:
             self._printed = self._clock()
+            self._kept = ""
             note(text)
+        else:
+            self._kept = text
 
     def close(self) -> None:
         """End the line, so that what is printed next starts on its own."""
         if self._open:
             print(file=sys.stderr, flush=True)
             self._open = False
+        if self._kept:
+            note(self._kept)
+            self._kept = ""

@@ -18,6 +18,7 @@ from models.training.record import Record
 from models.training.runs import SnapshotKind
 
 _SECOND = 1.0  # between two looks at what a run has written
+_EARLY, _YOUNG = 0.4, 12.0  # seconds between them at first, and for how long
 _MOST = 3  # runs side by side
 _GO = "training-go"
 _STATES = {
@@ -80,9 +81,15 @@ def _label(job: Job) -> str:
 
 
 def _watch(names: tuple[str, ...]) -> None:
-    """Draw runs, again each second for as long as one of them goes on."""
-    active = any(not job.over for job in _those(names))
-    st.fragment(_draw, run_every=_SECOND if active else None)(names, active)
+    """Draw runs, again and again for as long as one of them goes on."""
+    pace = _pace(list(_those(names)))
+    st.fragment(_draw, run_every=pace)(names, pace)
+
+
+def _pace(found: Sequence[Job]) -> float | None:
+    """Return after how many seconds runs are drawn again: at first soon, since people wait; None if all are over."""
+    ages = [time.time() - (job.started or job.created) for job in found if not job.over]
+    return None if not ages else _EARLY if min(ages) < _YOUNG else _SECOND
 
 
 def _those(names: Sequence[str]) -> Iterator[Job]:
@@ -92,12 +99,12 @@ def _those(names: Sequence[str]) -> Iterator[Job]:
             yield jobs.queue().get(name)
 
 
-def _draw(names: tuple[str, ...], was_active: bool) -> None:
+def _draw(names: tuple[str, ...], pace: float | None) -> None:
     if st.session_state.pop(_GO, False):
         st.switch_page("views/explore.py")
     found = list(_those(names))
-    if len(found) < len(names) or (was_active and all(job.over for job in found)):
-        st.rerun()  # of the whole page: one was removed elsewhere, or there is nothing to wait for
+    if len(found) < len(names) or (pace is not None and pace != _pace(found)):
+        st.rerun()  # of the whole page: one was removed elsewhere, or there is less to wait for
     records = [cache.record(jobs.queue().folder(job.id)) for job in found]
     alone = len(found) == 1
     columns = st.columns([1, 1.2] if alone else len(found), gap="large")

@@ -19,10 +19,15 @@ def test_durations() -> None:
     ]
 
 
-def test_progress_off_a_terminal_comes_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:
-    now = iter((0.0, 0.0, 4.0, 11.0, 11.0))
+def test_progress_off_a_terminal_comes_now_and_then_and_at_the_end(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    now = iter((0.0, 0.0, 4.0, 11.0, 11.0, 12.0))
     line = console.ProgressLine(10, lambda: next(now))
     for text in ("a", "b", "c"):
         line.show(text)
-    line.close()
     assert capsys.readouterr().err == "a\nc\n"
+    line.show("d")
+    for _ in range(2):
+        line.close()
+    assert capsys.readouterr().err == "d\n"
