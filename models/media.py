@@ -88,9 +88,10 @@ def png(image: Pixels) -> bytes:
     return buffer.getvalue()
 
 
-def save_png(image: Pixels, path: Path) -> None:
-    """Write an image (H, W, C), grey or RGB, in few bytes; raises UserError if it cannot be written."""
-    _write(path, lambda temporary: picture(image).save(temporary, format="PNG", optimize=True))
+def save_png(image: Pixels, path: Path, *, quickly: bool = False) -> None:
+    """Write an image (H, W, C), grey or RGB, quickly or in few bytes; raises UserError if it cannot be written."""
+    how = {"compress_level": 1} if quickly else {"optimize": True}
+    _write(path, lambda temporary: picture(image).save(temporary, format="PNG", **how))
 
 
 def save_npz(path: Path, **arrays: NDArray[np.generic]) -> None:

@@ -2,8 +2,6 @@
 
 import math
 from abc import abstractmethod
-from collections.abc import Generator
-from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -171,19 +169,10 @@ class AdversarialRecipe(Recipe):
     def generator_loss(
         self, real: Tensor, fake: Tensor, labels: Tensor | None, rng: torch.Generator
     ) -> Tensor:
-        """Return what a generator minimises, a scalar, with gradients to the fake images only."""
-        with self._frozen_discriminator():
-            with torch.no_grad():  # they move no weight of the generator
-                real_logits = self.judge(real, labels, rng)
-            return self.losses.generator(real_logits, self.judge(fake, labels, rng))
-
-    @contextmanager
-    def _frozen_discriminator(self) -> Generator[None]:
-        self.discriminator.requires_grad_(False)
-        try:
-            yield
-        finally:
-            self.discriminator.requires_grad_(True)
+        """Return what a generator minimises, a scalar; `descend` takes its gradient by the generator's weights only."""
+        with torch.no_grad():  # they move no weight of the generator
+            real_logits = self.judge(real, labels, rng)
+        return self.losses.generator(real_logits, self.judge(fake, labels, rng))
 
     def waits(self, step: int) -> bool:
         """Tell whether the discriminator learns alone in a step."""

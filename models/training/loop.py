@@ -99,6 +99,7 @@ class Trainer:
         self.seconds = 0.0
         self._judge = judge
         self._stepping = 0.0
+        self._shown: Tensor | None = None  # latents of a sheet
         self.batch_size = min(recipe.config.batch_size, len(data))
         self._order = lru_cache(maxsize=2)(self._permutation)
 
@@ -270,7 +271,9 @@ class Trainer:
             return None
         seeds = sheet_seeds(self._points)
         labels = default_labels(seeds, classes).to(self.recipe.device) if classes else None
-        x = self.recipe.preview(prior(seeds, dim).to(self.recipe.device), labels)
+        if self._shown is None:  # drawn once: of points there are hundreds
+            self._shown = prior(seeds, dim).to(self.recipe.device)
+        x = self.recipe.preview(self._shown, labels)
         return None if x is None else as_sheet(x.cpu(), self.held_out)
 
     def _read(self, scalars: Mapping[str, Tensor]) -> dict[str, float]:

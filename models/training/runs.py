@@ -173,4 +173,4 @@ class Run:
             path.parent.mkdir(exist_ok=True)  # only where there is something to reconstruct
         except OSError as error:
             raise write_error(path.parent, error) from error
-        save_png(image, path)
+        save_png(image, path, quickly=True)  # training waits for it
