@@ -142,7 +142,10 @@ _CLASSIFIER_PRESETS = {"quick": Preset("60s"), "standard": Preset("4k-steps"), "
 
 # Options that suit points in the plane, in the place of those of a preset, which suit images.
 _POINT_MODEL = {"network": "mlp", "width": 8, "latent_dim": 2}
-_POINT_GAN = {**_POINT_MODEL, "batch_size": 128, "learning_rate": 3e-3, "final_learning_rate": 0.05}
+_POINT_GAN = {
+    **_POINT_MODEL, "batch_size": 128, "learning_rate": 2e-3, "final_learning_rate": 0.05, "beta2": 0.9,
+    "final_gamma": 0.1, "penalty_interval": 8,
+}  # fmt: skip
 POINT_OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "ae": _POINT_MODEL, "vae": _POINT_MODEL, "cvae": _POINT_MODEL, "gan": _POINT_GAN, "cgan": _POINT_GAN,
 }  # fmt: skip

@@ -86,8 +86,9 @@ def interpolated(judged: Judged) -> Tensor:
 
 
 def _by_pixels(pixels: int) -> float:
-    # Gradients are per pixel: over more pixels, the same change of the image has a smaller gradient norm.
-    return pixels / 1024
+    # Gradients are per pixel: over more pixels, the same change of the image has a smaller gradient norm. Points in the
+    # plane, which have two, need more than their share for all modes to stay.
+    return max(pixels / 1024, 0.1)
 
 
 def _ten(pixels: int) -> float:

@@ -273,13 +273,13 @@ def test_posterior_collapse_and_its_cure_show_in_active_units(
     ("preset", "loss", "penalty"), [("collapse", "nonsaturating", "none"), ("cure", "relativistic", "r1r2")]
 )
 def test_lessons_suit_images_and_points(preset: str, loss: str, penalty: str) -> None:
-    rates: dict[str, float] = {}
+    memories: dict[str, float] = {}
     for dataset in ("digits", "toy:grid25"):
         config = session.configure(dataset, "gan", preset_name=preset, where="cpu")
         assert (config.training["loss"], config.training["penalty"]) == (loss, penalty)
         assert config.budget == Budget(seconds=60)
-        rates[dataset] = config.training["learning_rate"]
-    assert rates == {"digits": 2e-3, "toy:grid25": 3e-3}
+        memories[dataset] = config.training["beta2"]
+    assert memories == {"digits": 0.99, "toy:grid25": 0.9}
 
 
 def test_modes_covered_tells_collapse_from_its_cure() -> None:
