@@ -1,6 +1,6 @@
 """Train the default GAN recipe on the grid of 25 Gaussians with several seeds, and count the modes that it covers.
 
-    uv run python tests/benchmarks/toy_modes.py [--seeds 10] [--budget 15k-steps] [--losses relativistic,minmax]
+    uv run python tests/benchmarks/toy_modes.py [--seeds 10] [--budget 13k-steps] [--losses relativistic,minmax]
 
 Of 2,500 samples of each run: a sample is of high quality within three standard deviations of a mode, a mode is
 covered with 25 of them or more. Runs follow each other on one thread. The goal is for the default loss, in the median
@@ -67,7 +67,7 @@ def main() -> int:
     )
     parser.add_argument("--losses", default=f"{DEFAULT},minmax")
     parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--budget", default="15k-steps")
+    parser.add_argument("--budget", default="13k-steps")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     reached = True
