@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from models.metrics.evaluation import Context
+    from models.metrics.context import Context
 
 _SHIFTS = (1, 2, 3, 4)  # pairs for each image: four halve the error of one at little cost
 

@@ -1,0 +1,60 @@
+"""Linear separability: whether a flat cut through the latent space parts samples by what they show."""
+
+import math
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from models.metrics.disentanglement import entropy, mutual_information
+
+if TYPE_CHECKING:
+    from models.metrics.context import Context
+
+_KEPT = 0.5  # of the samples: those whose attribute the classifier is surest of
+
+
+def unexplained(z: Float[Tensor, "batch dim"], labels: Int[Tensor, " batch"]) -> float:
+    """Return H(Y|X), in nats: what a linear rule, fitted to the same latents, leaves unknown of labels Y.
+
+    The rule is a support vector machine, one against the rest where there are several values, and X what it predicts.
+
+    Args:
+        z: Latents, shape (N, D).
+        labels: Shape (N,); two different ones at least.
+
+    References:
+        Karras, Laine & Aila (2019), arXiv:1812.04948, section 4.2.
+    """
+    from sklearn.exceptions import ConvergenceWarning  # pyright: ignore[reportMissingTypeStubs]
+    from sklearn.svm import LinearSVC  # pyright: ignore[reportMissingTypeStubs]
+
+    machine: Any = LinearSVC(dual=False, tol=1e-3, max_iter=200)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # labels that no plane parts: that is the answer
+        predicted = torch.as_tensor(machine.fit(z.numpy(), labels.numpy()).predict(z.numpy()))
+    return max(0.0, entropy(torch.bincount(labels)) - mutual_information(predicted.long(), labels))
+
+
+def surest(probabilities: Float[Tensor, "batch values"]) -> Int[Tensor, " kept"]:
+    """Return the indices of the half of the samples whose value the classifier is surest of, in their order."""
+    order = probabilities.max(1).values.argsort(descending=True, stable=True)
+    return order[: math.ceil(_KEPT * len(order))].sort().values
+
+
+def measure(context: "Context") -> dict[str, float]:
+    """Measure each attribute that takes two values at least among samples; none if the model has collapsed to one."""
+    found: dict[str, float] = {}
+    for name, probabilities in context.classified(context.samples).items():
+        if probabilities.ndim < 2:
+            continue  # continuous
+        kept = surest(probabilities)
+        labels = probabilities[kept].argmax(1)
+        if len(labels.unique()) > 1:
+            found[name] = unexplained(context.latents[kept], labels)
+    if not found:
+        return {}
+    parts = {f"separability_{name}": math.exp(value) for name, value in found.items()}
+    return {"separability": math.exp(sum(found.values())), **(parts if len(parts) > 1 else {})}
