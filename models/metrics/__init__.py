@@ -122,7 +122,7 @@ class Metric:
     count: Count = _images
     real: tuple[str, ...] = ()
     of: Subject = "images"
-    series: Mapping[str, str] = field(default_factory=dict)
+    series: Mapping[str, str] = field(default_factory=dict[str, str])
     trace: str = ""
     slow: bool = False
 

@@ -16,7 +16,8 @@ from models.datasets import ImageData
 from models.errors import UserError
 from models.latent import generator
 
-CHUNK = 256  # images that are decoded or judged at once: bounds memory at any number of samples
+CHUNK = 256  # images that are decoded at once: bounds memory at any number of samples
+JUDGED = 64  # images that a network judges at once: the activations of more leave the cache, and take twice as long
 # Random streams, so that none depends on how much another draws; others are in the modules that use them.
 _PERMUTATION, _LATENTS, _LABELS, _TRAIN = 0, 1, 2, 8
 _OF_REAL = ("chosen", "real", "posterior", "reconstructions")  # what does not change with the samples
@@ -51,8 +52,12 @@ class Context:
     seed: int = 0
     network: str = "classifier"
     train: ImageData | None = None
-    _rows: "dict[tuple[Rows, int], tuple[ImageData, Tensor]]" = field(default_factory=dict, repr=False)
-    _made: "dict[Callable[[Context], object], object]" = field(default_factory=dict, repr=False)
+    _rows: "dict[tuple[Rows, int], tuple[ImageData, Tensor]]" = field(
+        default_factory=dict["tuple[Rows, int]", "tuple[ImageData, Tensor]"], repr=False
+    )
+    _made: "dict[Callable[[Context], object], object]" = field(
+        default_factory=dict["Callable[[Context], object]", object], repr=False
+    )
 
     @cached_property
     def chosen(self) -> Tensor:
@@ -109,25 +114,26 @@ class Context:
         return bool(torch.isfinite(self._encode(slice(0, 1)).logvar).all())
 
     @torch.no_grad()
-    def each(self, function: Callable[..., Tensor], *images: ImageData) -> Tensor:
+    def each(self, function: Callable[..., Tensor], *images: ImageData, chunk: int = CHUNK) -> Tensor:
         """Apply a function to images, (B, C, H, W) in [-1, 1], in chunks.
 
         Args:
             function: Takes as many tensors as there are sets of images; returns one row for each image.
             images: Sets of the same length.
+            chunk: Images of each that it is given at once.
 
         Returns:
             The rows, on the CPU.
         """
-        starts = range(0, len(images[0]), CHUNK)
-        chunks = ([one.floats(slice(s, s + CHUNK), self.device) for one in images] for s in starts)
+        starts = range(0, len(images[0]), chunk)
+        chunks = ([one.floats(slice(s, s + chunk), self.device) for one in images] for s in starts)
         return torch.cat([function(*chunk).cpu() for chunk in chunks])
 
-    def rows(self, function: Rows, images: ImageData) -> Tensor:
+    def rows(self, function: Rows, images: ImageData, chunk: int = CHUNK) -> Tensor:
         """Return what `each` does of one set of images, and keep it."""
         kept = self._rows.get((function, id(images)))
         if kept is None:  # the images are kept beside it: while they live, no others have their identity
-            kept = self._rows[function, id(images)] = (images, self.each(function, images))
+            kept = self._rows[function, id(images)] = (images, self.each(function, images, chunk=chunk))
         return kept[1]
 
     def once(self, compute: "Callable[[Context], T]") -> T:
@@ -140,7 +146,7 @@ class Context:
         """Return the judge's features of images, shape (N, F), on the CPU."""
         if self.judge is None:
             raise ValueError("there is no classifier to judge the images")
-        return self.rows(self.judge.features, images)
+        return self.rows(self.judge.features, images, JUDGED)
 
     def paired_features(self) -> tuple[Tensor, Tensor]:
         """Return the judge's features of samples and of real images; see `paired`."""

@@ -1,5 +1,6 @@
 """DCI: disentanglement, completeness and informativeness of latents, where the factors of variation are known."""
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -43,8 +44,8 @@ def concentration(weights: Float[Tensor, "rows columns"]) -> Float[Tensor, " row
     sums = weights.sum(1, keepdim=True)
     shares = weights / sums.clamp_min(1e-12)
     columns = weights.shape[1]
-    spread = -torch.special.xlogy(shares, shares).sum(1) / np.log(columns) if columns > 1 else 0.0
-    return (1 - spread) * (sums[:, 0] > 0)
+    entropy = -(shares * shares.clamp_min(1e-30).log()).sum(1)
+    return (1 - entropy / math.log(max(columns, 2))) * (sums[:, 0] > 0)
 
 
 def dci_of(importance: Float[Tensor, "dims factors"]) -> tuple[float, float]:

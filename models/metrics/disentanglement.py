@@ -85,7 +85,11 @@ def known_latents(context: "Context") -> "tuple[Tensor, ImageData]":
 def _drawn_latents(context: "Context") -> "tuple[Tensor, ImageData]":
     data = drawn_on(context.data, min(context.n, MIG_IMAGES) - len(context.real))
     encode = cast(Encodes, context.model).encode
-    return context.each(lambda x: encode(x).mean, data), data
+
+    def means(x: Tensor) -> Tensor:
+        return encode(x).mean
+
+    return context.each(means, data), data
 
 
 def measure(context: "Context") -> dict[str, float]:

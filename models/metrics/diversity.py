@@ -38,9 +38,8 @@ def pairwise_distance(points: Float[Tensor, "batch ..."]) -> float:
 def measure(context: "Context") -> dict[str, float]:
     """Measure distances in pixels and, where a classifier is given, in its features."""
     ratios = {"pairwise_distance_ratio": _ratio(context.samples.images, context.real.images)}
-    judge = context.judge
-    if judge is not None:
-        samples, real = (context.each(judge.features, images) for images in (context.samples, context.real))
+    if context.judge is not None:
+        samples, real = (context.features(images) for images in (context.samples, context.real))
         ratios["feature_distance_ratio"] = _ratio(samples, real)
     return ratios
 

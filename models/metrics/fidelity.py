@@ -95,8 +95,13 @@ def _enough(x: Tensor, y: Tensor, least: int) -> None:
 
 
 def subsets(n: int, m: int, seed: int, *, count: int = _SUBSETS, size: int = _SUBSET) -> list[Subset]:
-    """Draw pairs of subsets without repetition in each, of `size` rows or of all there are if those are fewer."""
+    """Draw pairs of subsets without repetition in each.
+
+    Of `size` rows, or of all that the smaller set has if those are fewer; one pair where both sets are taken whole.
+    """
     rng, size = generator(seed, _STREAM), min(size, n, m)
+    if size == n == m:
+        count = 1
     return [
         (torch.randperm(n, generator=rng)[:size], torch.randperm(m, generator=rng)[:size])
         for _ in range(count)

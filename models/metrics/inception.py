@@ -6,16 +6,14 @@ Nothing is downloaded here, and nobody waits for a network that is not there.
 import importlib.util
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from models.core import to_pixels
+from models.metrics.context import JUDGED, Context
 from models.metrics.fidelity import frechet_distance, kernel_distance, subsets
-
-if TYPE_CHECKING:
-    from models.metrics.context import Context
 
 WEIGHTS = "weights-inception-2015-12-05-6726825d.pth"  # TensorFlow's of 2015, as torch-fidelity converts them
 SIZE = 299  # pixels to which images are enlarged: bilinear, as TensorFlow 1 did it
@@ -52,8 +50,8 @@ def features(x: Tensor) -> Tensor:
     return network(to_pixels(x).expand(-1, 3, -1, -1))[0].flatten(1)
 
 
-def measure(context: "Context") -> dict[str, float]:
+def measure(context: Context) -> dict[str, float]:
     """Measure both distances."""
-    samples, real = context.paired(lambda images: context.rows(features, images))
+    samples, real = context.paired(lambda images: context.rows(features, images, JUDGED))
     pairs = subsets(len(samples), len(real), context.seed)
     return {"fid": frechet_distance(samples, real), "kid": kernel_distance(samples, real, pairs)}

@@ -8,15 +8,13 @@ from torch import Tensor
 
 from models.latent import generator, slerp
 from models.metrics import PATHS
+from models.metrics.context import JUDGED, Context
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from models.metrics.context import Context
-
 STEP = 1e-3  # epsilon, as a share of the path
 _STREAM = 9  # of random numbers
-_CHUNK = 128  # pairs
 
 
 def path_lengths(
@@ -47,7 +45,7 @@ def path_lengths(
     return (there - here).square().sum(1) / step**2
 
 
-def _lengths(context: "Context") -> Tensor:
+def _lengths(context: Context) -> Tensor:
     """Return the path lengths of the context's latents, shape (N,), on the CPU; the same each time."""
     judge, model = context.judge, context.latent_model
     assert judge is not None
@@ -57,8 +55,8 @@ def _lengths(context: "Context") -> Tensor:
     where = torch.rand(len(start), generator=rng) * (1 - STEP)
     labels = torch.randint(model.classes, (len(start),), generator=rng) if model.classes else None
     found: list[Tensor] = []
-    for first in range(0, len(start), _CHUNK):
-        part = slice(first, first + _CHUNK)
+    for first in range(0, len(start), JUDGED // 2):
+        part = slice(first, first + JUDGED // 2)
         chosen = None if labels is None else labels[part].repeat(2).to(context.device)
 
         def picture(z: Tensor, chosen: Tensor | None = chosen) -> Tensor:
@@ -70,11 +68,11 @@ def _lengths(context: "Context") -> Tensor:
     return torch.cat(found)
 
 
-def measure(context: "Context") -> dict[str, float]:
+def measure(context: Context) -> dict[str, float]:
     """Measure the mean path length."""
     return {f"ppl_{context.network}": float(context.once(_lengths).mean())}
 
 
-def trace(context: "Context") -> dict[str, Tensor]:
+def trace(context: Context) -> dict[str, Tensor]:
     """Return the path length of each pair of latents."""
     return {f"ppl_{context.network}": context.once(_lengths)}

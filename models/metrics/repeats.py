@@ -127,9 +127,9 @@ class Report:
     """
 
     values: dict[str, float]
-    floors: dict[str, float] = field(default_factory=dict)
-    intervals: dict[str, Interval] = field(default_factory=dict)
-    series: dict[str, Tensor] = field(default_factory=dict)
+    floors: dict[str, float] = field(default_factory=dict[str, float])
+    intervals: dict[str, Interval] = field(default_factory=dict[str, Interval])
+    series: dict[str, Tensor] = field(default_factory=dict[str, Tensor])
     seeds: tuple[int, ...] = (0,)
 
 

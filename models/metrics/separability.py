@@ -2,7 +2,7 @@
 
 import math
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from jaxtyping import Float, Int
@@ -31,7 +31,7 @@ def unexplained(z: Float[Tensor, "batch dim"], labels: Int[Tensor, " batch"]) ->
     from sklearn.exceptions import ConvergenceWarning  # pyright: ignore[reportMissingTypeStubs]
     from sklearn.svm import LinearSVC  # pyright: ignore[reportMissingTypeStubs]
 
-    machine: Any = LinearSVC(dual=False, tol=1e-3, max_iter=200)
+    machine: Any = cast(Any, LinearSVC)(dual=False, tol=1e-3, max_iter=200)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # labels that no plane parts: that is the answer
         predicted = torch.as_tensor(machine.fit(z.numpy(), labels.numpy()).predict(z.numpy()))
@@ -52,7 +52,7 @@ def measure(context: "Context") -> dict[str, float]:
             continue  # continuous
         kept = surest(probabilities)
         labels = probabilities[kept].argmax(1)
-        if len(labels.unique()) > 1:
+        if bool((labels != labels[0]).any()):
             found[name] = unexplained(context.latents[kept], labels)
     if not found:
         return {}

@@ -1,6 +1,6 @@
 """Sharpness: the variance of an image's Laplacian and its power spectrum, always read as ratios to real images."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from jaxtyping import Float
@@ -76,8 +76,9 @@ def high_frequency_energy(x: Float[Tensor, "batch channels size size"]) -> Float
 def _power(x: Tensor) -> tuple[Float[Tensor, "batch size size"], Float[Tensor, "size size"]]:
     """Return |F|^2 / (H W)^2 of the luminance at each wave vector, and their lengths in cycles an image."""
     size = x.shape[-1]
-    transformed = torch.fft.fft2(x.float().mean(1), norm="forward")
-    waves = torch.fft.fftfreq(size, 1 / size, device=x.device)
+    fft = cast(Any, torch.fft)
+    transformed: Tensor = fft.fft2(x.float().mean(1), norm="forward")
+    waves: Tensor = fft.fftfreq(size, 1 / size, device=x.device)
     lengths = (waves[:, None].square() + waves.square()).sqrt()
     return transformed.abs().square(), lengths
 
