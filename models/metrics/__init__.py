@@ -315,7 +315,7 @@ METRICS = Table[Metric](
         "path_length": Metric(
             "models.metrics.path_length:measure", ("images", "decode", "judge"),
             "How evenly the picture changes along a way through the latent space, in features of the classifier, by "
-            "steps of 0.001 on great circles, without truncation; blur and a collapsed model have short paths too.",
+            "steps of 0.0001 on great circles, without truncation; blur and a collapsed model have short paths too.",
             {"ppl_<name>": "Perceptual path length in the features of <name>; shorter is smoother"},
             _paths, of="latents",
             series={"ppl_<name>": "Squared feature distance over the squared step, of each pair of latents"},

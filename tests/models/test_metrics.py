@@ -361,7 +361,11 @@ def test_a_model_in_training_is_measured_in_eval_mode_and_left_alone() -> None:
 @pytest.mark.parametrize(
     ("kind", "metric", "message"),
     [
-        ("gan", "reconstruction", "needs a model that encodes images. Choose among: sharpness, inversion, diversity."),
+        (
+            "gan",
+            "reconstruction",
+            "needs a model that encodes images. Choose among: sharpness, inversion, diversity.",
+        ),
         ("ae", "latent", "needs a model whose encoder gives a distribution"),
         (
             "gan",
