@@ -101,16 +101,27 @@ def choose(context: Context, metrics: Sequence[str] | None) -> list[str]:
     Raises:
         UserError: One is unknown or does not apply, or none applies.
     """
-    if metrics is not None:
+    if metrics is None:
+        chosen = [name for name in applicable(context) if not METRICS[name].slow]
+    else:
         chosen = list(dict.fromkeys(metrics))
-        for name in chosen:
-            _require(context, name)
-        return chosen
-    chosen = [name for name in applicable(context) if not METRICS[name].slow]
+    for name in chosen:
+        _require(context, name)
     if not chosen:
         problem = f"Nothing can be measured of this model on '{context.data.info.name}'."
         raise UserError("nothing-to-measure", problem, "Choose the data set that it was trained on.")
+    if any("images" in METRICS[name].needs for name in chosen):
+        _check_variety(context.data)
     return chosen
+
+
+def _check_variety(data: ImageData) -> None:
+    """Raise UserError if all images are the same: there is no ratio to them, and no distribution."""
+    if bool((data.images == data.images[:1]).all()):
+        problem = (
+            f"All held-out images of '{data.info.name}' are the same, so nothing can be compared with them."
+        )
+        raise UserError("identical-images", problem, "Choose a data set of different images.")
 
 
 def measured(context: Context, name: str) -> Mapping[str, float]:
@@ -206,9 +217,6 @@ def _check(model: ImageModel, data: ImageData, n: int, classifier: Classifier | 
     if classifier is not None and not _fits(classifier, data):
         problem = f"The classifier does not predict the attributes of '{name}'."
         raise UserError("classifier-mismatch", problem, f"Give one that was trained on '{name}'.")
-    if bool((data.images == data.images[:1]).all()):
-        problem = f"All held-out images of '{name}' are the same, so nothing can be compared with them."
-        raise UserError("identical-images", problem, "Choose a data set of different images.")
 
 
 def _kind(shape: tuple[int, ...]) -> str:

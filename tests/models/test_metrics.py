@@ -29,7 +29,6 @@ from models.metrics import (
 from models.metrics.context import CHUNK, Context
 from models.metrics.evaluation import evaluate
 from models.metrics.latent import active_units, kl_per_dimension
-from models.metrics.reconstruction import psnr, ssim
 from models.metrics.sharpness import sharpness
 from models.vae import Autoencoder
 
@@ -104,45 +103,6 @@ def test_the_checkerboard_is_the_sharpest_pattern() -> None:
     line = torch.arange(17)
     board = (1 - 2 * ((line[:, None] + line) % 2)).float()[None, None]
     assert float(sharpness(board)) == pytest.approx(64, rel=0.01)  # the Laplacian is -8 and 8
-
-
-# Reconstruction --------------------------------------------------------------------------------------------
-
-
-def test_psnr_follows_from_the_mean_squared_error() -> None:
-    x = normal(2, 3, 8, 8).clamp(-1, 1)
-    offsets = torch.tensor([0.2, 0.02])[:, None, None, None]
-    assert torch.allclose(psnr(x, x + offsets), torch.tensor([20.0, 40.0]), atol=1e-3)
-    assert float(psnr(x, x)[0]) == pytest.approx(100)
-    y = normal(2, 3, 8, 8, seed=1).clamp(-1, 1)
-    assert float(psnr(x, y)[1]) == pytest.approx(float(10 * (4 / F.mse_loss(x[1], y[1])).log10()), abs=1e-3)
-
-
-def test_ssim_agrees_with_torchmetrics_inside_the_image() -> None:
-    from torchmetrics.functional.image import structural_similarity_index_measure  # costs seconds to import
-
-    for shape, noise in (((3, 1, 16, 16), 0.05), ((3, 3, 32, 32), 0.5), ((2, 3, 24, 40), 0.2)):
-        x = F.avg_pool2d(3 * normal(*shape), 3, stride=1, padding=1).clamp(-1, 1)
-        y = (x + noise * normal(*shape, seed=1)).clamp(-1, 1)
-        result = structural_similarity_index_measure(x, y, data_range=2.0, return_full_image=True)
-        assert isinstance(result, tuple)
-        # It pads by reflection; the windows that lie inside the image are those of the paper.
-        expected = result[1][:, :, 5:-5, 5:-5].flatten(1).mean(1)
-        assert torch.allclose(ssim(x, y), expected, atol=1e-4)
-
-
-def test_ssim_is_one_for_the_same_image_and_symmetric() -> None:
-    x, y = normal(3, 3, 16, 16).clamp(-1, 1), normal(3, 3, 16, 16, seed=1).clamp(-1, 1)
-    assert torch.allclose(ssim(x, x), torch.ones(3))
-    assert torch.allclose(ssim(x, y), ssim(y, x))
-    assert (ssim(x, y) < 0.5).all()
-
-
-def test_ssim_of_two_constants_is_its_luminance_term() -> None:
-    one, other = torch.full((1, 1, 16, 16), 0.5), torch.full((1, 1, 16, 16), 0.25)
-    constant = (0.01 * 2) ** 2
-    expected = (2 * 0.125 + constant) / (0.25 + 0.0625 + constant)
-    assert float(ssim(one, other)) == pytest.approx(expected, rel=1e-4)
 
 
 # Latent ----------------------------------------------------------------------------------------------------
@@ -427,6 +387,11 @@ def test_every_metric_is_documented_and_its_needs_are_known() -> None:
         ("nll_nats", "mnist", 10_000, 2000),
         ("mig_shape", "sprites", 20_000, 10_000),
         ("mig", "stacked_mnist", 20_000, 10_000),
+        ("fd_fashion-classifier", "avatars", 10_000, 2000),
+        ("nearest_ratio_real", "digits", 2000, 179),
+        ("ppl_avatars-classifier", "avatars", 10_000, 2000),
+        ("inversion_psnr_db", "avatars", 10_000, 64),
+        ("dci_completeness", "sprites", 20_000, 10_000),
         ("modes_covered", "toy:grid25", 10_000, 2500),
         ("modes_covered", "stacked_mnist", 26_000, 26_000),
         ("energy_distance", "toy:grid25", 10_000, 2500),
