@@ -265,7 +265,7 @@ METRICS = Table[Metric](
                 "copies_share": "Share of samples less than a third as far from a training image as from held-out ones",
                 "copies_share_real": "The same of held-out images, some of which have twins among the training images",
             },
-            _memory, of="latents",
+            _memory, of="latents", real=("nearest_ratio_real", "copies_share_real"),
             series={
                 "nearest_ratio_each": "For each sample, its distance to the nearest training image over that to the "
                 "nearest held-out image",
@@ -387,4 +387,5 @@ def count_of(key: str, n: int, data: DatasetInfo) -> int:
     found = of_key(key)
     if found is None:
         return n
-    return _images(n, data) if key in found[0].real else found[0].count(n, data)
+    count = found[0].count(n, data)
+    return min(count, _images(n, data)) if key in found[0].real else count

@@ -181,13 +181,12 @@ def report(
     for step in range(1, seeds):
         other = context.again(seed + step)
         for name in _varying(chosen):
-            _add(figures, tell(name, other))
+            _add(figures, _of_samples(name, tell(name, other)))
     floors: dict[str, float] = {}
     if train is not None:
         floor = context.floor()
         for name in _sampled(chosen):
-            found = tell(name, floor)
-            floors |= {key: value for key, value in found.items() if key not in METRICS[name].real}
+            floors |= _of_samples(name, tell(name, floor))
     tell.end()
     values = {key: statistics.fmean(each) for key, each in figures.items()}
     return Report(values, floors, _intervals(figures, series), series, tuple(range(seed, seed + seeds)))
@@ -202,6 +201,11 @@ def _intervals(figures: Mapping[str, Sequence[float]], series: Mapping[str, Tens
         elif key in series and len(series[key]) > 1:
             found[key] = over_images(series[key])
     return found
+
+
+def _of_samples(name: str, found: Mapping[str, float]) -> dict[str, float]:
+    """Return the figures of a metric that other samples would change."""
+    return {key: value for key, value in found.items() if key not in METRICS[name].real}
 
 
 def _sampled(names: Sequence[str]) -> list[str]:

@@ -109,6 +109,7 @@ def test_seeds_repeat_what_depends_on_samples_and_nothing_else() -> None:
     ratios = [evaluate_with(seed)["sharpness_ratio"] for seed in range(3)]
     assert found.values["sharpness_ratio"] == pytest.approx(sum(ratios) / 3)
     assert found.intervals["sharpness_ratio"] == over_seeds(ratios)
+    assert found.intervals["sharpness_real"].over == "images"  # the same real images for all seeds
     assert found.intervals["psnr_db"].over == "images" and found.intervals["psnr_db"].count == 40
     assert "reconstruction_sharpness_ratio" not in found.intervals  # no mean over images
     assert found.floors == {}
