@@ -113,6 +113,13 @@ def test_what_a_plane_parts_is_known_and_what_nothing_parts_keeps_its_entropy() 
     assert unexplained(z, coin) == pytest.approx(math.log(2), abs=0.03)
     ring = (z[:, 0].abs() > 0.6745).long()  # two halves, but not by a plane
     assert unexplained(z, ring) > 0.5
+    few = torch.randn(
+        60, 80, generator=rng(2)
+    )  # fewer than dimensions: any labels are parted where they are fitted
+    assert unexplained(few, coin[:60]) > 0.5
+    assert unexplained(z, torch.arange(800) % 2) == pytest.approx(
+        0, abs=1e-9
+    )  # all that it is read on is the same
 
 
 def test_the_surest_half_is_kept_in_its_order() -> None:
