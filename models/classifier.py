@@ -45,11 +45,18 @@ class Classifier(ImageModel):
 
     def outputs(self, x: Float[Tensor, "batch channels height width"]) -> tuple[Tensor, ...]:
         """Return for each head its logits (B, values) or, if continuous, its estimate in [0, 1] units (B, 1)."""
-        return self.out(self.features(x)).split([_width(head) for head in self.heads], dim=1)
+        return self._split(self.features(x))
+
+    def _split(self, features: Tensor) -> tuple[Tensor, ...]:
+        return self.out(features).split([_width(head) for head in self.heads], dim=1)
 
     def classify(self, x: Float[Tensor, "batch channels height width"]) -> dict[str, Tensor]:
         """Return, by attribute, probabilities (B, values) or, if continuous, estimates (B,) in its own unit."""
-        return self.named(self.outputs(x))
+        return self.verdicts(self.features(x))
+
+    def verdicts(self, features: Float[Tensor, "batch features"]) -> dict[str, Tensor]:
+        """Return what `classify` does, of what `features` returned."""
+        return self.named(self._split(features))
 
     def named(self, outputs: tuple[Tensor, ...]) -> dict[str, Tensor]:
         """Return what `classify` does, of what `outputs` returned."""

@@ -58,21 +58,21 @@ def truncate(z: Float[Tensor, "*batch dim"], psi: float) -> Float[Tensor, "*batc
 
 
 def lerp(
-    start: Float[Tensor, "batch dim"], end: Float[Tensor, "batch dim"], steps: Float[Tensor, " time"]
+    start: Float[Tensor, "batch dim"], end: Float[Tensor, "batch dim"], steps: Float[Tensor, "time ..."]
 ) -> Float[Tensor, "time batch dim"]:
     """Interpolate along the straight line between two latents.
 
     Args:
         start: Latents, shape (B, D).
         end: Latents, shape (B, D).
-        steps: Positions in [0, 1], shape (T,).
+        steps: Positions in [0, 1], shape (T,), or (T, B) where each pair has its own.
     """
-    t = steps[:, None, None]
+    t = steps.reshape(len(steps), -1, 1)
     return start * (1 - t) + end * t
 
 
 def slerp(
-    start: Float[Tensor, "batch dim"], end: Float[Tensor, "batch dim"], steps: Float[Tensor, " time"]
+    start: Float[Tensor, "batch dim"], end: Float[Tensor, "batch dim"], steps: Float[Tensor, "time ..."]
 ) -> Float[Tensor, "time batch dim"]:
     """Interpolate along the great circle between two latents.
 
@@ -81,7 +81,7 @@ def slerp(
     Args:
         start: Latents, shape (B, D), in prior standard deviations.
         end: Latents, shape (B, D).
-        steps: Positions in [0, 1], shape (T,).
+        steps: Positions in [0, 1], shape (T,), or (T, B) where each pair has its own.
 
     Returns:
         Latents, shape (T, B, D). Falls back to linear interpolation where the two are parallel or one is zero.
@@ -95,7 +95,7 @@ def slerp(
     angle = torch.acos(cosine.clamp(-1, 1))
     sine = torch.sin(angle)
     parallel = (sine < 1e-4) | (norms < 1e-12)
-    t = steps[:, None, None]
+    t = steps.reshape(len(steps), -1, 1)
     sine = torch.where(parallel, torch.ones_like(sine), sine)
     arc = torch.sin((1 - t) * angle) / sine * start + torch.sin(t * angle) / sine * end
     return torch.where(parallel, lerp(start, end, steps), arc)

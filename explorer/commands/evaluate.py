@@ -1,6 +1,7 @@
 """`evaluate`: measure a model on held-out images."""
 
-from typing import Annotated, cast
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -12,6 +13,12 @@ from models.datasets import DATASETS, info as info_of, sized_for
 from models.errors import UserError
 from models.metrics import METRICS, count_of, of_key
 from models.values import MAX_SEED
+
+if TYPE_CHECKING:
+    from models.metrics.repeats import Report
+
+_MAX_SEEDS = 100
+_SLOW = [name for name, metric in METRICS.items() if metric.slow]
 
 
 def evaluate(
@@ -31,11 +38,22 @@ def evaluate(
     metrics: Annotated[
         str,
         typer.Option(
-            metavar="NAMES", help=f"'all' that apply, or some of {', '.join(METRICS)}, with commas."
+            metavar="NAMES",
+            help=f"'all' that apply and do not take minutes ({', '.join(_SLOW)} do), or some of "
+            f"{', '.join(METRICS)}, with commas.",
         ),
     ] = "all",
     device: Device = "auto",
     seed: Annotated[int, typer.Option(min=0, max=MAX_SEED, metavar="INTEGER", help="Of the samples.")] = 0,
+    seeds: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            max=_MAX_SEEDS,
+            metavar="INTEGER",
+            help="Independent samples, from that seed on: means, with 95 % intervals. Five are a good number.",
+        ),
+    ] = 1,
     write_card: Annotated[
         bool,
         typer.Option(
@@ -57,54 +75,94 @@ def evaluate(
         METRICS[word]  # an unknown one shows before any image is loaded
     written: list[str] = []
     with only_results():
-        where, values, judge = _measure(info, name, chosen, count, device, seed)
+        where, found, judge = _measure(info, name, chosen, count, device, (seed, seeds))
+        values = found.values
         counts = {key: count_of(key, count, data) for key in values}
         if write_card:
-            _write_card(info, values, counts, name, seed, judge)
+            _write_card(info, values, counts, name, found.seeds, judge)
             written = [catalog.CARD, *([catalog.DIRECTIONS] if _write_directions(info) else [])]
     if as_json:
         result = {"model": info.id, "dataset": name, "n": count, "device": where, "metrics": values}
-        emit({**result, "counts": counts, "seed": seed, "classifier": judge and judge.id})
+        emit(
+            {
+                **result,
+                "counts": counts,
+                "seed": seed,
+                "classifier": judge and judge.id,
+                **_more(found, judge),
+            }
+        )
     else:
-        print(f"{info.id} on {name}, {where}")
-        print(table(("metric", "value", "n", "what it is"), _rows(values, counts), right=(1, 2)))
+        print(f"{info.id} on {name}, {where}" + (f", judged by {_judged_by(judge)}" if judge else ""))
+        columns = ("metric", "value", "95 % interval", "floor", "n", "what it is")
+        print(table(columns, _rows(found, counts), right=(1, 2, 3, 4)))
+        print("Floor: what training images reach in place of samples. Interval: over seeds, or over images.")
     if written:
         note(f"Written to {info.path}: {', '.join(written)}")
 
 
 def _measure(
-    info: ModelInfo, dataset: str, metrics: list[str] | None, count: int, device: Device, seed: int
-) -> tuple[str, dict[str, float], ModelInfo | None]:
+    info: ModelInfo,
+    dataset: str,
+    metrics: list[str] | None,
+    count: int,
+    device: Device,
+    seeds: tuple[int, int],
+) -> "tuple[str, Report, ModelInfo | None]":
     judge = catalog.classifier_for(dataset, info.sample_shape) if info.can("picture") else None
 
     from models import checkpoints, datasets
     from models.classifier import Classifier
-    from models.metrics.evaluation import evaluate as measure
+    from models.metrics.repeats import report
     from models.training.session import device as choose
 
     where = choose(device)
     line = ProgressLine(seconds=0)
+    sampled = any(
+        METRICS[name].of == "samples" or "train" in METRICS[name].needs for name in metrics or METRICS
+    )
     try:
-        values = measure(
+        found = report(
             checkpoints.load(info),
             datasets.load(dataset, "test"),
             metrics=metrics,
             n=count,
             classifier=cast(Classifier, checkpoints.load(judge)) if judge else None,
+            network=judge.id if judge else "",
+            train=datasets.load(dataset, "train") if sampled and info.can("decode") else None,
             device=where,
-            seed=seed,
+            seed=seeds[0],
+            seeds=seeds[1],
             progress=lambda name, done, total: line.show(f"{done}/{total} {name}".rstrip()),
         )
     finally:
         line.close()
-    return where.type, values, judge
+    return where.type, found, judge
 
 
-def _rows(values: dict[str, float], counts: dict[str, int]) -> list[tuple[str, str, str, str]]:
-    explained = {key: found[1] for key in values if (found := of_key(key))}
-    return [
-        (key, f"{value:.4g}", f"{counts[key]:,}", explained.get(key, "")) for key, value in values.items()
-    ]
+def _more(found: "Report", judge: ModelInfo | None) -> dict[str, Any]:
+    """Return what else is told of figures: floors, intervals, and the network whose features they are of."""
+    network = judge and {"id": judge.id, "digest": judge.digest, "resizing": None}
+    return {
+        "floors": found.floors,
+        "intervals": {key: asdict(interval) for key, interval in found.intervals.items()},
+        "seeds": list(found.seeds),
+        "features": network,
+    }
+
+
+def _rows(found: "Report", counts: dict[str, int]) -> list[tuple[str, ...]]:
+    rows: list[tuple[str, ...]] = []
+    for key, value in found.values.items():
+        interval, floor, known = found.intervals.get(key), found.floors.get(key), of_key(key)
+        between = f"{interval.low:.4g} to {interval.high:.4g}" if interval else ""
+        beside = "" if floor is None else f"{floor:.4g}"
+        rows.append((key, f"{value:.4g}", between, beside, f"{counts[key]:,}", known[1] if known else ""))
+    return rows
+
+
+def _judged_by(judge: ModelInfo) -> str:
+    return f"{judge.id}@{judge.digest[:8]}"
 
 
 def _write_card(
@@ -112,12 +170,13 @@ def _write_card(
     values: dict[str, float],
     counts: dict[str, int],
     dataset: str,
-    seed: int,
+    seeds: tuple[int, ...],
     judge: ModelInfo | None,
 ) -> None:
     from models.checkpoints import update_card
 
-    protocol = f"{_PROTOCOL} {dataset}, seed {seed}" + (f", judged by {judge.id}" if judge else "")
+    drawn = f"seed {seeds[0]}" if len(seeds) == 1 else f"mean of seeds {seeds[0]} to {seeds[-1]}"
+    protocol = f"{_PROTOCOL} {dataset}, {drawn}" + (f", judged by {_judged_by(judge)}" if judge else "")
     update_card(
         info.path, {key: {"value": v, "n": counts[key], "protocol": protocol} for key, v in values.items()}
     )

@@ -1,11 +1,11 @@
 """Metrics, one table: name -> what it measures, what it needs, and the function that does it. Torch-free.
 
 A metric is a function `measure(context) -> {key: value}` in the module that is named after its subject;
-`models.metrics.evaluation` says what the context gives it. To add one, write it and add its line here.
+`models.metrics.context` says what the context gives it. To add one, write it and add its line here.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from models.datasets import DatasetInfo
@@ -13,6 +13,10 @@ from models.tables import Table
 
 LIKELIHOOD_IMAGES = 2000  # at most; each is decoded as often as there are samples
 MIG_IMAGES = 10_000  # at most, where images are drawn for it
+NEIGHBOURS = 5  # k of precision, recall, density and coverage
+MEMORY_IMAGES = 1000  # samples at most that are looked for in the training images
+PATHS = 2000  # at most, whose length is measured
+INVERTED = 64  # images at most that are looked for among those that a model can make
 POINT_SAMPLES = 2500  # of the published figures for points in the plane, e.g. PacGAN's
 
 Need = Literal[
@@ -23,6 +27,11 @@ Need = Literal[
     "density",
     "classify",
     "judge",
+    "neighbours",
+    "covariance",
+    "categories",
+    "train",
+    "inception",
     "classes",
     "factors",
     "known",
@@ -37,6 +46,11 @@ NEEDS: Mapping[Need, str] = {
     "density": "a model that gives images a probability, such as a VAE",
     "classify": "a classifier with the attributes of the data set",
     "judge": "a classifier of the data set to judge the samples",
+    "neighbours": "more images than the neighbours that it looks at",
+    "covariance": "more images than the classifier has features, or their covariance is singular",
+    "categories": "a classifier of categories",
+    "train": "the training images of the data set",
+    "inception": "the Inception network",
     "classes": "a data set with classes",
     "factors": "a data set with known categorical attributes",
     "known": "a data set with known attributes, such as sprites",
@@ -45,6 +59,7 @@ NEEDS: Mapping[Need, str] = {
 
 
 Count = Callable[[int, DatasetInfo], int]
+Subject = Literal["samples", "latents", "images"]
 
 
 def _samples(n: int, data: DatasetInfo) -> int:
@@ -58,6 +73,19 @@ def _images(n: int, data: DatasetInfo) -> int:
 
 def _likelihood(n: int, data: DatasetInfo) -> int:
     return min(n, data.test, LIKELIHOOD_IMAGES)
+
+
+def _memory(n: int, data: DatasetInfo) -> int:
+    return min(n, data.test // 2, MEMORY_IMAGES)
+
+
+def _paths(n: int, data: DatasetInfo) -> int:
+    del data
+    return min(n, PATHS)
+
+
+def _inverted(n: int, data: DatasetInfo) -> int:
+    return min(n, data.test, INVERTED)
 
 
 def _modes(n: int, data: DatasetInfo) -> int:
@@ -79,6 +107,12 @@ class Metric:
         values: What each key of the result is, with its unit.
         count: How many samples, or real images, it looks at where n are asked for.
         real: Keys of `values` that are of real images, although the others are of samples.
+        of: What it measures. Of samples: others, or training images for the floor, can take their place. Of latents
+            drawn at random: others can. Of held-out images: nothing is drawn.
+        series: What each curve, or list of the values of single images, is. One that is named like a figure holds the
+            values whose mean that figure is.
+        trace: `"module:attribute"`, a function of the context to them by key; empty if there are none.
+        slow: Whether it takes minutes, and is only measured where it is asked for by name.
     """
 
     run: str
@@ -87,20 +121,73 @@ class Metric:
     values: Mapping[str, str]
     count: Count = _images
     real: tuple[str, ...] = ()
+    of: Subject = "images"
+    series: Mapping[str, str] = field(default_factory=dict[str, str])
+    trace: str = ""
+    slow: bool = False
 
 
 METRICS = Table[Metric](
     "metric",
     {
+        "fd": Metric(
+            "models.metrics.fidelity:measure_frechet", ("images", "decode", "judge", "covariance"),
+            "How far the mean and the covariance of samples are from those of real images, in features of the "
+            "classifier; it depends on the network and on the number of images, so compare it only where both are "
+            "the same, and never with an Inception-FID.",
+            {"fd_<name>": "Fréchet distance in the features of <name>; 0 is best"},
+            of="samples",
+        ),
+        "kd": Metric(
+            "models.metrics.fidelity:measure_kernel", ("images", "decode", "judge"),
+            "How far the distribution of samples is from that of real images, in features of the classifier (as KID "
+            "in those of Inception); unbiased, so near 0 it may be negative.",
+            {"kd_<name>": "Kernel distance in the features of <name>; 0 is best"},
+            of="samples",
+        ),
+        "prdc": Metric(
+            "models.metrics.fidelity:measure_support", ("images", "decode", "judge", "neighbours"),
+            "Whether samples lie among real images (precision, density) and reach all of them (recall, coverage), in "
+            "features of the classifier, with 5 neighbours; single outliers raise precision and recall.",
+            {
+                "precision": "Share of samples within the neighbourhood of a real image, in [0, 1]",
+                "recall": "Share of real images within the neighbourhood of a sample, in [0, 1]",
+                "density": "Real neighbourhoods that a sample lies in, over 5: about 1 for real images",
+                "coverage": "Share of real images with a sample in their neighbourhood, in [0, 1]",
+            },
+            of="samples",
+        ),
+        "fid": Metric(
+            "models.metrics.inception:measure", ("images", "decode", "inception"),
+            "What is published as FID and KID: distances in features of Inception, to which images are enlarged "
+            "(299x299); it has learnt photographs, and FID falls with the number of images.",
+            {
+                "fid": "Fréchet distance in 2,048 features of Inception; 0 is best",
+                "kid": "Kernel distance in 2,048 features of Inception; 0 is best",
+            },
+            of="samples", slow=True,
+        ),
         "sharpness": Metric(
             "models.metrics.sharpness:measure", ("images", "decode"),
             "How much fine detail samples have compared with real images; above 1 it is noise or "
             "checkerboard, not quality.",
             {
                 "sharpness_ratio": "Mean variance of the Laplacian of samples, over that of real images",
+                "sharpness_ratio_q10": "The same of the 10 % quantiles: of the softest",
+                "sharpness_ratio_q50": "The same of the medians",
+                "sharpness_ratio_q90": "The same of the 90 % quantiles: of the sharpest",
+                "high_frequency_ratio": "Energy above half the Nyquist frequency, over that of real images",
                 "sharpness_real": "Mean variance of the Laplacian of real images, in squared units of [-1, 1]",
             },
-            _samples, real=("sharpness_real",),
+            _samples, real=("sharpness_real",), of="samples",
+            series={
+                "sharpness": "Variance of the Laplacian of each sample, in squared units of [-1, 1]",
+                "sharpness_real": "Variance of the Laplacian of each real image",
+                "spectrum_frequency": "Radial frequency of the points of the spectra, in cycles a pixel",
+                "spectrum": "Mean power of samples at each radial frequency",
+                "spectrum_real": "Mean power of real images at each radial frequency",
+            },
+            trace="models.metrics.sharpness:trace",
         ),
         "reconstruction": Metric(
             "models.metrics.reconstruction:measure", ("images", "decode", "encode"),
@@ -111,6 +198,31 @@ METRICS = Table[Metric](
                 "ssim": "Mean structural similarity of reconstructions, at most 1",
                 "reconstruction_sharpness_ratio": "Sharpness of reconstructions over that of their images",
             },
+            series={
+                "psnr_db": "Peak signal-to-noise ratio of each reconstruction, in dB",
+                "ssim": "Structural similarity of each reconstruction",
+            },
+            trace="models.metrics.reconstruction:trace",
+        ),
+        "inversion": Metric(
+            "models.metrics.inverted:measure", ("images", "decode"),
+            "How near the model can come to up to 64 held-out images, by search for their latents, and by its encoder "
+            "where it has one; a search may miss the best latent, and a near picture says nothing of samples.",
+            {
+                "inversion_psnr_db": "Mean peak signal-to-noise ratio of what the search found, in dB",
+                "inversion_ssim": "Mean structural similarity of what the search found",
+                "encoding_psnr_db": "Mean peak signal-to-noise ratio of reconstructions of the same images, in dB",
+                "encoding_ssim": "Mean structural similarity of reconstructions of the same images",
+            },
+            _inverted,
+            series={
+                "inversion_psnr_db": "Peak signal-to-noise ratio for each image, in dB",
+                "inversion_ssim": "Structural similarity for each image",
+                "encoding_psnr_db": "Peak signal-to-noise ratio of the reconstruction of each image, in dB",
+                "encoding_ssim": "Structural similarity of the reconstruction of each image",
+            },
+            trace="models.metrics.inverted:trace",
+            slow=True,
         ),
         "latent": Metric(
             "models.metrics.latent:measure", ("encode", "posterior"),
@@ -140,7 +252,27 @@ METRICS = Table[Metric](
                 "pairwise_distance_ratio": "Mean L2 distance of two samples over that of two real images",
                 "feature_distance_ratio": "Mean distance of two samples over that of real ones, in learned features",
             },
-            _samples,
+            _samples, of="samples",
+        ),
+        "memorisation": Metric(
+            "models.metrics.memorisation:measure", ("images", "decode", "train"),
+            "Whether samples lie nearer to training images than held-out images do, in pixels (of up to 32x32, larger "
+            "images are averaged); a shifted or recoloured copy escapes it, so look at the neighbours.",
+            {
+                "nearest_ratio": "Distance of samples to the nearest training image, over that to the nearest "
+                "held-out image",
+                "nearest_ratio_real": "The same of held-out images: less is memorisation",
+                "copies_share": "Share of samples less than a third as far from a training image as from held-out ones",
+                "copies_share_real": "The same of held-out images, some of which have twins among the training images",
+            },
+            _memory, of="latents", real=("nearest_ratio_real", "copies_share_real"),
+            series={
+                "nearest_ratio_each": "For each sample, its distance to the nearest training image over that to the "
+                "nearest held-out image",
+                "nearest_train": "Index of the training image nearest to each sample",
+                "nearest_train_distance": "Its distance: root mean squared difference, of pixels in [0, 1]",
+            },
+            trace="models.metrics.memorisation:trace",
         ),
         "classes": Metric(
             "models.metrics.coverage:measure_classes", ("decode", "judge", "classes"),
@@ -154,7 +286,7 @@ METRICS = Table[Metric](
                 "label_agreement": "Share of samples that are recognised as the label they were asked for",
                 "label_agreement_real": "Share of real images that are recognised as their label: what can be reached",
             },
-            _samples, real=("mean_confidence_real", "label_agreement_real"),
+            _samples, real=("mean_confidence_real", "label_agreement_real"), of="samples",
         ),
         "factors": Metric(
             "models.metrics.coverage:measure_factors", ("decode", "judge", "factors"),
@@ -165,7 +297,7 @@ METRICS = Table[Metric](
                 "factor_values_missing_real": "Values that 3 % of the data or more have, seen in no real image",
                 "factor_values": "Values that 3 % of the data or more have",
             },
-            _samples, real=("factor_values_missing_real", "factor_values"),
+            _samples, real=("factor_values_missing_real", "factor_values"), of="samples",
         ),
         "modes": Metric(
             "models.metrics.modes:measure", ("decode", "modes"),
@@ -178,7 +310,26 @@ METRICS = Table[Metric](
                 "modes_kl_nats": "KL divergence of the shares of modes from uniform ones, in nats",
                 "energy_distance": "Energy distance of points to held-out ones, in the data's units; 0 is best",
             },
-            _modes,
+            _modes, of="samples",
+        ),
+        "path_length": Metric(
+            "models.metrics.path_length:measure", ("images", "decode", "judge"),
+            "How evenly the picture changes along a way through the latent space, in features of the classifier, by "
+            "steps of 0.0001 on great circles, without truncation; blur and a collapsed model have short paths too.",
+            {"ppl_<name>": "Perceptual path length in the features of <name>; shorter is smoother"},
+            _paths, of="latents",
+            series={"ppl_<name>": "Squared feature distance over the squared step, of each pair of latents"},
+            trace="models.metrics.path_length:trace",
+        ),
+        "separability": Metric(
+            "models.metrics.separability:measure", ("decode", "judge", "categories"),
+            "Whether a flat cut through the latent space parts samples by what the classifier sees in them; a model "
+            "that shows one value only is left out, as there is nothing to part.",
+            {
+                "separability": "exp of the sum of the entropies that linear rules leave, in nats; 1 is best",
+                "separability_<name>": "exp of the entropy of <name> that a linear rule leaves, in nats; 1 is best",
+            },
+            _samples, of="latents",
         ),
         "mig": Metric(
             "models.metrics.disentanglement:measure", ("encode", "known"),
@@ -187,6 +338,18 @@ METRICS = Table[Metric](
             {
                 "mig": "Mutual information gap, mean over attributes, in [0, 1]",
                 "mig_<name>": "Mutual information gap of <name>",
+            },
+            _mig,
+        ),
+        "dci": Metric(
+            "models.metrics.dci:measure", ("encode", "known"),
+            "Whether each latent dimension tells of one known attribute (disentanglement), each attribute sits in one "
+            "dimension (completeness), and all can be read (informativeness), by random forests; their settings move "
+            "the values, so compare only figures of this program.",
+            {
+                "dci_disentanglement": "How much each dimension tells of one attribute only, in [0, 1]",
+                "dci_completeness": "How much each attribute sits in one dimension only, in [0, 1]",
+                "dci_informativeness": "Held-out accuracy, or R^2 where continuous, mean over attributes; at most 1",
             },
             _mig,
         ),
@@ -224,4 +387,5 @@ def count_of(key: str, n: int, data: DatasetInfo) -> int:
     found = of_key(key)
     if found is None:
         return n
-    return _images(n, data) if key in found[0].real else found[0].count(n, data)
+    count = found[0].count(n, data)
+    return min(count, _images(n, data)) if key in found[0].real else count

@@ -10,7 +10,7 @@ from models.classifier import Classifier, accuracy
 from models.datasets import ImageData
 
 if TYPE_CHECKING:
-    from models.metrics.evaluation import Context
+    from models.metrics.context import Context
 
 COVERED = 0.1  # of its share of the data makes a class covered; one stray sample would not be evidence
 FREQUENT = 0.03  # of the data makes a value of an attribute one that samples should have

@@ -14,7 +14,8 @@ from models.metrics import MIG_IMAGES
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from models.metrics.evaluation import Context
+    from models.datasets import ImageData
+    from models.metrics.context import Context
 
 BINS = 20
 
@@ -31,13 +32,14 @@ def mutual_information(x: Int[Tensor, " batch"], y: Int[Tensor, " batch"]) -> fl
 
     The estimate is too large by about (|X| - 1)(|Y| - 1) / 2N; in a difference of two such terms that cancels.
     """
-    joint = torch.bincount(x * (int(y.max()) + 1) + y).double()
-    entropies = [_entropy(torch.bincount(one).double()) for one in (x, y)]
-    return sum(entropies) - _entropy(joint)
+    joint = torch.bincount(x * (int(y.max()) + 1) + y)
+    entropies = [entropy(torch.bincount(one)) for one in (x, y)]
+    return sum(entropies) - entropy(joint)
 
 
-def _entropy(counts: Tensor) -> float:
-    shares = counts[counts > 0] / counts.sum()
+def entropy(counts: Tensor) -> float:
+    """Return the entropy of a variable from how often each value occurs, in nats."""
+    shares = counts[counts > 0].double() / counts.sum()
     return float(-(shares * shares.log()).sum())
 
 
@@ -62,26 +64,40 @@ def mutual_information_gaps(
     gaps: dict[str, float] = {}
     for factor, column in zip(known, factors.unbind(1), strict=True):
         values = column.long() if factor.values else binned(column)
-        entropy = _entropy(torch.bincount(values).double())
-        if entropy > 0:
+        whole = entropy(torch.bincount(values))
+        if whole > 0:
             told = sorted((mutual_information(code, values) for code in codes), reverse=True)
-            gaps[factor.name] = (told[0] - (told[1] if len(told) > 1 else 0.0)) / entropy
+            gaps[factor.name] = (told[0] - (told[1] if len(told) > 1 else 0.0)) / whole
     return gaps
 
 
+def known_latents(context: "Context") -> "tuple[Tensor, ImageData]":
+    """Return posterior means, shape (N, D), and their images, whose factors are known.
+
+    Held-out images: 10,000 of them where they can be drawn, else as many as there are.
+    """
+    missing = min(context.n, MIG_IMAGES) - len(context.real)
+    if missing <= 0 or not context.data.info.draw:
+        return context.posterior.mean, context.real
+    return context.once(_drawn_latents)
+
+
+def _drawn_latents(context: "Context") -> "tuple[Tensor, ImageData]":
+    data = drawn_on(context.data, min(context.n, MIG_IMAGES) - len(context.real))
+    encode = cast(Encodes, context.model).encode
+
+    def means(x: Tensor) -> Tensor:
+        return encode(x).mean
+
+    return context.each(means, data), data
+
+
 def measure(context: "Context") -> dict[str, float]:
-    """Measure the gaps on held-out images: 10,000 of them where they can be drawn, else as many as there are.
+    """Measure the gaps on `known_latents`.
 
     Symmetry bounds what can be reached: nothing tells the orientation of a square beyond a quarter turn.
     """
-    missing = min(context.n, MIG_IMAGES) - len(context.real)
-    data = drawn_on(context.data, missing) if missing > 0 else context.real
-    encode = cast(Encodes, context.model).encode
-
-    def mean(x: Tensor) -> Tensor:
-        return encode(x).mean
-
-    means = context.posterior.mean if data is context.real else context.each(mean, data)
+    means, data = known_latents(context)
     assert data.factors is not None
     gaps = mutual_information_gaps(means, data.factors, data.info.factors)
     return {

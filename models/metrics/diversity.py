@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from models.metrics.evaluation import Context
+    from models.metrics.context import Context
 
 _SHIFTS = (1, 2, 3, 4)  # pairs for each image: four halve the error of one at little cost
 
@@ -38,9 +38,8 @@ def pairwise_distance(points: Float[Tensor, "batch ..."]) -> float:
 def measure(context: "Context") -> dict[str, float]:
     """Measure distances in pixels and, where a classifier is given, in its features."""
     ratios = {"pairwise_distance_ratio": _ratio(context.samples.images, context.real.images)}
-    judge = context.judge
-    if judge is not None:
-        samples, real = (context.each(judge.features, images) for images in (context.samples, context.real))
+    if context.judge is not None:
+        samples, real = (context.features(images) for images in (context.samples, context.real))
         ratios["feature_distance_ratio"] = _ratio(samples, real)
     return ratios
 

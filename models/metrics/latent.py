@@ -8,7 +8,7 @@ from torch import Tensor
 from models.core import Posterior
 
 if TYPE_CHECKING:
-    from models.metrics.evaluation import Context
+    from models.metrics.context import Context
 
 
 def active_units(means: Float[Tensor, "batch dim"], threshold: float = 0.01) -> int:

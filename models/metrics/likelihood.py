@@ -13,7 +13,7 @@ from models.latent import generator
 from models.metrics import LIKELIHOOD_IMAGES
 
 if TYPE_CHECKING:
-    from models.metrics.evaluation import Context
+    from models.metrics.context import Context
 
 _SAMPLES = 50
 _BATCH = 20  # images, so that as many latents are decoded at once as elsewhere

@@ -10,7 +10,7 @@ from torch import Tensor
 from models.metrics.points import of_points
 
 if TYPE_CHECKING:
-    from models.metrics.evaluation import Context
+    from models.metrics.context import Context
 
 
 def combination(columns: Int[Tensor, "batch factors"], sizes: list[int]) -> Int[Tensor, " batch"]:

@@ -9,7 +9,7 @@ from torch import Tensor
 from models.metrics.sharpness import sharpness
 
 if TYPE_CHECKING:
-    from models.metrics.evaluation import Context
+    from models.metrics.context import Context
 
 _WINDOW, _SIGMA = 11, 1.5  # pixels; Wang et al. (2004), section III-C
 _C1, _C2 = (0.01 * 2) ** 2, (0.03 * 2) ** 2  # (K L)^2 with the data range L = 2
@@ -62,12 +62,22 @@ def _windows(size: int, device: torch.device) -> Tensor:
     return matrix
 
 
+def _each(context: "Context") -> dict[str, Tensor]:
+    pairs = (context.real, context.reconstructions)
+    return {"psnr_db": context.each(psnr, *pairs), "ssim": context.each(ssim, *pairs)}
+
+
 def measure(context: "Context") -> dict[str, float]:
     """Measure reconstructions of held-out images from their posterior means."""
-    pairs = (context.real, context.reconstructions)
-    real, decoded = (float(context.each(sharpness, images).mean()) for images in pairs)
+    real, decoded = (
+        float(context.rows(sharpness, images).mean()) for images in (context.real, context.reconstructions)
+    )
     return {
-        "psnr_db": float(context.each(psnr, *pairs).mean()),
-        "ssim": float(context.each(ssim, *pairs).mean()),
+        **{name: float(values.mean()) for name, values in context.once(_each).items()},
         "reconstruction_sharpness_ratio": decoded / max(real, 1e-12),
     }
+
+
+def trace(context: "Context") -> dict[str, Tensor]:
+    """Return the values of each image, in the order of `Context.real`."""
+    return context.once(_each)

@@ -321,9 +321,25 @@ def test_evaluate_for_people_explains(run: Cli) -> None:
     assert any(line.startswith("accuracy ") and " 359 " in line and "right" in line for line in lines)
 
 
+def test_evaluate_tells_intervals_floors_and_the_network_beside_figures(run: Cli) -> None:
+    words = ("evaluate", "tiny-vae", "--n", "300", "--metrics", "fd,prdc,reconstruction", "--seeds", "3")
+    found = run(*words, "--json").json
+    compared = {"fd_tiny-classifier", "precision", "recall", "density", "coverage"}
+    assert found["floors"].keys() == compared and found["seeds"] == [0, 1, 2]
+    assert found["floors"]["fd_tiny-classifier"] < found["metrics"]["fd_tiny-classifier"]
+    assert {key: found["intervals"][key]["over"] for key in compared} == dict.fromkeys(compared, "seeds")
+    assert found["intervals"]["psnr_db"]["over"] == "images"
+    network = found["features"]
+    assert (network["id"], len(network["digest"]), network["resizing"]) == ("tiny-classifier", 64, None)
+    lines = run(*words).out.splitlines()
+    assert f"judged by tiny-classifier@{network['digest'][:8]}" in lines[0]
+    assert any(line.startswith("precision ") and " to " in line and " 300 " in line for line in lines)
+
+
 @pytest.mark.parametrize(
     ("words", "parts"),
     [
+        (("--metrics", "fid"), ("'fid' needs the Inception network",)),
         (("--metrics", "sharpnes"), ("no metric 'sharpnes'", "Did you mean 'sharpness'?")),
         (("--metrics", "latent,factors", "--dataset", "digits", "--n", "4"), ("'factors' needs",)),
         (("--dataset", "avatar"), ("no data set 'avatar'", "Did you mean 'avatars'?")),

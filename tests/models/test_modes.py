@@ -98,8 +98,11 @@ def test_of_a_curve_the_distance_is_measured() -> None:
 class Oracle(Classifier):
     """Sees in each colour the digit that its first pixel says."""
 
-    def classify(self, x: Tensor) -> dict[str, Tensor]:
-        digits = ((x[:, :, 0, 0] + 1) * 127.5).round().long()
+    def features(self, x: Tensor) -> Tensor:
+        return x[:, :, 0, 0]
+
+    def verdicts(self, features: Tensor) -> dict[str, Tensor]:
+        digits = ((features + 1) * 127.5).round().long()
         return {
             head.name: torch.nn.functional.one_hot(digit, 10).float()
             for head, digit in zip(self.heads, digits.unbind(1), strict=True)
