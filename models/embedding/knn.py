@@ -12,7 +12,8 @@ from models.shared import Progress, unheard
 
 EXACT = 150_000  # points up to which all distances are computed: about 25 s on two cores, in 32 dimensions
 _GROUP = 32  # points whose least distance is looked at first
-_BLOCK = 8_388_608  # distances at once: 32 MB
+_ROWS = 512  # points at once, at most
+_BLOCK = 33_554_432  # distances at once: 128 MB
 
 Neighbours = tuple[NDArray[np.int32], NDArray[np.float32]]
 
@@ -41,13 +42,20 @@ def nearest(
         return _approximate(vectors, k, seed)
     x = torch.as_tensor(vectors, device=device)
     x = x - x.mean(0)  # the products below round less around the origin
-    rows = max(16, _BLOCK // len(x))
+    rows = min(_ROWS, max(16, _BLOCK // len(x)))
     parts: list[tuple[NDArray[np.int32], NDArray[np.float32]]] = []
     with torch.inference_mode():
         columns, halves = _padded(x)
+        room = x.new_empty(
+            rows, len(halves)
+        )  # given to each product in turn: fresh memory costs as much again
         for start in range(0, len(x), rows):
             some = torch.arange(start, min(start + rows, len(x)), device=x.device)
-            found = _candidates(x[some], some, columns, halves, k)
+            near = torch.addmm(halves, x[some], columns, alpha=-1, out=room[: len(some)])
+            near[torch.arange(len(some), device=x.device), some] = (
+                math.inf
+            )  # a point is not its own neighbour
+            found = _least(near, k)
             distances = (x[found] - x[some, None]).square().sum(2).sqrt()
             distances, order = distances.sort(dim=1)
             found = found.gather(1, order)
@@ -67,15 +75,17 @@ def _padded(x: Tensor) -> tuple[Tensor, Tensor]:
     return columns, torch.cat([x.square().sum(1) / 2, x.new_full((more,), math.inf)])
 
 
-def _candidates(x: Tensor, own: Tensor, columns: Tensor, halves: Tensor, k: int) -> Tensor:
-    """Return the indices (B, k) of the nearest columns of some points (B, D), themselves left out.
+def _least(near: Tensor, k: int) -> Tensor:
+    """Return the indices (B, k) of the least numbers of each row (B, M), in no order.
 
-    The k nearest lie in the k groups with the least distances. To look for these first is several times faster than
-    to look for the k least of all distances.
+    The k least lie in the k groups with the least minima. To look for these first is several times faster than to
+    look for the k least of all.
+
+    Args:
+        near: Half the squared distances, less what changes no order.
+        k: How many.
     """
-    near = torch.addmm(halves, x, columns, alpha=-1)  # half the squared distance, less what changes no order
-    near[torch.arange(len(own), device=own.device), own] = math.inf
-    groups = near.view(len(x), -1, _GROUP)
+    groups = near.view(len(near), -1, _GROUP)
     count = min(k, groups.shape[1])
     chosen = groups.amin(2).topk(count, dim=1, largest=False).indices
     inside = groups.gather(1, chosen[:, :, None].expand(-1, -1, _GROUP)).flatten(1)
