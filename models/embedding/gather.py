@@ -199,17 +199,10 @@ def _parts(model: LatentModel, info: ModelInfo, spec: MapSpec, fetch: bool) -> I
 def _real(model: LatentModel, info: ModelInfo, spec: MapSpec, count: int, fetch: bool) -> Iterator[_Part]:
     """Yield images of both splits, chosen at random, as many of each as its share of all."""
     name = datasets.sized_for(spec.dataset, info.model.size)
-    if not fetch and not datasets.available(name):
-        from models.datasets.standard import where_to_put
-
-        problem = f"The images of '{name}' are not on this machine."
-        raise UserError("no-data", problem, where_to_put(name))
+    _check(name, info, fetch)
     found: dict[Split, ImageData] = {split: datasets.load(name, split) for split in _SPLITS}
     total = sum(map(len, found.values()))
     for split, data in found.items():
-        if data.info.sample_shape != model.sample_shape:
-            problem = f"The images of '{name}' have another shape than those of '{info.id}'."
-            raise UserError("shape-mismatch", problem, "Choose the data set that the model was trained on.")
         if model.classes and (data.labels is None or int(data.labels.max()) >= model.classes):
             problem = f"The model is conditioned on {model.classes} labels, which '{name}' does not have."
             raise UserError("labels-mismatch", problem, "Choose the data set that the model was trained on.")
@@ -218,6 +211,17 @@ def _real(model: LatentModel, info: ModelInfo, spec: MapSpec, count: int, fetch:
         index = order[:share].sort().values
         chosen = data.take(index)
         yield _Part(_SPLITS[split], index, chosen, chosen.labels if model.classes else None)
+
+
+def _check(name: str, info: ModelInfo, fetch: bool) -> None:
+    """Raise UserError if the images are not here and may not be fetched, or do not fit the model."""
+    if not fetch and not datasets.available(name):
+        from models.datasets.standard import where_to_put
+
+        raise UserError("no-data", f"The images of '{name}' are not on this machine.", where_to_put(name))
+    if datasets.info(name).sample_shape != info.sample_shape:
+        problem = f"The images of '{name}' have another shape than those of '{info.id}'."
+        raise UserError("shape-mismatch", problem, "Choose the data set that the model was trained on.")
 
 
 def _known(data: ImageData, some: slice) -> Row:
