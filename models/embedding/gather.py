@@ -202,13 +202,15 @@ def _real(model: LatentModel, info: ModelInfo, spec: MapSpec, count: int, fetch:
     _check(name, info, fetch)
     found: dict[Split, ImageData] = {split: datasets.load(name, split) for split in _SPLITS}
     total = sum(map(len, found.values()))
+    wanted = min(count, total)
+    training = round(wanted * len(found["train"]) / total)
+    shares: Mapping[Split, int] = {"train": training, "test": wanted - training}
     for split, data in found.items():
         if model.classes and (data.labels is None or int(data.labels.max()) >= model.classes):
             problem = f"The model is conditioned on {model.classes} labels, which '{name}' does not have."
             raise UserError("labels-mismatch", problem, "Choose the data set that the model was trained on.")
-        share = min(len(data), round(count * len(data) / total))
         order = torch.randperm(len(data), generator=generator(spec.seed, _CHOICE, _SPLITS[split]))
-        index = order[:share].sort().values
+        index = order[: shares[split]].sort().values
         chosen = data.take(index)
         yield _Part(_SPLITS[split], index, chosen, chosen.labels if model.classes else None)
 

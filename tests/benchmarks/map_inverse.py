@@ -2,11 +2,11 @@
 
     uv run python tests/benchmarks/map_inverse.py [MODEL] [--n 10000] [--queries 200]
 
-umap-learn lays out posterior means of training images. Held-out ones are then placed on its map, by its `transform` and
-by `models.embedding.place`, and what either made of them is brought back to latents, by its `inverse_transform` and by
-`inverse`. `pixel_mse` is the mean squared difference, in [-1, 1], of what these latents and the true ones decode to;
-`knn_agreement` the share of the 15 nearest points on the map that are among the 15 nearest latents. `reliability` is the
-rank correlation of the app's figure with the error of each point, which should be negative.
+umap-learn lays out posterior means of training images. Held-out ones are then placed on its map, by its `transform`
+and by `models.embedding.place`, and what either made of them is brought back to latents, by its `inverse_transform`
+and by `inverse`. `pixel_mse` is the mean squared difference, in [-1, 1], of what these latents and the true ones
+decode to; `knn_agreement` the share of the 15 nearest points on the map that are among the 15 nearest latents.
+`reliability` is the rank correlation of the app's figure with the error of each point, which should be negative.
 """
 
 import argparse
