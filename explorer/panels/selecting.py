@@ -9,11 +9,11 @@ import streamlit as st
 from explorer import controls, map_pictures, state, tray
 from explorer.components.map import Chosen, Shown
 from explorer.components.tiles import tiles
-from explorer.panels import landscape, pictures, problem
+from explorer.panels import landscape, problem
 from explorer.text import _, percent
 from explorer.words import word
 from models.catalog import ModelInfo
-from models.media import contact_sheet, png
+from models.media import contact_sheet, enlarged, png
 from models.requests import Point
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from models.images import Pixels
 
 LETTERS = ("A", "B")
-COLUMNS, ROWS = 8, 6  # of the contact sheet
+MOST, COLUMNS = 48, 12  # pictures of the contact sheet, and a row of it where there is room
 _STEPS = 7  # pictures from one mean to the other
 _MEAN = 64  # CSS pixels of a mean's picture, about
 _KEPT = "map_selections"
@@ -83,14 +83,15 @@ def some(indices: "NDArray[np.int64]", most: int) -> "NDArray[np.int64]":
 
 
 def _sheet(info: ModelInfo, found: "EmbeddingMap", shown: Shown, indices: "NDArray[np.int64]") -> None:
-    rows = some(indices, COLUMNS * ROWS)
+    rows = some(indices, MOST)
     try:
         images = map_pictures.pictures(found, rows, shown.pictures)
     except (map_pictures.LoadingError, LookupError):  # the images are not there yet, or are others by now
         images = map_pictures.pictures(found, rows, "decoded")
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         mean = mean_picture(info, found, indices)
-        pictures.row([mean], [_("Mean")], mean.shape[1] * max(1, _MEAN // mean.shape[1]))
+        factor = max(1, _MEAN // mean.shape[0])
+        st.image(png(enlarged(mean, factor)), width=factor * mean.shape[1], caption=_("Mean"))
         st.caption(problem.literal(_composition(found, indices, len(rows))))
     _channels, height, width = info.sample_shape
     tiles(
@@ -99,6 +100,8 @@ def _sheet(info: ModelInfo, found: "EmbeddingMap", shown: Shown, indices: "NDArr
         size=(width, height),
         names=[landscape.words(found, Chosen((int(row),), (1.0,))) for row in rows],
         label=_("Pictures of the selection"),
+        sheet_columns=COLUMNS,
+        columns=COLUMNS,
         largest=64,
         on_open=lambda tile: landscape.pick(info, found, Chosen((int(rows[tile]),), (1.0,))),
     )

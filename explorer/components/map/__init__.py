@@ -119,8 +119,8 @@ def _texts() -> dict[str, Any]:
         "map": _("Map"),
         "role": _("map of points"),
         "hint": _(
-            "Move the pointer over points or between them. Drag to move the map, turn the wheel to zoom; a click opens "
-            "the point in Explore; Shift and drag selects. Keys: arrows, + and −, 0, Enter."
+            "Move the pointer over points or between them; a click makes the place the point of Explore. Drag to move "
+            "the map, turn the wheel to zoom, drag with Shift to select. Keys: arrows, + and −, 0, Enter."
         ),
         "gone": _("The map could not be loaded. Reload the page."),
         "tools": {

@@ -3,9 +3,11 @@
 // Python hears of a point that was clicked and of points that were selected, by their own indices; all else stays here.
 const maps = new WeakMap()
 const TALL = 0.66 // of the window's height
+const SLIM = 1.05 // times the map's own width, at most
 const HEIGHTS = [300, 680] // CSS pixels
 const CLOSE = 8 // times the whole map, where a search leads to
 const BUTTON_ZOOM = 1.8
+const LABEL_SIZE = 14 // CSS pixels
 const TOOLS = ["lasso", "more", "less", "full"]
 
 class LatentMap {
@@ -174,21 +176,24 @@ class LatentMap {
     this.counts = colouring.paint(points, legend.colouring, filters)
     const { target } = this.probe
     if (target && points.paint[target.rows[0]] === HIDDEN) this.probe.hide()
-    this.#dress()
+    this.#dress(true)
     return true
   }
 
-  // Take the colours of the page over, and draw.
-  #dress() {
+  // Take the colours of the page over, and draw; with `anew` also where they are the same.
+  #dress(anew = false) {
     if (!this.counts) return
     const style = getComputedStyle(this.view)
-    const ground = parseColour(style.backgroundColor)
+    const { backgroundColor, color: ink, outlineColor: accent } = style
+    const key = [backgroundColor, ink, accent, this.stage.ratio].join()
+    if (key === this.dressed && !anew) return
+    this.dressed = key
+    const ground = parseColour(backgroundColor)
     const { colouring } = this.legend
     const codes = Math.min(colouring?.names?.length ?? 1, MOST_PAINTS)
     const colours = colouring && !colouring.names ? rampColours(ground) : distinctColours(codes, ground)
     const paints = [...colours.map((colour, i) => [1 + i, colour]), [UNKNOWN_PAINT, UNKNOWN]]
-    const font = `600 13px ${style.fontFamily}`
-    this.stage.dress(paints, { ground, ink: style.color, accent: style.outlineColor, font })
+    this.stage.dress(paints, { ground, ink, accent, font: `600 ${LABEL_SIZE}px ${style.fontFamily}` })
     this.legend.draw(colours, this.counts)
     this.#name()
     this.stage.draw(true)
@@ -219,7 +224,7 @@ class LatentMap {
   #fit() {
     const width = this.frame.clientWidth
     if (!this.points || !width) return
-    const height = Math.round(clamp(TALL * innerHeight, ...HEIGHTS))
+    const height = Math.round(clamp(Math.min(TALL * innerHeight, SLIM * width), ...HEIGHTS))
     this.view.style.height = `${height}px`
     this.lens.fit(this.data.shape, width)
     this.stage.fit(width, height)

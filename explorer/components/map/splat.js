@@ -10,7 +10,7 @@ const FULL = 4 // weight of a pixel that lies in a disc; at its edge it is less
 const MOST = 960 // weight of a pixel that is not added to any more: 63 * (960 + 4) < 2^16
 const CROWD = 0.8 // pixels between neighbours below which a point is a pixel and no disc
 const SMALLEST = 1.6 // diameters of discs: in device pixels,
-const LARGEST = 9 // and in CSS pixels
+const LARGEST = 7.5 // and in CSS pixels
 const SHARE = 0.66 // of the distance between neighbours that a disc takes
 
 class Splat {
