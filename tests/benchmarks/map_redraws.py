@@ -4,8 +4,8 @@
 
 Redraws: the component itself with made-up points, 1000 x 640 pixels, one for each; while it is dragged and while the
 wheel turns, an event for each frame of the browser. `points each` is how many a redraw drew: those in view, or fewer
-where it has to while the map moves; at rest all are drawn. plotly gets the same points and as many changes of its ranges
-as it can take.
+where it has to while the map moves; at rest all are drawn. plotly gets the same points, and as many changes of its
+ranges as it can take.
 
 Thumbnails and lasso: the real app, with 10,000 encoded images. A thumbnail counts from the event that the pointer moved
 to the frame that shows the picture; the lasso from the release of the button to the contact sheet on the page.
@@ -81,11 +81,11 @@ _PLOTLY = """async ([way, ms]) => {
   }
   return (1000 * i) / (performance.now() - since)
 }"""
-_HOVER = """() => {
-  const lens = document.querySelector(".latent-map .lens")
+_HOVER = """root => {
+  const lens = root.querySelector(".lens")
   const times = (window.thumbnails = [])
   let moved = 0
-  document.querySelector(".latent-map .view").addEventListener("pointermove", () => (moved = performance.now()), true)
+  root.querySelector(".view").addEventListener("pointermove", () => (moved = performance.now()), true)
   const canvases = [...lens.querySelectorAll("canvas")]
   for (const [i, canvas] of canvases.entries()) new MutationObserver(() => {
     const [of, index, from] = [canvas.dataset.of, lens.dataset.index, moved]
@@ -216,7 +216,7 @@ def redraws(browser: "Browser", count: int, seconds: float) -> None:
 def thumbnails(page: "Page", moves: int) -> None:
     """Hover over places all over the map, and print how long pictures take."""
     box: Any = page.locator(".latent-map .view").bounding_box()
-    page.evaluate(_HOVER)
+    page.locator(".latent-map").evaluate(_HOVER)
     rng = random.Random(0)
     for _move in range(moves):
         x, y = (min(max(rng.gauss(0.5, 0.13), 0.05), 0.85) for _ in range(2))
