@@ -9,7 +9,7 @@ import streamlit as st
 from explorer import controls, map_pictures, state, tray
 from explorer.components.map import Chosen, Shown
 from explorer.components.tiles import tiles
-from explorer.panels import landscape, problem
+from explorer.panels import arithmetic, landscape, problem
 from explorer.text import _, percent
 from explorer.words import word
 from models.catalog import ModelInfo
@@ -179,11 +179,11 @@ def _direction(info: ModelInfo, found: "EmbeddingMap", selections: "Mapping[str,
             key="map-arithmetic",
             icon=":material/calculate:",
             help=_(
-                "Keep both means, “Mean of A” and “Mean of B”. Under “Arithmetic on points” B − A is added to "
-                "any point that you keep."
+                "Keep both means and the point of Explore, and add B − A to it, under “Arithmetic on points”. Any "
+                "other point that you keep can take its place there."
             ),
         ):
-            _keep(info, points)
+            _hand_over(info, points)
             return "views/explore.py"
         if st.button(
             _("Film"),
@@ -203,8 +203,16 @@ def _point(info: ModelInfo, found: "EmbeddingMap", indices: "NDArray[np.int64]")
     return Point(latent=latent, axes=controls.point_of(info).axes, label=common_label(info, found, indices))
 
 
-def _keep(info: ModelInfo, points: list[Point]) -> None:
-    known = {one.point for one in tray.kept(info)}
-    for letter, point in zip(LETTERS, points, strict=True):
-        if point not in known:
-            tray.keep(info, point, _("Mean of {letter}").format(letter=letter))
+def _hand_over(info: ModelInfo, means: list[Point]) -> None:
+    """Keep the means and the point of Explore, and let Explore begin with mean of B - mean of A + point.
+
+    Raises:
+        UserError: The tray is full.
+    """
+    names = [_("Mean of {letter}").format(letter=letter) for letter in LETTERS]
+    first, second = means
+    here = controls.point_of(info)
+    for point, name in ((second, names[1]), (first, names[0]), (here, "")):
+        if point not in {one.point for one in tray.kept(info)}:
+            tray.keep(info, point, name)
+    arithmetic.begin(second, first, here)

@@ -199,7 +199,9 @@ def redraws(browser: "Browser", count: int, seconds: float) -> None:
     traces = []
     for code in range(CLASSES):
         rows = found.positions[found.categories["label"].codes == code].round(4)
-        traces.append({"x": rows[:, 0].tolist(), "y": rows[:, 1].tolist(), "type": "scattergl", "mode": "markers"})
+        traces.append(
+            {"x": rows[:, 0].tolist(), "y": rows[:, 1].tolist(), "type": "scattergl", "mode": "markers"}
+        )
     page.evaluate(
         """traces => {
           const [margin, bare] = [{ l: 0, r: 0, t: 0, b: 0 }, { visible: false }]
@@ -251,7 +253,9 @@ def lasso(page: "Page") -> None:
 
 def main() -> None:
     """Measure, and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--points", type=int, nargs="*", default=[60_000, 1_000_000])
     parser.add_argument("--seconds", type=float, default=4)
     parser.add_argument("--model", default="fashion-vae", help="whose map is hovered over; empty: no app")
@@ -268,7 +272,10 @@ def main() -> None:
         for count in options.points:
             redraws(browser, count, options.seconds)
         if options.model:
-            with tempfile.TemporaryDirectory() as home, serving(Path(home), {"OMP_NUM_THREADS": "1"}) as server:
+            with (
+                tempfile.TemporaryDirectory() as home,
+                serving(Path(home), {"OMP_NUM_THREADS": "1"}) as server,
+            ):
                 page = browser.new_page(viewport={"width": 1440, "height": 900})
                 page.set_default_timeout(120_000)
                 page.goto(f"{server.address}/map?model={options.model}")

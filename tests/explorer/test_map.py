@@ -210,9 +210,10 @@ def test_the_search_finds_numbers_and_names(found: EmbeddingMap, shown: Shown) -
     number = int(found.indices[17])
     assert landscape.matches(found, shown, str(number)) == [17]
     gone = next(n for n in range(10) if n not in found.indices)
-    assert landscape.matches(found, shown, str(gone)) == np.flatnonzero(
-        found.categories["label"].codes == gone
-    ).tolist()
+    assert (
+        landscape.matches(found, shown, str(gone))
+        == np.flatnonzero(found.categories["label"].codes == gone).tolist()
+    )
     assert landscape.matches(found, shown, "no such class") == []
     assert landscape.matches(found, shown, "9" * 5000) == []
 
@@ -278,9 +279,9 @@ def test_two_selections_are_a_direction(open_app: Open, drawn: Maps, sheets: Any
     assert [one["key"] for one in sheets[-2:]] == ["map-sheet", "map-direction"]
     app.button(key="map-arithmetic").click().run()
     kept = app.session_state["kept_points"]
-    assert [one.name for one in kept] == ["Mean of A", "Mean of B"]
-    assert kept[0].point.latent == pytest.approx(there.latents[:10].mean(0), abs=2e-3)
-    assert kept[1].point.latent == pytest.approx(there.latents[10:30].mean(0), abs=2e-3)
+    assert [one.name for one in kept] == ["Mean of B", "Mean of A", "seed 0"]
+    assert kept[1].point.latent == pytest.approx(there.latents[:10].mean(0), abs=2e-3)
+    assert kept[0].point.latent == pytest.approx(there.latents[10:30].mean(0), abs=2e-3)
 
 
 def test_another_map_has_no_selection(shown: Shown, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -121,7 +121,9 @@ def test_sheets_show_each_point_its_own_picture(found: EmbeddingMap, client: Tes
         answer = ask(client, key, f"pictures/images/{number}.png")
         assert answer.headers["cache-control"] == FOR_EVER and answer.headers["x-pictures"] == "images"
         seen = tiles_of(answer)
-        for tile, row in zip(seen, order[number * map_data.SHEET : (number + 1) * map_data.SHEET], strict=False):
+        for tile, row in zip(
+            seen, order[number * map_data.SHEET : (number + 1) * map_data.SHEET], strict=False
+        ):
             source = Source(int(found.sources[row]))
             if source == Source.GENERATED:
                 expected = decoder(found.spec.model)(found.latents[[row]])[0, ..., 0]
