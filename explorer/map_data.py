@@ -77,10 +77,11 @@ _keys: "weakref.WeakKeyDictionary[EmbeddingMap, str]" = weakref.WeakKeyDictionar
 
 def publish(found: "EmbeddingMap") -> str:
     """Let browsers fetch a map; returns its key. The least recently published ones go where there are too many."""
-    key = _keys.get(found)
-    if key is None:
-        key = _keys[found] = digest(found)
     with _lock:
+        key = _keys.get(found)
+    key = key or digest(found)  # of a large map this takes a moment, in which others need not wait
+    with _lock:
+        _keys[found] = key
         _published.setdefault(key, Published(key, found))
         _published.move_to_end(key)
         while len(_published) > 1 and sum(one.size for one in _published.values()) > _KEPT_BYTES:

@@ -8,7 +8,7 @@ import streamlit as st
 from explorer import map_data, map_pictures, maps, sitemap, state
 from explorer.components.map import Chosen, Colouring, Shown
 from explorer.panels import point as place, problem
-from explorer.text import _
+from explorer.text import _, ngettext
 from explorer.words import word
 from models import datasets
 from models.catalog import ModelInfo
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _EDGE = 0.02  # share of values beyond the ends of their colours, on each side
 _MOST_FOUND = 20_000
+_FEW = 3  # points that a search goes to the first of: more are looked at from afar
 _SIDE = 112  # CSS pixels of the picture of the point, about
 _SOURCE = "source"
 _CHOSEN = "map_choice"  # words for the point that was clicked, with the point
@@ -87,7 +88,7 @@ def _ends(values: "NDArray[np.float32]") -> tuple[float, float]:
 
 
 def search(found: "EmbeddingMap", shown: Shown) -> tuple[list[int], tuple[int, str] | None]:
-    """Draw the field that finds points; returns their indices, and the first of them with what names the search."""
+    """Draw the field that finds points; returns their indices, and of a few the first with what names the search."""
     text: str = st.text_input(
         _("Find"),
         max_chars=80,
@@ -102,10 +103,9 @@ def search(found: "EmbeddingMap", shown: Shown) -> tuple[list[int], tuple[int, s
     if not text:
         return [], None
     rows = matches(found, shown, text)
-    if not rows:
-        st.caption(_("No point is called that."))
-        return [], None
-    return rows, (rows[0], f"{shown.key[:16]} {text}")
+    words = ngettext("{n} point is called that.", "{n} points are called that.", len(rows))
+    st.caption(words.format(n=f"{len(rows):,}") if rows else _("No point is called that."))
+    return rows, (rows[0], f"{shown.key[:16]} {text}") if 0 < len(rows) <= _FEW else None
 
 
 def matches(found: "EmbeddingMap", shown: Shown, text: str) -> list[int]:
@@ -164,9 +164,9 @@ def pick(info: ModelInfo, found: "EmbeddingMap", choice: Chosen) -> None:
 
 def words(found: "EmbeddingMap", choice: Chosen) -> str:
     """Return what something on the map is called."""
-    if len(choice.rows) > 1:
+    row, *others = choice.rows
+    if others:
         return _("A place between points")
-    row = choice.rows[0]
     numbers = (_("training image {n}"), _("test image {n}"), _("seed {n}"))
     number = numbers[int(found.sources[row])].format(n=int(found.indices[row]))
     known = found.categories.get(map_pictures.LABEL)

@@ -88,11 +88,12 @@ def _sheet(info: ModelInfo, found: "EmbeddingMap", shown: Shown, indices: "NDArr
         images = map_pictures.pictures(found, rows, shown.pictures)
     except (map_pictures.LoadingError, LookupError):  # the images are not there yet, or are others by now
         images = map_pictures.pictures(found, rows, "decoded")
-    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+    left, right = st.columns([1, 2.4], vertical_alignment="center")
+    with left:
         mean = mean_picture(info, found, indices)
         factor = max(1, _MEAN // mean.shape[0])
         st.image(png(enlarged(mean, factor)), width=factor * mean.shape[1], caption=_("Mean"))
-        st.caption(problem.literal(_composition(found, indices, len(rows))))
+    right.caption(problem.literal(_composition(found, indices, len(rows))))
     _channels, height, width = info.sample_shape
     tiles(
         png(contact_sheet(images, COLUMNS)),
@@ -160,7 +161,8 @@ def _direction(info: ModelInfo, found: "EmbeddingMap", selections: "Mapping[str,
     ends = [mean_of(found, selections[letter]) for letter in LETTERS]
     shares = np.linspace(0, 1, _STEPS, dtype=np.float32)[:, None]
     label = common_label(info, found, selections[LETTERS[0]])
-    images = _decoded(info, found, (1 - shares) * ends[0] + shares * ends[1], label)
+    between = ((1 - shares) * ends[0] + shares * ends[1]).astype(np.float32)
+    images = _decoded(info, found, between, label)
     _channels, height, width = info.sample_shape
     tiles(
         png(contact_sheet(images, _STEPS)),
@@ -213,6 +215,6 @@ def _hand_over(info: ModelInfo, means: list[Point]) -> None:
     first, second = means
     here = controls.point_of(info)
     for point, name in ((second, names[1]), (first, names[0]), (here, "")):
-        if point not in {one.point for one in tray.kept(info)}:
+        if all(one.point != point for one in tray.kept(info)):
             tray.keep(info, point, name)
     arithmetic.begin(second, first, here)

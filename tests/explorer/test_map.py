@@ -1,6 +1,7 @@
 """The map page: what the browser is told, what it reports, the search, the point, the selections."""
 
 import base64
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,7 @@ from explorer import map_data, maps
 from explorer.components.map import Chosen, Extra, Shown, chosen, payload, selection
 from explorer.panels import landscape, selecting
 from models import catalog, datasets
-from models.embedding.maps import EmbeddingMap, Source
+from models.embedding.maps import Categories, EmbeddingMap, Source
 from models.render import decoder
 
 Open = Callable[..., AppTest]
@@ -121,8 +122,6 @@ def test_the_payload_stands_for_itself(found: EmbeddingMap, shown: Shown) -> Non
 
 
 def test_values_are_coloured_between_their_quantiles(found: EmbeddingMap) -> None:
-    import dataclasses
-
     values = np.linspace(0, 1, 300, dtype=np.float32)
     values[:3] = np.nan, np.inf, 1000
     sources = found.sources.copy()
@@ -297,3 +296,30 @@ def test_a_part_of_a_selection_is_evenly_spread(count: int, most: int) -> None:
     part = selecting.some(np.arange(count), most)
     assert len(part) == min(count, most) == len(set(part.tolist()))
     assert part[0] == 0 and part[-1] == count - 1
+
+
+def test_a_search_goes_to_a_point_and_rings_a_class(open_app: Open, drawn: Maps) -> None:
+    app = open_app("map", model="tiny-vae")
+    there = maps.current(catalog.find("tiny-vae"), COUNT)
+    assert there is not None
+    app.text_input(key="map-find").set_value("1200").run()
+    (row,) = np.flatnonzero(there.indices == 1200).tolist()
+    assert drawn.options["found"] == [row] and drawn.options["focus"][0] == row
+    assert "1 point is called that" in texts(app)
+    app.text_input(key="map-find").set_value("nobody").run()
+    assert not drawn.options["found"] and drawn.options["focus"] is None
+    assert "No point is called that" in texts(app)
+
+
+def test_a_search_of_many_rings_them_and_goes_nowhere(
+    open_app: Open, drawn: Maps, found: EmbeddingMap, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    codes = found.categories["label"].codes
+    words = Categories(codes, tuple(f"Kind {number}" for number in range(10)))
+    named = dataclasses.replace(found, categories={"label": words})
+    monkeypatch.setattr(maps, "current", lambda info, count: named)
+    app = open_app("map", model="tiny-vae")
+    app.text_input(key="map-find").set_value("kind 7").run()
+    assert drawn.options["found"] == np.flatnonzero(codes == 7).tolist()
+    assert drawn.options["focus"] is None
+    assert f"{(codes == 7).sum()} points are called that" in texts(app)

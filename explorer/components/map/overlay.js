@@ -1,6 +1,8 @@
 // What lies over the points: a path, further points, rings around some, the line of a lasso.
 const RINGS = 3000 // around points that were found, at most
-const RING = 6 // CSS pixels of a ring's radius
+const RING = 6 // CSS pixels of a ring's radius,
+const FINE_RING = 3.5 // where there are many
+const MANY = 200
 const EXTRA = 3.4 // CSS pixels of the side of a further point
 
 class Overlay {
@@ -49,26 +51,27 @@ class Overlay {
   }
 
   #rings(context, camera, points, ink, ratio) {
-    const key = `${ink} ${ratio}`
-    if (key !== this.key) [this.key, this.stamp] = [key, drawRing(ink, ratio)]
-    const side = 2 * RING + 2
+    const radius = this.found.length > MANY ? FINE_RING : RING
+    const key = `${ink} ${ratio} ${radius}`
+    if (key !== this.key) [this.key, this.stamp] = [key, drawRing(ink, ratio, radius)]
+    const side = 2 * radius + 2
     for (const row of this.found.slice(0, RINGS)) {
       if (points.paint[row] === HIDDEN) continue
       const [x, y] = camera.toScreen(points.places[2 * row], points.places[2 * row + 1])
-      if (x < -RING || y < -RING || x > camera.width + RING || y > camera.height + RING) continue
+      if (x < -side || y < -side || x > camera.width + side || y > camera.height + side) continue
       context.drawImage(this.stamp, x - side / 2, y - side / 2, side, side)
     }
   }
 }
 
-function drawRing(ink, ratio) {
-  const side = 2 * RING + 2
+function drawRing(ink, ratio, radius) {
+  const side = 2 * radius + 2
   const canvas = make("canvas", "", { width: side * ratio, height: side * ratio })
   const context = canvas.getContext("2d")
   context.scale(ratio, ratio)
   Object.assign(context, { strokeStyle: ink, lineWidth: 1.5 })
   context.beginPath()
-  context.arc(side / 2, side / 2, RING, 0, 2 * Math.PI)
+  context.arc(side / 2, side / 2, radius, 0, 2 * Math.PI)
   context.stroke()
   return canvas
 }

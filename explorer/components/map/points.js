@@ -1,6 +1,6 @@
 // The points of a map, found by place.
 //
-// The server sends them along a space-filling curve (explorer/map_order.py), so that BLOCK points in a row are near to
+// The server sends them along a space-filling curve (explorer/map_data.py), so that BLOCK points in a row are near to
 // each other: their bounding boxes are all the index there is. A query looks at the boxes, a few thousand of a million
 // points, and then at the few blocks that can matter. A *row* is a place in this order; a point's own *index*, which
 // is all that Python hears of, is `order[row]`.

@@ -48,7 +48,8 @@ class Probe {
     const { texts } = data
     if (target.row >= 0) {
       const own = data.pictures === "images" && points.sources[target.row] !== GENERATED
-      const second = points.sources[target.row] === GENERATED ? texts.sample : texts.decoded
+      const decoded = points.sources[target.row] === GENERATED ? texts.sample : texts.decoded
+      const second = own && !map.live ? "" : decoded
       lens.describe({ first: own ? texts.image : "", second, ...map.nameOf(target.row) })
       lens.node.dataset.index = points.order[target.row]
       lens.clear(lens.first)
@@ -72,8 +73,7 @@ class Probe {
     if (!target || target.row < 0) return
     const { lens, store, points } = map
     const own = lens.node.dataset.own === "true"
-    // Where there are no images the sheets hold what the socket else decodes at once.
-    if (!own && (map.live || map.data.pictures !== "decoded")) return
+    if (!own && map.live) return // without an image the sheet holds what the socket decodes sooner
     const shot = own ? lens.first : lens.second
     if (store.draw(target.row, shot.context)) shot.canvas.dataset.of = points.order[target.row]
   }
