@@ -3,8 +3,8 @@ const SHARPEST = 2 // device pixels for each CSS pixel that are drawn at most
 const REST_MS = 140 // without a move, after which everything is drawn in full
 // While the map moves, a frame that takes longer than this makes the next ones coarser: fewer pixels, then fewer points.
 // At rest there is always the full picture.
-const BUDGET_MS = 17
-const EASY_MS = 7
+const BUDGET_MS = 22
+const EASY_MS = 11
 const STRIDES = [1, 2, 4, 8]
 
 class Stage {
