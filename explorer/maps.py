@@ -1,5 +1,8 @@
-"""Which map a page shows of a model."""
+"""The maps that pages show of a model: those that are there, and a quick one that always is."""
 
+import threading
+from collections import OrderedDict
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from explorer import cache, controls
@@ -14,14 +17,61 @@ if TYPE_CHECKING:  # the first page must not wait for numpy
     from numpy.typing import NDArray
 
     from models.embedding.maps import EmbeddingMap
+    from models.embedding.spec import MapSpec
 
-COUNTS = (2000, 5000, 10_000, 60_000)
-_maps: "Shared[EmbeddingMap]" = Shared(keep=8)
+QUICK = 2000  # points of a quick map
+_KEPT = 8  # maps in memory
+_maps: "Shared[EmbeddingMap]" = Shared(keep=_KEPT)
+_there: "OrderedDict[str, EmbeddingMap]" = OrderedDict()
+_lock = threading.Lock()
 _VALUES = {"density": N_("Density"), "error": N_("Reconstruction error"), "score": N_("Discriminator score")}
 
 
-def current(info: ModelInfo, count: int = COUNTS[0]) -> "EmbeddingMap | None":
-    """Return the map of a model, None if it has none: encoded images where these are at hand, else samples.
+def ready(info: ModelInfo, spec: "MapSpec | None" = None) -> "EmbeddingMap | None":
+    """Return a map that need not be computed: it came with the project, or was computed before; None if there is none.
+
+    Real images whose latents the model cannot tell get those of the samples around them.
+
+    Args:
+        info: The model.
+        spec: The map; None: the one that is shown first.
+    """
+    from models.embedding import library
+
+    name = library.key(spec or library.default_spec(info), info)
+    with _lock:
+        found = _there.get(name)
+    if found is None:
+        shipped = library.shipped(info.digest) if spec is None else None
+        found = shipped or library.find(spec or library.default_spec(info), info)
+        if found is None:
+            return None
+        found = _whole(found)
+    with _lock:
+        _there[name] = found
+        _there.move_to_end(name)
+        while len(_there) > _KEPT:
+            _there.popitem(last=False)
+    return found
+
+
+def _whole(found: "EmbeddingMap") -> "EmbeddingMap":
+    import numpy as np
+
+    from models.embedding.place import inverse
+
+    missing = ~np.isfinite(found.latents).all(1)
+    if not missing.any():
+        return found
+    latents = found.latents.copy()
+    latents[missing] = inverse(found, found.positions[missing]).latents
+    return replace(found, latents=latents)
+
+
+def quick(info: ModelInfo, count: int = QUICK) -> "EmbeddingMap | None":
+    """Return the map of a model that takes no time, its principal components; None for a model without pictures.
+
+    Of encoded images where these are at hand, else of samples.
 
     Args:
         info: The model.

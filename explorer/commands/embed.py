@@ -107,6 +107,7 @@ _WORDS = {
     "knn_map": "15-nearest-neighbour accuracy in the map",
     "knn_space": "... in the space that is mapped",
     "knn_pixels": "... in pixels",
+    "coverage": "share of real neighbourhoods that samples reach (k = 5)",
 }
 
 

@@ -3,9 +3,9 @@
 import streamlit as st
 from models.catalog import ModelInfo
 
-from explorer import link, maps
+from explorer import link
 from explorer.components.map import latent_map
-from explorer.panels import landscape, picker, point as place, problem, selecting
+from explorer.panels import landscape, mapping, picker, point as place, problem, selecting
 from explorer.text import _
 
 
@@ -17,17 +17,8 @@ def landscape_of(info: ModelInfo) -> None:
         problem.show_notices()
         left, right = st.columns([2.1, 1], gap="medium")
         with right:
-            count = st.selectbox(
-                _("Points"),
-                maps.COUNTS,
-                format_func=lambda n: f"{n:,}",
-                key="map-count",
-                persist_state="session",
-            )
-            with st.spinner(_("Drawing the map")):
-                found = maps.current(info, count)
+            found = mapping.chosen(info)
             if found is None:
-                st.caption(_("This model has no latent space to draw a map of."))
                 return
             shown = landscape.shown(info, found)
             rings, focus = landscape.search(found, shown)

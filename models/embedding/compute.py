@@ -9,6 +9,7 @@ from collections.abc import Generator, Mapping
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from models.catalog import ModelInfo
@@ -16,8 +17,10 @@ from models.embedding import files, library, quality
 from models.embedding.fit import plane
 from models.embedding.gather import Points, gather
 from models.embedding.maps import EmbeddingMap, MapSpec
+from models.embedding.spec import Source
 from models.errors import UserError
 from models.jobs import locks
+from models.metrics.fidelity import NEIGHBOURS, support
 from models.shared import Progress, unheard
 
 _GATHERED, _LAID = 0.5, 0.9  # shares of the time after which there are vectors, and places
@@ -55,7 +58,20 @@ def make(
         points.pixels,
         lambda share: progress(_LAID + (1 - _LAID) * share),
     )
-    return _assembled(spec, points, positions, figures)
+    return _assembled(spec, points, positions, {**figures, **_covered(spec, points)})
+
+
+def _covered(spec: MapSpec, points: Points) -> Mapping[str, float]:
+    """Return which share of the neighbourhoods of real images samples reach, where both are on the map.
+
+    Naeem et al. (2020), arXiv:2002.09797, section 3, with k = 5, in the space that is mapped.
+    """
+    samples = points.sources == Source.GENERATED
+    each = [np.flatnonzero(samples == generated) for generated in (False, True)]
+    if spec.of == "latents" or min(map(len, each)) <= NEIGHBOURS:
+        return {}
+    real, fake = (torch.as_tensor(points.vectors[some[quality.subset(len(some))]]) for some in each)
+    return {"coverage": support(real, fake).coverage}
 
 
 def _assembled(

@@ -43,7 +43,8 @@ class EmbeddingMap:
             the data set's classifier says, but the label that a conditional model was given.
         values: By name, shape (N,), float32, NaN where unknown: continuous factors, "density" (of points around it,
             relative to the mean), "error" (of reconstruction, mean squared in [-1, 1]), "score" (the discriminator's).
-        quality: By name: "trustworthiness", "knn_map", "knn_space", "knn_pixels" (accuracies), in [0, 1].
+        quality: By name: "trustworthiness", "knn_map", "knn_space", "knn_pixels" (accuracies), "coverage" (of
+            real images by samples), in [0, 1].
     """
 
     spec: MapSpec

@@ -92,7 +92,7 @@ class Map:
 @pytest.fixture(scope="module")
 def found() -> EmbeddingMap:
     """What the app shows."""
-    there = maps.current(catalog.find(MODEL))
+    there = maps.quick(catalog.find(MODEL))
     assert there is not None
     return there
 

@@ -63,7 +63,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> Maps:
 @pytest.fixture
 def found(zoo: Path) -> EmbeddingMap:
     """A map of digits."""
-    there = maps.current(catalog.find("tiny-vae"), 300)
+    there = maps.quick(catalog.find("tiny-vae"), 300)
     assert there is not None
     return there
 
@@ -94,14 +94,14 @@ def test_a_map_of_images_is_that_of_their_latents(found: EmbeddingMap) -> None:
 
 
 def test_a_map_of_samples_names_their_seeds(zoo: Path) -> None:
-    there = maps.current(catalog.find("tiny-cgan"), 50)
+    there = maps.quick(catalog.find("tiny-cgan"), 50)
     assert there is not None and (there.sources == Source.GENERATED).all()
     assert there.indices.tolist() == list(range(50))
     assert there.categories["label"].codes[:17].tolist() == [0] * 8 + [1] * 8 + [2]
 
 
 def test_a_classifier_has_no_map(zoo: Path) -> None:
-    assert maps.current(catalog.find("tiny-classifier")) is None
+    assert maps.quick(catalog.find("tiny-classifier")) is None
 
 
 # What the browser is told ----------------------------------------------------------------------------------
@@ -222,7 +222,7 @@ def test_the_search_finds_numbers_and_names(found: EmbeddingMap, shown: Shown) -
 
 def test_a_click_becomes_the_point_of_explore(open_app: Open, drawn: Maps) -> None:
     app = open_app("map", model="tiny-vae")
-    there = maps.current(catalog.find("tiny-vae"), COUNT)
+    there = maps.quick(catalog.find("tiny-vae"), COUNT)
     assert there is not None and len(there) == drawn.shown.count
     drawn.tell(app, "on_pick", Chosen((41,), (1.0,)))
     point = app.session_state["view"].point
@@ -244,7 +244,7 @@ def test_a_click_on_a_sample_goes_to_its_seed_and_class(open_app: Open, drawn: M
 
 def test_a_selection_shows_its_pictures_and_its_mean(open_app: Open, drawn: Maps, sheets: Any) -> None:
     app = open_app("map", model="tiny-vae")
-    there = maps.current(catalog.find("tiny-vae"), COUNT)
+    there = maps.quick(catalog.find("tiny-vae"), COUNT)
     assert there is not None
     rows = np.flatnonzero(there.categories["label"].codes == 3)
     drawn.tell(app, "on_select", rows)
@@ -270,7 +270,7 @@ def sheets(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 
 def test_two_selections_are_a_direction(open_app: Open, drawn: Maps, sheets: Any) -> None:
     app = open_app("map", model="tiny-vae")
-    there = maps.current(catalog.find("tiny-vae"), COUNT)
+    there = maps.quick(catalog.find("tiny-vae"), COUNT)
     assert there is not None
     drawn.tell(app, "on_select", np.arange(10))
     app.button_group(key="map-selection").set_value("B").run()
@@ -300,7 +300,7 @@ def test_a_part_of_a_selection_is_evenly_spread(count: int, most: int) -> None:
 
 def test_a_search_goes_to_a_point_and_rings_a_class(open_app: Open, drawn: Maps) -> None:
     app = open_app("map", model="tiny-vae")
-    there = maps.current(catalog.find("tiny-vae"), COUNT)
+    there = maps.quick(catalog.find("tiny-vae"), COUNT)
     assert there is not None
     app.text_input(key="map-find").set_value("1200").run()
     (row,) = np.flatnonzero(there.indices == 1200).tolist()
