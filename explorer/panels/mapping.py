@@ -126,7 +126,9 @@ def _fields(info: ModelInfo, shown: MapSpec) -> dict[str, Any]:
             "keeps large distances, and flattens the rest."
         ),
     )
-    kinds: list[Of] = [of for of in _OF if of != "features" or catalog.classifier_for(info.dataset, info.sample_shape)]
+    kinds: list[Of] = [
+        of for of in _OF if of != "features" or catalog.classifier_for(info.dataset, info.sample_shape)
+    ]
     of = st.selectbox(
         _("Points are near if alike in"),
         kinds,

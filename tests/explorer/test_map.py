@@ -77,7 +77,7 @@ def texts(app: AppTest) -> str:
     return " ".join(str(one.value) for one in (*app.caption, *app.markdown)).replace("\\", "")
 
 
-# The provisional map ---------------------------------------------------------------------------------------
+# The quick map -----------------------------------------------------------------------------------------------
 
 
 def test_a_map_of_images_is_that_of_their_latents(found: EmbeddingMap) -> None:
@@ -317,7 +317,7 @@ def test_a_search_of_many_rings_them_and_goes_nowhere(
     codes = found.categories["label"].codes
     words = Categories(codes, tuple(f"Kind {number}" for number in range(10)))
     named = dataclasses.replace(found, categories={"label": words})
-    monkeypatch.setattr(maps, "current", lambda info, count: named)
+    monkeypatch.setattr(maps, "quick", lambda info: named)
     app = open_app("map", model="tiny-vae")
     app.text_input(key="map-find").set_value("kind 7").run()
     assert drawn.options["found"] == np.flatnonzero(codes == 7).tolist()
