@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _ASKED = "map_asked"  # by digest of the weights: the spec, and the id of the job that computes it
 _FAILED = "map_failed"  # why the last one did not come about, by digest
+_ROUND = "map_round"  # counts the maps that were asked for: another one closes the popover
 _COUNTS = (1000, 2000, 5000, 10_000, 20_000, 60_000)
 _SLOW = 10_000  # points above which t-SNE takes many minutes
 _METHODS: Mapping[Method, str] = {"umap": "UMAP", "pca": "PCA", "tsne": "t-SNE"}
@@ -83,6 +84,7 @@ def _ask(info: ModelInfo, spec: MapSpec) -> None:
         job = "" if there else jobs.embed(spec, _("Map of {title}").format(title=info.title)).id
         _keep(_ASKED, info, (spec, job))
         _keep(_FAILED, info, None)
+        st.session_state[_ROUND] = st.session_state.get(_ROUND, 0) + 1
         st.rerun()
 
 
@@ -96,7 +98,7 @@ def _keep(name: str, info: ModelInfo, value: object) -> None:
 
 
 def _choice(info: ModelInfo, shown: MapSpec) -> None:
-    with st.popover(_("How it is made"), icon=":material/tune:", key="map-how"):
+    with st.popover(_("How it is made"), icon=":material/tune:", key=f"map-how-{st.session_state.get(_ROUND, 0)}"):
         fields = _fields(info, shown)
         try:
             spec = parse(MapSpec, {"model": info.digest, **fields}, what=_("The map"))

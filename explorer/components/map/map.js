@@ -206,7 +206,7 @@ class LatentMap {
 
   #name() {
     const { colouring } = this.legend
-    const named = colouring?.names ? colouring : this.#label
+    const named = colouring?.column === "categories" ? colouring : this.#label
     const codes = named && this.colouring.columns.get(named.name)
     this.stage.labels.place(this.points, codes ? named.names : [], row => codes[row], this.stage.look)
   }
