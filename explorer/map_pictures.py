@@ -86,7 +86,7 @@ def decoded(
     given = None
     if decode.classes:
         given = np.zeros(len(latents), np.int64) if labels is None else labels.clip(0, decode.classes - 1)
-    known = np.isfinite(latents).all(axis=1)
+    known = np.asarray(np.isfinite(latents).all(axis=1), bool)
     with _decoding:
         images = decode(np.where(known[:, None], latents, 0).astype(np.float32), given)
     images[~known] = 0
@@ -97,7 +97,7 @@ def has_latent(found: "EmbeddingMap") -> "NDArray[np.bool_]":
     """Tell which points have a latent, shape (N,): an image has none where the model cannot encode it."""
     import numpy as np
 
-    return np.isfinite(found.latents).all(axis=1)
+    return np.asarray(np.isfinite(found.latents).all(axis=1), bool)
 
 
 def label_of(found: "EmbeddingMap", row: int) -> int | None:
