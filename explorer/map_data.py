@@ -1,6 +1,6 @@
 """The route to maps: what a browser fetches of one, piece by piece, and keeps for ever.
 
-    {base}/api/maps/{key}/points                the places of all points, their indices and where they come from
+    {base}/api/maps/{key}/points                places, indices, sources of all points, and which of them have a latent
     {base}/api/maps/{key}/categories/{n}        codes of the n-th category, int16, -1: unknown
     {base}/api/maps/{key}/values/{n}            the n-th values, float32
     {base}/api/maps/{key}/latents/{block}       half floats (256, D): the latents of 256 points
@@ -201,13 +201,18 @@ def _sheet(request: Request) -> Response:
 
 
 def points(found: Published) -> bytes:
-    """Return float32 places (N, 2), int32 indices (N,), int32 numbers in their split (N,), uint8 sources (N,)."""
+    """Return places, and what stands where.
+
+    These are float32 places (N, 2), int32 indices (N,), int32 numbers in their split (N,), uint8 sources (N,), uint8
+    whether there is a latent (N,).
+    """
     whole, order = found.map, found.order
     parts = (
         whole.positions[order].astype("<f4"),
         order.astype("<i4"),
         whole.indices[order].astype("<i4"),
         whole.sources[order].astype("u1"),
+        map_pictures.has_latent(whole)[order].astype("u1"),
     )
     return b"".join(part.tobytes() for part in parts)
 

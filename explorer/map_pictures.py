@@ -42,7 +42,7 @@ def pictures(found: "EmbeddingMap", rows: "Sequence[int] | NDArray[np.integer]",
         found: The map.
         rows: Which of its points.
         of: `images`: those of the data set; of points that the model has made itself, its own. `decoded`: what the
-            model makes of the latents of all.
+            model makes of the latents of all. Black where there is neither.
 
     Raises:
         LoadingError: The images are not in memory yet.
@@ -71,7 +71,7 @@ def pictures(found: "EmbeddingMap", rows: "Sequence[int] | NDArray[np.integer]",
 def decoded(
     found: "EmbeddingMap", latents: "NDArray[np.float32]", labels: "NDArray[np.int64] | None"
 ) -> "Pixels":
-    """Return what the model of a map makes of latents (B, D), uint8 (B, H, W, C); raises UserError.
+    """Return what the model of a map makes of latents (B, D), uint8 (B, H, W, C), black of NaN; raises UserError.
 
     Args:
         found: The map.
@@ -86,8 +86,18 @@ def decoded(
     given = None
     if decode.classes:
         given = np.zeros(len(latents), np.int64) if labels is None else labels.clip(0, decode.classes - 1)
+    known = np.asarray(np.isfinite(latents).all(axis=1), bool)
     with _decoding:
-        return decode(np.ascontiguousarray(latents, np.float32), given)
+        images = decode(np.where(known[:, None], latents, 0).astype(np.float32), given)
+    images[~known] = 0
+    return images
+
+
+def has_latent(found: "EmbeddingMap") -> "NDArray[np.bool_]":
+    """Tell which points have a latent, shape (N,): an image has none where the model cannot encode it."""
+    import numpy as np
+
+    return np.asarray(np.isfinite(found.latents).all(axis=1), bool)
 
 
 def label_of(found: "EmbeddingMap", row: int) -> int | None:

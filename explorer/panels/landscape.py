@@ -148,18 +148,40 @@ def own(found: "EmbeddingMap", rows: "Sequence[int] | NDArray[np.int64]") -> boo
 
 def pick(info: ModelInfo, found: "EmbeddingMap", choice: Chosen) -> None:
     """Make what was clicked the point of Explore."""
-    import numpy as np
-
     from models.embedding.maps import Source
 
     first = choice.rows[0]
+    latent = latent_of(found, choice)
+    if latent is None:
+        st.session_state[_CHOSEN] = (_("This model cannot encode that image."), state.view().point)
+        return
     label = map_pictures.label_of(found, first) if info.labels else None
     if len(choice.rows) == 1 and found.sources[first] == Source.GENERATED:
         state.update_point(seed=int(found.indices[first]), latent=(), edits=(), truncation=1.0, label=label)
     else:
-        latent = np.asarray(choice.weights) @ found.latents[list(choice.rows)]
         state.go_to(latent.tolist(), label=label, private=own(found, choice.rows))
     st.session_state[_CHOSEN] = (words(found, choice), state.view().point)
+
+
+def latent_of(found: "EmbeddingMap", choice: Chosen) -> "NDArray[np.float64] | None":
+    """Return the latent of a point, or that between some; None where there is none.
+
+    It is the weighted mean, made as long as the latents are on average, as `models.embedding.place.inverse` and the
+    browser do: what was seen is what one gets.
+
+    Args:
+        found: The map.
+        choice: The points, and what they weigh.
+    """
+    import numpy as np
+
+    latents = found.latents[list(choice.rows)].astype(np.float64)
+    if not np.isfinite(latents).all():
+        return None
+    weights = np.asarray(choice.weights)
+    mean = weights @ latents
+    length = float(np.linalg.norm(mean))
+    return mean * (float(weights @ np.linalg.norm(latents, axis=1)) / length) if length > 0 else mean
 
 
 def words(found: "EmbeddingMap", choice: Chosen) -> str:

@@ -89,10 +89,10 @@ def _sheet(info: ModelInfo, found: "EmbeddingMap", shown: Shown, indices: "NDArr
     except (map_pictures.LoadingError, LookupError):  # the images are not there yet, or are others by now
         images = map_pictures.pictures(found, rows, "decoded")
     left, right = st.columns([1, 2.4], vertical_alignment="center")
-    with left:
-        mean = mean_picture(info, found, indices)
+    mean = mean_picture(info, found, indices)
+    if mean is not None:
         factor = max(1, _MEAN // mean.shape[0])
-        st.image(png(enlarged(mean, factor)), width=factor * mean.shape[1], caption=_("Mean"))
+        left.image(png(enlarged(mean, factor)), width=factor * mean.shape[1], caption=_("Mean"))
     right.caption(problem.literal(_composition(found, indices, len(rows))))
     _channels, height, width = info.sample_shape
     tiles(
@@ -123,9 +123,10 @@ def _composition(found: "EmbeddingMap", indices: "NDArray[np.int64]", seen: int)
     return " · ".join(parts)
 
 
-def mean_of(found: "EmbeddingMap", indices: "NDArray[np.int64]") -> "NDArray[np.float32]":
-    """Return the mean of the latents of some points, shape (D,)."""
-    return found.latents[indices].mean(0)
+def mean_of(found: "EmbeddingMap", indices: "NDArray[np.int64]") -> "NDArray[np.float32] | None":
+    """Return the mean of the latents of some points, shape (D,); None where none of them has one."""
+    known = indices[map_pictures.has_latent(found)[indices]]
+    return found.latents[known].mean(0) if len(known) else None
 
 
 def common_label(info: ModelInfo, found: "EmbeddingMap", indices: "NDArray[np.int64]") -> int | None:
@@ -146,9 +147,10 @@ def _decoded(
     return map_pictures.decoded(found, latents, labels)
 
 
-def mean_picture(info: ModelInfo, found: "EmbeddingMap", indices: "NDArray[np.int64]") -> "Pixels":
-    """Return what the mean of some points decodes to, uint8 (H, W, C)."""
-    return _decoded(info, found, mean_of(found, indices)[None], common_label(info, found, indices))[0]
+def mean_picture(info: ModelInfo, found: "EmbeddingMap", indices: "NDArray[np.int64]") -> "Pixels | None":
+    """Return what the mean of some points decodes to, uint8 (H, W, C); None where they have no latents."""
+    mean = mean_of(found, indices)
+    return None if mean is None else _decoded(info, found, mean[None], common_label(info, found, indices))[0]
 
 
 # Two of them -----------------------------------------------------------------------------------------------
@@ -157,11 +159,14 @@ def mean_picture(info: ModelInfo, found: "EmbeddingMap", indices: "NDArray[np.in
 def _direction(info: ModelInfo, found: "EmbeddingMap", selections: "Mapping[str, NDArray[np.int64]]") -> str:
     import numpy as np
 
+    first, second = (mean_of(found, selections[letter]) for letter in LETTERS)
+    if first is None or second is None:
+        st.caption(_("There is no way from A to B: this model cannot encode the images of one of them."))
+        return ""
     st.subheader(_("From A to B"), anchor=False)
-    ends = [mean_of(found, selections[letter]) for letter in LETTERS]
     shares = np.linspace(0, 1, _STEPS, dtype=np.float32)[:, None]
     label = common_label(info, found, selections[LETTERS[0]])
-    between = ((1 - shares) * ends[0] + shares * ends[1]).astype(np.float32)
+    between = ((1 - shares) * first + shares * second).astype(np.float32)
     images = _decoded(info, found, between, label)
     _channels, height, width = info.sample_shape
     tiles(
@@ -174,7 +179,8 @@ def _direction(info: ModelInfo, found: "EmbeddingMap", selections: "Mapping[str,
         columns=_STEPS,
         largest=64,
     )
-    points = [_point(info, found, selections[letter]) for letter in LETTERS]
+    means = zip(LETTERS, (first, second), strict=True)
+    points = [_point(info, found, selections[letter], mean) for letter, mean in means]
     with st.container(horizontal=True):
         if st.button(
             _("Use in Explore"),
@@ -198,8 +204,10 @@ def _direction(info: ModelInfo, found: "EmbeddingMap", selections: "Mapping[str,
     return ""
 
 
-def _point(info: ModelInfo, found: "EmbeddingMap", indices: "NDArray[np.int64]") -> Point:
-    latent = state.half(mean_of(found, indices).tolist())
+def _point(
+    info: ModelInfo, found: "EmbeddingMap", indices: "NDArray[np.int64]", mean: "NDArray[np.float32]"
+) -> Point:
+    latent = state.half(mean.tolist())
     if landscape.own(found, indices):
         state.keep_private(latent)
     return Point(latent=latent, axes=controls.point_of(info).axes, label=common_label(info, found, indices))

@@ -179,7 +179,7 @@ def test_between_points_the_place_is_decoded_and_says_how_far_they_are(
 ) -> None:
     shown.point(0.06, 0.94)
     picture = shown.picture(1, "between")
-    assert "times as far as neighbours usually are" in shown.lens.inner_text()
+    assert "times as far as usual, and their latents agree" in shown.lens.inner_text()
     assert shown.page.locator(".lens .meter").is_visible() and shown.index is None
     shown.page.mouse.down()
     shown.page.mouse.up()

@@ -230,7 +230,9 @@ def test_a_click_becomes_the_point_of_explore(open_app: Open, drawn: Maps) -> No
     code = int(there.categories["label"].codes[41])
     assert f"{code} · training image {int(there.indices[41])}" in texts(app)
     drawn.tell(app, "on_pick", Chosen((3, 9), (0.25, 0.75)))
-    expected = 0.25 * there.latents[3] + 0.75 * there.latents[9]
+    mean = 0.25 * there.latents[3] + 0.75 * there.latents[9]
+    lengths = np.linalg.norm(there.latents[[3, 9]], axis=1)
+    expected = mean * (0.25 * lengths[0] + 0.75 * lengths[1]) / np.linalg.norm(mean)
     assert app.session_state["view"].point.latent == pytest.approx(expected, abs=2e-3)
     assert "A place between points" in texts(app)
 
@@ -254,7 +256,8 @@ def test_a_selection_shows_its_pictures_and_its_mean(open_app: Open, drawn: Maps
     assert f"{len(rows)} points, 48 of them below · 3 100 %" in texts(app)
     info = catalog.find("tiny-vae")
     mean = decoder(info.digest)(there.latents[rows].mean(0)[None])[0]
-    assert np.abs(selecting.mean_picture(info, there, rows).astype(int) - mean).max() <= 1
+    picture = selecting.mean_picture(info, there, rows)
+    assert picture is not None and np.abs(picture.astype(int) - mean).max() <= 1
     sheet["on_open"](5)
     shown_row = selecting.some(rows, 48)[5]
     assert sheet["names"][5].endswith(f"training image {int(there.indices[shown_row])}")
@@ -281,6 +284,25 @@ def test_two_selections_are_a_direction(open_app: Open, drawn: Maps, sheets: Any
     assert [one.name for one in kept] == ["Mean of B", "Mean of A", "seed 0"]
     assert kept[1].point.latent == pytest.approx(there.latents[:10].mean(0), abs=2e-3)
     assert kept[0].point.latent == pytest.approx(there.latents[10:30].mean(0), abs=2e-3)
+
+
+def test_images_that_the_model_cannot_encode_have_no_place_in_explore(
+    open_app: Open, drawn: Maps, sheets: Any, found: EmbeddingMap, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    latents = found.latents.copy()
+    latents[:100] = np.nan
+    partly = dataclasses.replace(found, latents=latents)
+    monkeypatch.setattr(maps, "current", lambda info, count: partly)
+    app = open_app("map", model="tiny-vae")
+    before = app.session_state["view"].point
+    drawn.tell(app, "on_pick", Chosen((7,), (1.0,)))
+    assert app.session_state["view"].point == before and "cannot encode that image" in texts(app)
+    assert landscape.latent_of(partly, Chosen((99, 150), (0.5, 0.5))) is None
+    drawn.tell(app, "on_select", np.arange(95, 105))
+    assert selecting.mean_of(partly, np.arange(95, 105)) == pytest.approx(found.latents[100:105].mean(0))
+    app.button_group(key="map-selection").set_value("B").run()
+    drawn.tell(app, "on_select", np.arange(10))
+    assert sheets[-1]["key"] == "map-sheet" and "no way from A to B" in texts(app)
 
 
 def test_another_map_has_no_selection(shown: Shown, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -70,13 +70,27 @@ def order_of(client: TestClient, key: str) -> np.ndarray:
 
 def test_points_come_with_their_indices(found: EmbeddingMap, client: TestClient) -> None:
     data = ask(client, map_data.publish(found), "points").content
-    assert len(data) == 17 * COUNT
+    assert len(data) == 18 * COUNT
     places = np.frombuffer(data, "<f4", 2 * COUNT).reshape(-1, 2)
     order, numbers = np.frombuffer(data, "<i4", 2 * COUNT, 8 * COUNT).reshape(2, -1)
     sources = np.frombuffer(data, "u1", COUNT, 16 * COUNT)
     assert sorted(order) == list(range(COUNT))
     assert (places == found.positions[order]).all()
     assert (numbers == found.indices[order]).all() and (sources == found.sources[order]).all()
+    assert np.frombuffer(data, "u1", COUNT, 17 * COUNT).all()
+
+
+def test_points_without_a_latent_say_so_and_decode_to_black(found: EmbeddingMap, client: TestClient) -> None:
+    latents = found.latents.copy()
+    latents[[3, 250]] = np.nan
+    partly = a_map("tiny-vae", latents=latents)
+    key = map_data.publish(partly)
+    order = order_of(client, key)
+    flags = np.frombuffer(ask(client, key, "points").content, "u1", COUNT, 17 * COUNT)
+    assert sorted(order[flags == 0]) == [3, 250]
+    images = map_pictures.pictures(partly, [3, 4, 250], "decoded")
+    assert not images[[0, 2]].any() and images[1].any()
+    assert map_pictures.pictures(partly, [3], "images").any()  # the image itself is there
 
 
 def test_columns_and_latents_stand_in_the_same_order(found: EmbeddingMap, client: TestClient) -> None:

@@ -103,7 +103,7 @@ class Chosen:
 
     Args:
         rows: Indices of the points that it is made of; one where it is a point.
-        weights: Of their latents, with a sum of 1.
+        weights: Of their latents, with a sum of 1; see `explorer.panels.landscape.latent_of`.
     """
 
     rows: tuple[int, ...]
@@ -142,7 +142,7 @@ def _texts() -> dict[str, Any]:
             _("Some way from all points"),
             _("Far from all points: a guess"),
         ],
-        "far": _("The nearest is {times} times as far as neighbours usually are."),
+        "far": _("The nearest points are {times} times as far as usual, and their latents agree to {share}."),
         "numbers": [_("training image {n}"), _("test image {n}"), _("seed {n}")],
     }
 

@@ -6,17 +6,20 @@
 // is all that Python hears of, is `order[row]`.
 const BLOCK = 256
 const SAMPLE = 4000 // points that tell what all are like
+const USUAL_OF = 400 // points that tell how far apart they are
 const OUTSIDE = 0.0015 // share of them, on each side
 const HIDDEN = 0 // in `paint`: everything else is 1 + a colour
 
 class Points {
-  // buffer: float32 (N, 2) places, int32 (N,) indices, int32 (N,) rows of the data set or seeds, uint8 (N,) sources.
+  // buffer: float32 (N, 2) places, int32 (N,) indices, int32 (N,) rows of the data set or seeds, uint8 (N,) sources, and
+  // uint8 (N,) whether a point has a latent: an image has none where the model cannot encode it.
   constructor(buffer, count) {
     this.count = count
     this.places = new Float32Array(buffer, 0, 2 * count)
     this.order = new Int32Array(buffer, 8 * count, count)
     this.numbers = new Int32Array(buffer, 12 * count, count)
     this.sources = new Uint8Array(buffer, 16 * count, count)
+    this.known = new Uint8Array(buffer, 17 * count, count)
     this.paint = new Uint8Array(count).fill(1)
     this.blocks = Math.ceil(count / BLOCK)
     this.boxes = new Float32Array(4 * this.blocks) // left, bottom, right, top
@@ -93,7 +96,8 @@ class Points {
   }
 
   // Return the k visible points nearest to a place, nearest first: [{ row, far }], with their distances.
-  nearest(x, y, k = 1, within = Infinity) {
+  // known: whether only those with a latent count.
+  nearest(x, y, k, { within = Infinity, known = false } = {}) {
     const found = []
     let limit = within * within
     const look = block => {
@@ -101,7 +105,7 @@ class Points {
         const across = this.places[2 * row] - x
         const up = this.places[2 * row + 1] - y
         const square = across * across + up * up
-        if (square > limit || this.paint[row] === HIDDEN) continue
+        if (square > limit || this.paint[row] === HIDDEN || (known && !this.known[row])) continue
         let at = found.length
         while (at > 0 && found[at - 1].square > square) at--
         found.splice(at, 0, { row, square })
@@ -123,17 +127,18 @@ class Points {
     return found.map(({ row, square }) => ({ row, far: Math.sqrt(square) }))
   }
 
-  // The median distance of a point to its nearest neighbour, from some of them: what counts as near.
-  get usual() {
+  // How far apart points typically are: the median of the mean distances of some to their k nearest, as
+  // `models.embedding.place.spacing`. Of all that are visible when it is first asked for.
+  usual(k) {
     if (this.typical) return this.typical
-    const step = Math.max(1, Math.floor(this.count / 400))
-    const far = []
+    const step = Math.max(1, Math.floor(this.count / USUAL_OF))
+    const means = []
     for (let row = 0; row < this.count; row += step) {
-      const pair = this.nearest(this.places[2 * row], this.places[2 * row + 1], 2)
-      if (pair.length === 2) far.push(pair[1].far)
+      const near = this.nearest(this.places[2 * row], this.places[2 * row + 1], k + 1, { known: true }).slice(1)
+      if (near.length) means.push(near.reduce((sum, { far }) => sum + far, 0) / near.length)
     }
-    far.sort((a, b) => a - b)
-    return (this.typical = far[far.length >> 1] || this.spacing)
+    means.sort((a, b) => a - b)
+    return (this.typical = Math.max(means[means.length >> 1] ?? 0, 1e-6))
   }
 
   // Return the rows of the visible points inside a polygon [[x, y], ...] (even-odd rule).

@@ -1,13 +1,14 @@
 // What lies under the pointer, or in the middle for the keyboard: a point, or a place between points.
 //
-// A point shows its own picture and what its latent decodes to. A place has no latent of its own: it gets the mean of
-// those of the nearest points, each weighted by how near it is, and says how far they are.
+// A point shows its own picture and what its latent decodes to. A place has no latent of its own: it gets one between
+// those of the nearest points, by the inverse of their squared distance, and says how reliable that is: how dense the
+// map is there, times how far the latents around agree. All of it as in `models.embedding.place`.
 const HIT = 9 // CSS pixels from a point that still mean it
 const NEAR = 8 // points that a place between them is made of
-const TRUSTED = 4 // usual distances to the nearest point at which a place is half as reliable as a point
+const RELIABLE = [0.5, 0.1] // from which on a place is near to points, or at least not far
 
 class Probe {
-  // map: { points, store, camera, lens, data, live, nameOf(row), labelOf(row) }
+  // map: { points, store, camera, lens, data, live, stream, nameOf(row), labelOf(row) }
   constructor(map) {
     this.map = map
     this.target = null
@@ -17,15 +18,19 @@ class Probe {
   look(left, top) {
     const { points, camera, lens } = this.map
     const [x, y] = camera.toPlace(left, top)
-    const [hit] = points.nearest(x, y, 1, HIT / camera.k)
-    const near = hit ? [hit] : points.nearest(x, y, NEAR)
+    const [hit] = points.nearest(x, y, 1, { within: HIT / camera.k })
+    const near = hit ? [hit] : points.nearest(x, y, NEAR, { known: true })
     const before = this.target
     if (!near.length) {
       this.hide()
       return
     }
-    this.target = hit ? { row: hit.row, rows: [hit.row], weights: [1] } : { row: -1, ...blended(near) }
-    if (!hit || before?.row !== hit.row) this.#show(near[0].far / points.usual)
+    this.target = hit ? { row: hit.row, rows: [hit.row], weights: [1] } : { row: -1, ...between(near) }
+    if (hit) {
+      if (before?.row !== hit.row) this.#showPoint()
+    } else {
+      this.#showPlace()
+    }
     lens.stand(left, top, camera.width, camera.height)
   }
 
@@ -42,29 +47,40 @@ class Probe {
     return row >= 0 ? { index: order[row] } : { near: rows.map(one => order[one]), weights }
   }
 
-  #show(far) {
-    const { map, target } = this
-    const { lens, data, points } = map
+  #showPoint() {
+    const { lens, data, points, live } = this.map
     const { texts } = data
-    if (target.row >= 0) {
-      const own = data.pictures === "images" && points.sources[target.row] !== GENERATED
-      const decoded = points.sources[target.row] === GENERATED ? texts.sample : texts.decoded
-      const second = own && !map.live ? "" : decoded
-      lens.describe({ first: own ? texts.image : "", second, ...map.nameOf(target.row) })
-      lens.node.dataset.index = points.order[target.row]
-      lens.clear(lens.first)
-      lens.clear(lens.second)
-      lens.node.dataset.own = own
-    } else {
-      const reliability = 1 / (1 + (far / TRUSTED) ** 2)
-      const title = texts.places[reliability > 0.6 ? 0 : reliability > 0.2 ? 1 : 2]
-      const words = fill(texts.far, { times: far < 10 ? far.toFixed(1) : Math.round(far) })
-      lens.describe({ first: "", second: texts.between, title, words, reliability })
-      delete lens.node.dataset.index
-      lens.node.dataset.own = "false"
-    }
+    const { row } = this.target
+    const own = data.pictures === "images" && points.sources[row] !== GENERATED
+    const decoded = points.sources[row] === GENERATED ? texts.sample : texts.decoded
+    const second = points.known[row] && (live || !own) ? decoded : ""
+    lens.describe({ first: own ? texts.image : "", second, ...this.map.nameOf(row) })
+    lens.node.dataset.index = points.order[row]
+    lens.node.dataset.own = own
+    lens.clear(lens.first)
+    lens.clear(lens.second)
     this.draw()
     this.decode()
+  }
+
+  #showPlace() {
+    const { lens } = this.map
+    delete lens.node.dataset.index
+    lens.node.dataset.own = "false"
+    this.decode()
+  }
+
+  // Say how reliable a place is, by how far points are, in the usual distances, and as soon as it is known by how far
+  // their latents agree.
+  #judge(agreement) {
+    const { lens, data, points } = this.map
+    const { texts } = data
+    const far = this.target.far / points.usual(NEAR)
+    const reliability = agreement / Math.max(far, 1) ** 2
+    const title = texts.places[RELIABLE.filter(least => reliability < least).length]
+    const times = far < 10 ? far.toFixed(1) : String(Math.round(far))
+    const words = fill(texts.far, { times, share: `${Math.round(100 * agreement)} %` })
+    lens.describe({ first: "", second: texts.between, title, words, reliability })
   }
 
   // Draw the target's picture, once the sheet with it is there.
@@ -81,9 +97,10 @@ class Probe {
   // Ask for what the target's latent decodes to, once that is there.
   decode() {
     const { map, target } = this
-    if (!target) return
-    const z = map.store.blend(target.rows, target.weights)
-    if (z && map.live) map.stream.send({ z, label: map.labelOf(target.rows[0]), tag: target })
+    if (!target || !map.points.known[target.rows[0]]) return
+    const found = map.store.blend(target.rows, target.weights)
+    if (target.row < 0) this.#judge(found?.agreement ?? 1)
+    if (found && map.live) map.stream.send({ z: found.z, label: map.labelOf(target.rows[0]), tag: target })
   }
 
   // Take what was decoded; between points the picture of a moment ago does until the next one comes.
@@ -95,8 +112,10 @@ class Probe {
   }
 }
 
-function blended(near) {
-  const nearness = near.map(({ far }) => 1 / Math.max(far, 1e-9))
+function between(near) {
+  const mean = near.reduce((sum, { far }) => sum + far, 0) / near.length
+  const squares = near.reduce((sum, { far }) => sum + far * far, 0) / near.length
+  const nearness = near.map(({ far }) => 1 / Math.max(far * far, 1e-6 * squares + 1e-24))
   const sum = nearness.reduce((total, one) => total + one, 0)
-  return { rows: near.map(({ row }) => row), weights: nearness.map(one => one / sum) }
+  return { rows: near.map(({ row }) => row), weights: nearness.map(one => one / sum), far: mean }
 }

@@ -92,18 +92,29 @@ class Store {
     return this.columns.get(path)
   }
 
-  // Return the weighted mean of some rows' latents, float32 (D,), or null until they are here.
+  // Return the latent between some rows, or null until theirs are here: { z, agreement }, float32 (D,) and in [0, 1].
+  //
+  // Their weighted mean is nearer to the origin than any of them, where few pictures of the model are: it is made as
+  // long as they are on average. By how much tells how far they agree. As `models.embedding.place.inverse` does.
   blend(rows, weights) {
     const blocks = [...new Set(rows.map(row => Math.floor(row / BLOCK)))]
     this.latents.want(blocks)
     const mean = new Float32Array(this.dim)
+    let lengths = 0
     for (const [i, row] of rows.entries()) {
       const block = this.latents.get(Math.floor(row / BLOCK))
       if (!block) return null
       const from = (row % BLOCK) * this.dim
-      for (let d = 0; d < this.dim; d++) mean[d] += weights[i] * fromHalf(block[from + d])
+      let square = 0
+      for (let d = 0; d < this.dim; d++) {
+        const value = fromHalf(block[from + d])
+        mean[d] += weights[i] * value
+        square += value * value
+      }
+      lengths += weights[i] * Math.sqrt(square)
     }
-    return mean
+    const agreement = Math.hypot(...mean) / Math.max(lengths, 1e-12)
+    return { z: mean.map(value => value / Math.max(agreement, 1e-6)), agreement: Math.min(1, agreement) }
   }
 
   // Draw a row's picture; tell whether it is here.
