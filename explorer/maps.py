@@ -2,7 +2,6 @@
 
 import threading
 from collections import OrderedDict
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from explorer import cache, controls
@@ -30,8 +29,6 @@ _VALUES = {"density": N_("Density"), "error": N_("Reconstruction error"), "score
 def ready(info: ModelInfo, spec: "MapSpec | None" = None) -> "EmbeddingMap | None":
     """Return a map that need not be computed: it came with the project, or was computed before; None if there is none.
 
-    Real images whose latents the model cannot tell get those of the samples around them.
-
     Args:
         info: The model.
         spec: The map; None: the one that is shown first.
@@ -46,26 +43,12 @@ def ready(info: ModelInfo, spec: "MapSpec | None" = None) -> "EmbeddingMap | Non
         found = shipped or library.find(spec or library.default_spec(info), info)
         if found is None:
             return None
-        found = _whole(found)
     with _lock:
         _there[name] = found
         _there.move_to_end(name)
         while len(_there) > _KEPT:
             _there.popitem(last=False)
     return found
-
-
-def _whole(found: "EmbeddingMap") -> "EmbeddingMap":
-    import numpy as np
-
-    from models.embedding.place import inverse
-
-    missing = ~np.isfinite(found.latents).all(1)
-    if not missing.any():
-        return found
-    latents = found.latents.copy()
-    latents[missing] = inverse(found, found.positions[missing]).latents
-    return replace(found, latents=latents)
 
 
 def quick(info: ModelInfo, count: int = QUICK) -> "EmbeddingMap | None":

@@ -98,7 +98,9 @@ def _keep(name: str, info: ModelInfo, value: object) -> None:
 
 
 def _choice(info: ModelInfo, shown: MapSpec) -> None:
-    with st.popover(_("How it is made"), icon=":material/tune:", key=f"map-how-{st.session_state.get(_ROUND, 0)}"):
+    with st.popover(
+        _("How it is made"), icon=":material/tune:", key=f"map-how-{st.session_state.get(_ROUND, 0)}"
+    ):
         fields = _fields(info, shown)
         try:
             spec = parse(MapSpec, {"model": info.digest, **fields}, what=_("The map"))

@@ -45,6 +45,7 @@ st.title(_("Map"), anchor=False)
 chosen = picker.chosen()
 if chosen is not None:
     st.markdown(
-        _("Every point is a picture, and so is every place between them; near points are alike."), help=picker.latent_help()
+        _("Every point is a picture, and so is every place between them; near points are alike."),
+        help=picker.latent_help(),
     )
     landscape_of(chosen)

@@ -292,7 +292,7 @@ def test_images_that_the_model_cannot_encode_have_no_place_in_explore(
     latents = found.latents.copy()
     latents[:100] = np.nan
     partly = dataclasses.replace(found, latents=latents)
-    monkeypatch.setattr(maps, "current", lambda info, count: partly)
+    monkeypatch.setattr(maps, "quick", lambda info: partly)
     app = open_app("map", model="tiny-vae")
     before = app.session_state["view"].point
     drawn.tell(app, "on_pick", Chosen((7,), (1.0,)))

@@ -6,14 +6,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from streamlit.testing.v1 import AppTest
 
 from explorer import jobs, maps
 from models import catalog
 from models.embedding import compute, files, library
+from models.embedding.gather import gather
 from models.embedding.maps import MapSpec, Source
 from models.errors import UserError
 from models.jobs import Job, JobSpec
+from models.metrics.fidelity import support
 
 Open = Callable[..., AppTest]
 MODEL = "tiny-vae"
@@ -82,6 +85,11 @@ def made(info: catalog.ModelInfo, spec: MapSpec) -> None:
     files.write(library.path_of(name), compute.make(spec, info), name)
 
 
+def pixels_of(info: catalog.ModelInfo, spec: MapSpec) -> np.ndarray:
+    """What is mapped where images are near if their pixels are; the real ones come first."""
+    return gather(info, spec).vectors
+
+
 def texts(app: AppTest) -> str:
     return " ".join(str(one.value) for one in (*app.caption, *app.markdown, *app.error)).replace("\\", "")
 
@@ -95,14 +103,14 @@ def test_a_map_is_ready_once_it_was_computed(zoo: Path) -> None:
     assert found is not None and found.spec == spec and maps.ready(info, spec) is found
 
 
-def test_images_without_latents_get_those_of_the_samples_around(zoo: Path) -> None:
+def test_samples_over_images_say_how_much_they_cover(zoo: Path) -> None:
     info = catalog.find("tiny-gan")
     spec = spec_of(info, of="pixels", generated=30)
     made(info, spec)
     found = maps.ready(info, spec)
-    assert found is not None and np.isfinite(found.latents).all()
-    real = found.sources != Source.GENERATED
-    assert real.sum() == 30 and 0 <= found.quality["coverage"] <= 1
+    assert found is not None and (found.sources != Source.GENERATED).sum() == 30
+    real, fake = (torch.from_numpy(rows) for rows in np.split(pixels_of(info, spec), 2))
+    assert found.quality["coverage"] == pytest.approx(support(real, fake).coverage)
 
 
 def test_a_first_map_is_asked_for_waited_for_and_shown(open_app: Open, queue: Queue) -> None:
