@@ -7,7 +7,7 @@ import streamlit as st
 
 from explorer import map_data, map_pictures, maps, sitemap, state
 from explorer.components.map import Chosen, Colouring, Shown
-from explorer.panels import point as place, problem
+from explorer.panels import film, keyframes, point as place, problem
 from explorer.text import _, ngettext
 from explorer.words import word
 from models import datasets
@@ -131,6 +131,26 @@ def matches(found: "EmbeddingMap", shown: Shown, text: str) -> list[int]:
         if codes:
             hits |= np.isin(found.sources if colouring.column == "sources" else columns[colouring.n], codes)
     return np.flatnonzero(hits)[:_MOST_FOUND].tolist()
+
+
+# The film --------------------------------------------------------------------------------------------------
+
+
+def way(info: ModelInfo, found: "EmbeddingMap") -> list[tuple[float, float]]:
+    """Draw whether the film of Interpolate is to be seen; return its places on a map of latents, else nothing."""
+    if found.spec.of != "latents" or not info.can("encode"):
+        return []
+    hint = _(
+        "The way between the key frames of the page Interpolate, each of its pictures beside those like it."
+    )
+    if not st.toggle(_("The film of Interpolate"), key="map-way", persist_state="session", help=hint):
+        return []
+    from models.embedding.place import place_latents
+
+    walk = film.walk(info, keyframes.shown())
+    if walk is None:
+        return []
+    return [(float(x), float(y)) for x, y in place_latents(found, walk.result.latents)]
 
 
 # The point that was clicked --------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ def landscape_of(info: ModelInfo) -> None:
                 return
             shown = landscape.shown(info, found)
             rings, focus = landscape.search(found, shown)
+            way = landscape.way(info, found)
         with left:
             latent_map(
                 shown,
@@ -29,6 +30,7 @@ def landscape_of(info: ModelInfo) -> None:
                 url=place.socket_url(),
                 on_pick=lambda choice: landscape.pick(info, found, choice),
                 on_select=lambda rows: selecting.take(shown, rows),
+                path=way,
                 found=rings,
                 focus=focus,
                 selected=bool(selecting.of(shown)),

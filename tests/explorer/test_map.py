@@ -345,3 +345,15 @@ def test_a_search_of_many_rings_them_and_goes_nowhere(
     assert drawn.options["found"] == np.flatnonzero(codes == 7).tolist()
     assert drawn.options["focus"] is None
     assert f"{(codes == 7).sum()} points are called that" in texts(app)
+
+
+def test_the_film_of_interpolate_is_a_line_on_the_map(open_app: Open, drawn: Maps) -> None:
+    app = open_app("map", model="tiny-vae")
+    assert not drawn.options["path"]
+    app.toggle(key="map-way").set_value(True).run()
+    path = np.asarray(drawn.options["path"])
+    assert not app.exception and path.shape[1] == 2 and len(path) >= 8
+    there = maps.quick(catalog.find("tiny-vae"))
+    assert there is not None
+    low, high = there.positions.min(0), there.positions.max(0)
+    assert ((low <= path) & (path <= high)).all() and np.ptp(path, axis=0).max() > 0.05
