@@ -11,7 +11,7 @@ import pytest
 from explorer import maps
 from explorer.link import unpack
 from models import catalog, datasets
-from models.embedding.maps import EmbeddingMap
+from models.embedding.maps import EmbeddingMap, Source
 from models.render import decoder
 
 Open = Callable[..., Any]
@@ -39,16 +39,21 @@ class Map:
         box = self.view.bounding_box()
         self.page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"])
 
-    def sweep(self, steps: int = 9) -> Iterator[int]:
-        """Move the pointer all over the map; yields the index of each point that it meets."""
+    def sweep(self, found: EmbeddingMap, count: int = 40) -> Iterator[int]:
+        """Move the pointer all over the points of the whole map; yields the index of each that it meets."""
         seen: set[int] = set()
-        for y in np.linspace(0.1, 0.9, steps):
-            for x in np.linspace(0.1, 0.85, steps):
-                self.point(x, y)
-                index = self.index
-                if index is not None and index not in seen:
-                    seen.add(index)
-                    yield index
+        low, high = found.positions.min(0), found.positions.max(0)
+        box = self.view.bounding_box()
+        size = np.asarray([box["width"], box["height"]])
+        shares = (found.positions - (low + high) / 2) * (1, -1) * (
+            0.93 * size / (high - low)
+        ).min() / size + 0.5
+        for x, y in shares[:: max(1, len(found) // count)]:
+            self.point(x, y)
+            index = self.index
+            if index is not None and index not in seen:
+                seen.add(index)
+                yield index
 
     @property
     def index(self) -> int | None:
@@ -92,7 +97,7 @@ class Map:
 @pytest.fixture(scope="module")
 def found() -> EmbeddingMap:
     """What the app shows."""
-    there = maps.quick(catalog.find(MODEL))
+    there = maps.ready(catalog.find(MODEL))
     assert there is not None
     return there
 
@@ -102,16 +107,27 @@ def shown(open_page: Open) -> Map:
     return Map(open_page(f"/map?model={MODEL}"))
 
 
+def image_of(found: EmbeddingMap, index: int) -> np.ndarray:
+    """Return the image that a point stands for."""
+    split: datasets.Split = "train" if found.sources[index] == Source.TRAIN else "test"
+    return datasets.load("digits", split).images[int(found.indices[index]), 0].numpy().astype(int)
+
+
+def name_of(found: EmbeddingMap, index: int) -> str:
+    """Return how the page names that image."""
+    kind = "training" if found.sources[index] == Source.TRAIN else "test"
+    return f"{kind} image {int(found.indices[index])}"
+
+
 def check_identity(shown: Map, found: EmbeddingMap, index: int) -> None:
     """Check that all that the lens shows is of one point."""
-    image = datasets.load("digits", "train").images[int(found.indices[index]), 0].numpy().astype(int)
-    assert (shown.picture(0, index) == image).all()
+    assert (shown.picture(0, index) == image_of(found, index)).all()
     latent = found.latents[[index]].astype(np.float16).astype(np.float32)
     decoded = decoder(found.spec.model)(latent)[0, ..., 0]
     assert np.abs(shown.picture(1, index) - decoded).max() <= 1
     code = int(found.categories["label"].codes[index])
     assert f"{code}\n" in shown.lens.inner_text()
-    assert f"training image {int(found.indices[index])}" in shown.lens.inner_text()
+    assert name_of(found, index) in shown.lens.inner_text()
 
 
 def picked(page: Any) -> tuple[float, ...]:
@@ -122,7 +138,7 @@ def picked(page: Any) -> tuple[float, ...]:
 
 def test_a_point_shows_its_own_picture_and_reconstruction(shown: Map, found: EmbeddingMap) -> None:
     met = 0
-    for index in shown.sweep():
+    for index in shown.sweep(found):
         check_identity(shown, found, index)
         met += 1
         if met == 8:
@@ -136,20 +152,20 @@ def test_what_is_left_out_cannot_be_met_and_what_is_left_keeps_its_identity(
     codes = found.categories["label"].codes
     shown.chips.nth(6).dblclick()  # alone
     assert [chip.get_attribute("aria-pressed") for chip in shown.chips.all()].count("true") == 1
-    met = list(shown.sweep(13))
+    met = list(shown.sweep(found, 150))
     assert len(met) >= 5 and (codes[met] == 6).all()
     check_identity(shown, found, met[-1]) if shown.index == met[-1] else shown.point(0.5, 0.5)
     shown.chips.nth(0).click()  # and another one
-    met = list(shown.sweep(13))
+    met = list(shown.sweep(found, 150))
     assert set(codes[met].tolist()) == {0, 6}
-    for index in shown.sweep(13):
+    for index in shown.sweep(found, 150):
         check_identity(shown, found, index)
         break
     words = shown.lasso(ALL)
     inside = int(words.split()[0].replace(",", ""))
     assert 0.97 * np.isin(codes, (0, 6)).sum() <= inside <= np.isin(codes, (0, 6)).sum()
     shown.page.get_by_role("button", name="Show all").click()
-    assert len(set(codes[list(shown.sweep(13))].tolist())) > 5
+    assert len(set(codes[list(shown.sweep(found, 150))].tolist())) > 5
 
 
 def test_a_search_leads_to_its_point_and_enter_picks_it(shown: Map, found: EmbeddingMap) -> None:
@@ -158,17 +174,17 @@ def test_a_search_leads_to_its_point_and_enter_picks_it(shown: Map, found: Embed
         shown.page.locator(f".lens[data-index='{index}']").wait_for()
         check_identity(shown, found, index)
     shown.page.wait_for_timeout(500)
-    assert f"training image {int(found.indices[1400])}" in shown.status.inner_text()
+    assert name_of(found, 1400) in shown.status.inner_text()
     shown.view.press("Enter")
     assert picked(shown.page) == pytest.approx(found.latents[1400], abs=2e-3)
 
 
 def test_a_click_becomes_the_point_of_explore(shown: Map, found: EmbeddingMap) -> None:
-    index = next(shown.sweep())
+    index = next(shown.sweep(found))
     shown.page.mouse.down()
     shown.page.mouse.up()
     assert picked(shown.page) == pytest.approx(found.latents[index], abs=2e-3)
-    shown.page.get_by_text(f"training image {int(found.indices[index])}").last.wait_for()
+    shown.page.get_by_text(name_of(found, index)).last.wait_for()
     shown.page.get_by_role("button", name="Open in Explore").click()
     shown.page.wait_for_url(re.compile("/explore"))
     assert picked(shown.page) == pytest.approx(found.latents[index], abs=2e-3)
@@ -194,9 +210,9 @@ def test_a_lasso_reports_the_points_in_it_once(shown: Map, found: EmbeddingMap) 
     assert 0.97 * len(found) <= inside <= len(found)
     shown.page.locator(".st-key-map-sheet .tile").nth(47).wait_for()
     first = shown.page.locator(".st-key-map-sheet .tile").first
-    number = int(first.get_attribute("aria-label").rsplit(" ", 1)[1])
+    name = first.get_attribute("aria-label")
     first.click()
-    index = int(np.flatnonzero(found.indices == number)[0])
+    index = next(index for index in range(len(found)) if name.endswith(name_of(found, index)))
     assert picked(shown.page) == pytest.approx(found.latents[index], abs=2e-3)
 
 
@@ -263,7 +279,7 @@ def test_colours_are_chosen_in_the_browser_and_filters_stay(open_page: Open) -> 
     shown.page.locator(".latent-map .ramp").wait_for()
     assert shown.chips.count() == 0 and shown.seen() != before
     assert shown.lasso(ALL) == counted  # what was left out stays so
-    for _index in shown.sweep():
+    for _index in shown.sweep(found):
         assert re.search(r"Scale 0\.\d", shown.lens.inner_text())
         assert names[1].split("\n")[0] not in shown.lens.inner_text().split("\n")
         break
@@ -277,9 +293,8 @@ def test_without_a_socket_images_are_shown(open_page: Open, found: EmbeddingMap)
         page.route_web_socket(re.compile("/api/live"), lambda socket: socket.close(code=4429, reason="Full."))
 
     shown = Map(open_page(f"/map?model={MODEL}", prepare=block), state="refused")
-    index = next(shown.sweep())
-    image = datasets.load("digits", "train").images[int(found.indices[index]), 0].numpy()
-    assert (shown.picture(0, index) == image).all()
+    index = next(shown.sweep(found))
+    assert (shown.picture(0, index) == image_of(found, index)).all()
 
 
 @pytest.mark.parametrize(("scheme", "width", "height"), [("light", 1440, 900), ("dark", 1024, 768)])
