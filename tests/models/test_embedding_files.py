@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models import catalog
+from models import catalog, paths
 from models.embedding import files, library
 from models.embedding.maps import Categories, EmbeddingMap, MapSpec, Source
 from models.errors import UserError
@@ -187,3 +187,25 @@ def test_shipped_maps_are_found_by_weights(
     assert library.shipped("1" * 64) is None
     assert library.find(spec, info) is not None
     assert library.find(library.default_spec(info), info) is None
+
+
+SHIPPED = sorted(paths.shipped_maps().glob("*.safetensors"))
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=[path.stem for path in SHIPPED])
+def test_a_shipped_map_is_of_the_weights_that_are_shipped(path: Path) -> None:
+    info = catalog.read(paths.shipped_checkpoints() / path.stem)
+    found = library.shipped(info.digest)
+    assert found is not None and found.spec == files.spec_of(path)
+    standard = library.default_spec(info)
+    assert (found.spec.of, found.spec.dataset) == (standard.of, standard.dataset)
+    assert found.latents.shape == (len(found), info.latent_dim) and np.isfinite(found.latents).all()
+    assert found.quality["trustworthiness"] > 0.85
+    assert np.abs(found.positions).max() == pytest.approx(1, abs=1e-3)
+
+
+def test_every_shipped_model_of_pictures_has_a_map_and_all_are_small() -> None:
+    folders = sorted(paths.shipped_checkpoints().iterdir())
+    pictures = [folder.name for folder in folders if catalog.read(folder).can("picture")]
+    assert [path.stem for path in SHIPPED] == pictures
+    assert sum(path.stat().st_size for path in SHIPPED) <= 10e6
