@@ -30,7 +30,13 @@ def embed(
             show_default=False,
         ),
     ] = None,
-    method: Annotated[Method, typer.Option(help="How the plane is found.")] = "umap",
+    method: Annotated[
+        Method | None,
+        typer.Option(
+            help="How the plane is found. By default umap, but pca where latents have two dimensions.",
+            show_default=False,
+        ),
+    ] = None,
     count: Annotated[
         int, typer.Option("--n", min=3, max=1_000_000, metavar="INTEGER", help="Points, as far as there are.")
     ] = 10_000,
@@ -86,8 +92,8 @@ def embed(
     if not info.can("decode"):
         problem = f"'{info.id}' makes no images: it is a {info.family}."
         raise UserError("cannot-decode", problem, "Choose a VAE or a GAN.")
-    fields = {"method": method, "count": count, "neighbours": neighbours, "min_dist": min_dist}
-    fields |= {"metric": metric, "seed": seed}
+    fields: dict[str, Any] = {"count": count, "neighbours": neighbours, "min_dist": min_dist}
+    fields |= {"metric": metric, "seed": seed, **({"method": method} if method else {})}
     spec = _spec(info, dataset, of, generated, fields)
     started = time.perf_counter()
     found = _obtained(info, spec, device)

@@ -26,9 +26,13 @@ def folder() -> Path:
 
 
 def default_spec(info: ModelInfo) -> MapSpec:
-    """Return the map of a model that is shown first: of its posterior means, or else of what its samples show."""
+    """Return the map of a model that is shown first: of its posterior means, or else of what its samples show.
+
+    Where latents are in a plane already, that is the map.
+    """
     if info.can("encode"):
-        return MapSpec(model=info.digest, dataset=info.dataset)
+        method = "pca" if info.latent_dim == 2 else "umap"
+        return MapSpec(model=info.digest, dataset=info.dataset, method=method)
     count: int = MapSpec.model_fields["count"].default
     of = "features" if catalog.classifier_for(info.dataset, info.sample_shape) else "pixels"
     return MapSpec(model=info.digest, of=of, generated=count)

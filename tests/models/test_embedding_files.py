@@ -168,6 +168,7 @@ def test_the_key_changes_with_weights_images_and_options(zoo: Path, monkeypatch:
 def test_the_first_map_of_a_model_is_of_what_it_can(zoo: Path) -> None:
     vae = library.default_spec(catalog.find("tiny-vae"))
     assert (vae.of, vae.dataset, vae.generated) == ("latents", "digits", 0)
+    assert (vae.method, library.default_spec(catalog.find("tiny-vae-2d")).method) == ("umap", "pca")
     gan = library.default_spec(catalog.find("tiny-gan"))
     assert (gan.of, gan.dataset, gan.generated) == ("features", "", gan.count)
 
@@ -189,7 +190,7 @@ def test_shipped_maps_are_found_by_weights(
     assert library.find(library.default_spec(info), info) is None
 
 
-SHIPPED = sorted(paths.shipped_maps().glob("*.safetensors"))
+SHIPPED = sorted(paths.shipped_maps().glob("*.safetensors"), key=lambda path: path.stem)
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=[path.stem for path in SHIPPED])
@@ -200,7 +201,7 @@ def test_a_shipped_map_is_of_the_weights_that_are_shipped(path: Path) -> None:
     standard = library.default_spec(info)
     assert (found.spec.of, found.spec.dataset) == (standard.of, standard.dataset)
     assert found.latents.shape == (len(found), info.latent_dim) and np.isfinite(found.latents).all()
-    assert found.quality["trustworthiness"] > 0.85
+    assert found.quality["trustworthiness"] > 0.7
     assert np.abs(found.positions).max() == pytest.approx(1, abs=1e-3)
 
 

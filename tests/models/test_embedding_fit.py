@@ -191,3 +191,16 @@ def test_it_tells_how_far_it_is_and_ends_when_told() -> None:
         plane(blobs()[0], spec(), progress=tell)
     assert shares == sorted(shares) and len(shares) > 3
     assert shares[-1] < 0.75  # at once
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_neighbours_among_very_many_points_are_nearly_exact(monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors = np.random.default_rng(0).normal(size=(5000, 8)).astype(np.float32)
+    exact, distances = knn.nearest(vectors, 14)
+    monkeypatch.setattr(knn, "EXACT", 1000)
+    found, apart = knn.nearest(vectors, 14, seed=1)
+    assert found.shape == exact.shape and (found != np.arange(5000)[:, None]).all()
+    recall = np.mean([len(np.intersect1d(a, b)) / 14 for a, b in zip(exact, found, strict=True)])
+    assert recall > 0.95
+    np.testing.assert_allclose(np.median(apart, 0), np.median(distances, 0), rtol=0.02)
