@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route, WebSocketRoute
 
-from explorer import first_paint, live, run_pictures, sitemap, starting
+from explorer import first_paint, live, map_data, run_pictures, sitemap, starting
 from explorer.identity import Identity
 from explorer.panels.problem import on_script_error
 from explorer.settings import streamlit_options
@@ -71,6 +71,7 @@ routes = [
     Route(f"{_base}/api/health", _health),
     WebSocketRoute(f"{_base}{live.PATH}", live.Live()),
     run_pictures.route(_base),
+    *map_data.routes(_base),
     *first_paint.routes(_base),
 ]
 starting.skip_manifests()

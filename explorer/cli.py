@@ -25,6 +25,7 @@ _COMMANDS = {
     "interpolate": ("pictures", "interpolate"),
     "train": ("train", "train"),
     "evaluate": ("evaluate", "evaluate"),
+    "embed": ("embed", "embed"),
     "export": ("exchange", "export"),
     "import": ("exchange", "import_"),
     "bench": ("bench", "app"),

@@ -9,8 +9,9 @@ from explorer.settings import settings
 from explorer.text import _
 from models import paths
 from models.config import RunConfig
+from models.embedding.spec import MapSpec
 from models.errors import UserError
-from models.jobs import OVERHEAD, Job, Jobs, keep, training
+from models.jobs import OVERHEAD, Job, Jobs, embedding, keep, training
 
 NOBODY = "nobody"  # who has no cookie, such as a browser that refuses them
 
@@ -58,9 +59,27 @@ def train(config: RunConfig, title: str) -> Job:
     Raises:
         UserError: Too many jobs of who asks run or wait, or there is no room on the disk or in memory.
     """
-    most = settings().jobs_each
+    _check_room()
+    return queue().submit(training(config, owner=me(), title=title))
+
+
+def embed(spec: MapSpec, title: str) -> Job:
+    """Put the computing of a map in the queue, unless it is there already for who asks; raises as `train`.
+
+    Args:
+        spec: The map.
+        title: Of the job, for people.
+    """
+    asked = embedding(spec, owner=me(), title=title)
+    for job in queue().all(me()):
+        if not job.over and (job.spec.kind, job.spec.arguments) == (asked.kind, asked.arguments):
+            return job
+    _check_room()
+    return queue().submit(asked)
+
+
+def _check_room() -> None:
     going = [job for job in queue().all(me()) if not job.over]
-    if len(going) >= most:
+    if len(going) >= settings().jobs_each:
         problem = _("{n} of your jobs run or wait.").format(n=len(going))
         raise UserError("too-many-jobs", problem, _("Wait for one of them, or stop it."))
-    return queue().submit(training(config, owner=me(), title=title))

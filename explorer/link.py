@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from explorer import cache, route, state
 from explorer.controls import MAX_PSI, MAX_START
 from explorer.route import Plane, Route
-from explorer.sitemap import EXPLORE, GALLERY, INTERPOLATE, LIBRARY, PLANE, TRAIN
+from explorer.sitemap import EXPLORE, GALLERY, INTERPOLATE, LIBRARY, MAP, PLANE, TRAIN
 from explorer.state import View
 from explorer.text import _
 from models.catalog import ModelInfo
@@ -28,6 +28,7 @@ _PARAMETERS = {
     EXPLORE: ("model", *_POINT),
     INTERPOLATE: ("model", "psi", "keys", "method", "frames"),
     PLANE: ("model", *_POINT, "plane", "spacing"),
+    MAP: ("model", *_POINT),
     TRAIN: ("model",),
     LIBRARY: ("model",),
 }
@@ -125,7 +126,7 @@ class _Reader:
         }
         classes = len(info.labels) if info else 0
         shown = self.view.classes if model == self.view.model else "rows"
-        if page in (EXPLORE, PLANE):
+        if page in (EXPLORE, PLANE, MAP):
             changes["label"] = self._label(classes, None if model != self.view.model else point.label)
         elif page == GALLERY and "class" in self.params:
             shown = self._classes(classes)

@@ -6,7 +6,7 @@ import streamlit as st
 
 from explorer.text import N_
 
-GALLERY, EXPLORE, INTERPOLATE, PLANE = "gallery", "explore", "interpolate", "plane"
+GALLERY, EXPLORE, INTERPOLATE, PLANE, MAP = "gallery", "explore", "interpolate", "plane", "map"
 TRAIN, LIBRARY = "train", "models"
 
 
@@ -52,6 +52,13 @@ PAGES = {
         "grid_on",
         N_("See two directions of the latent space at once, as a map of pictures"),
         path=PLANE,
+    ),
+    MAP: Page(
+        "views/map.py",
+        N_("Map"),
+        "scatter_plot",
+        N_("See everything that a model knows as a landscape of pictures"),
+        path=MAP,
     ),
     TRAIN: Page(
         "views/train.py", N_("Train"), "model_training", N_("Watch a model of your own learn"), path=TRAIN

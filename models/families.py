@@ -121,7 +121,13 @@ _VAE_PRESETS = {
 # that there are enough of them.
 _QUICK_GAN = Preset(
     "60s",
-    {"width": 24, "learning_rate": 2e-3, "penalty_dense_steps": 100, "penalty_interval": 8, "ema_images": 5000},
+    {
+        "width": 24,
+        "learning_rate": 2e-3,
+        "penalty_dense_steps": 100,
+        "penalty_interval": 8,
+        "ema_images": 5000,
+    },
     {64: {"learning_rate": 1e-3, "width": 16}},
 )
 _VAEGAN_PRESETS = {"quick": _QUICK_GAN, "standard": Preset("20k-steps"), "best": Preset("100k-steps")}

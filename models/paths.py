@@ -78,3 +78,8 @@ def assets() -> Path:
 def shipped_checkpoints() -> Path:
     """Return the folder of the checkpoints that the project ships."""
     return assets() / "checkpoints"
+
+
+def shipped_maps() -> Path:
+    """Return the folder of the maps that the project ships."""
+    return assets() / "maps"

@@ -102,6 +102,8 @@ def test_it_carries_what_the_code_reads(installed: Installed) -> None:
     shipped = sorted(path.name for path in (ROOT / "assets" / "checkpoints").iterdir() if path.is_dir())
     bundled = packages / "models" / "_assets" / "checkpoints"
     assert sorted(path.name for path in bundled.iterdir()) == shipped if shipped else not bundled.exists()
+    maps = sorted(path.name for path in (ROOT / "assets" / "maps").glob("*.safetensors"))
+    assert sorted(path.name for path in (bundled.parent / "maps").glob("*")) == maps
     missing = [
         str(path)
         for path in (*ROOT.glob("explorer/**/*.css"), *ROOT.glob("explorer/**/*.js"))

@@ -4,11 +4,11 @@ from typing import Annotated, Literal
 
 import typer
 
-from explorer.commands.console import Json, emit, only_results
+from explorer.commands.console import Json, emit, only_results, sleeping_threads
 from explorer.commands.train import Device
 
 app = typer.Typer(
-    help="Measure how fast this machine starts the app, decodes and trains.",
+    help="Measure how fast this machine starts the app, decodes, trains and draws maps.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -102,3 +102,30 @@ def train(
         print(
             f"{family}: {row['images_per_s']:,.0f}, plain loop {row['plain_images_per_s']:,.0f}: {row['ratio']:.2f}x"
         )
+
+
+@app.command()
+def embed(
+    count: Annotated[
+        int, typer.Option("--n", min=1000, metavar="INTEGER", help="Latents, at most 60,000.")
+    ] = 60_000,
+    device: Device = "cpu",
+    as_json: Json = False,
+) -> None:
+    """Time a map of Fashion-MNIST's latents against umap-learn with its defaults."""
+    sleeping_threads()
+    from explorer.bench.embed import measure
+
+    with only_results():
+        result = measure(count, device)
+    if as_json:
+        emit(result)
+        return
+    print(
+        f"{result['n']:,} points: {result['seconds']:.1f} s, umap-learn {result['umap_learn_seconds']:.1f} s: "
+        f"{result['ratio']:.2f}x"
+    )
+    print(
+        f"trustworthiness {result['trustworthiness']:.4f}, umap-learn {result['umap_learn_trustworthiness']:.4f}; "
+        f"from the cache {result['cached_seconds']:.2f} s; peak memory {result['peak_mb']:,.0f} MB"
+    )

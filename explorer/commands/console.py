@@ -3,6 +3,7 @@
 import contextlib
 import json
 import math
+import os
 import shutil
 import sys
 import time
@@ -40,6 +41,14 @@ def _finite(value: Any) -> Any:
 def note(text: str) -> None:
     """Print something that is not the result."""
     print(text, file=sys.stderr, flush=True)
+
+
+def sleeping_threads() -> None:
+    """Let threads that wait for each other sleep; to be called before torch is imported.
+
+    By default they spin, which costs several times the work itself where something else wants the cores too.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
 @contextlib.contextmanager

@@ -6,20 +6,28 @@ import streamlit as st
 
 from explorer import cache, controls, state, tray
 from explorer.panels import pictures
-from explorer.panels.fold import fold
+from explorer.panels.fold import fold, unfold
 from explorer.text import _
 from models.catalog import ModelInfo
 from models.requests import Analogy, Decode, Point
 
+_KEY = "arithmetic"
 _PICTURE = 128  # CSS pixels of each picture
 _PARTS = (("a", ""), ("b", "− "), ("c", "+ "))  # with their signs
 
 
 def show(info: ModelInfo) -> None:
     """Draw the fold with the sum of three kept points."""
-    if part := fold(_("Arithmetic on points"), key="arithmetic", icon=":material/calculate:"):
+    if part := fold(_("Arithmetic on points"), key=_KEY, icon=":material/calculate:"):
         with part:
             _sum(info)
+
+
+def begin(a: Point, b: Point, c: Point) -> None:
+    """Open the fold on Explore with a - b + c, all of them kept points."""
+    for (letter, _sign), point in zip(_PARTS, (a, b, c), strict=True):
+        st.session_state[f"sum-{letter}"] = point
+    unfold(_KEY)
 
 
 def _sum(info: ModelInfo) -> None:

@@ -16,3 +16,8 @@ def fold(title: str, *, key: str, icon: str) -> DeltaGenerator | None:
     found = st.expander(title, key=key, icon=icon, on_change="rerun")
     st.session_state[kept] = bool(found.open)
     return found if found.open else None
+
+
+def unfold(key: str) -> None:
+    """Open an expander of a page that is to come."""
+    st.session_state[f"{key}-open"] = True

@@ -29,5 +29,6 @@ from models.jobs.records import (
     State as State,
     Stop as Stop,
     Work as Work,
+    embedding as embedding,
     training as training,
 )

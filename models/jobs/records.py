@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeVar, get_args
 from pydantic import Field
 
 from models.config import RunConfig
+from models.embedding.spec import MapSpec
 from models.errors import UserError
 from models.tables import Table
 from models.values import Value, parse
@@ -38,7 +39,9 @@ class JobSpec(Value):
     """What is asked for."""
 
     kind: str = Field(description="A name in KINDS")
-    arguments: dict[str, Any] = Field(description="What the kind takes: of 'train' a RunConfig")
+    arguments: dict[str, Any] = Field(
+        description="What the kind takes: of 'train' a RunConfig, of 'embed' a MapSpec"
+    )
     title: str = Field(default="", max_length=200)
     owner: str = Field(default="", max_length=200, description="Whose it is: the id of a browser")
     device: Device = "auto"
@@ -65,6 +68,19 @@ def training(config: RunConfig, *, owner: str = "", title: str = "", timeout: fl
     )
 
 
+def embedding(spec: MapSpec, *, owner: str = "", title: str = "", timeout: float = 3600.0) -> JobSpec:
+    """Return the spec of a job that computes a map.
+
+    Args:
+        spec: The map.
+        owner: Whose it is.
+        title: What a page calls it.
+        timeout: Seconds.
+    """
+    arguments = spec.model_dump(mode="json")
+    return JobSpec(kind="embed", arguments=arguments, title=title or "map", owner=owner, timeout=timeout)
+
+
 Work = Callable[[Path, JobSpec, Report, Stop], Mapping[str, Any]]
 
 
@@ -83,7 +99,13 @@ class Kind:
     arguments: type[Value]
 
 
-KINDS = Table[Kind]("kind of job", {"train": Kind("models.training.job:train", RunConfig)})
+KINDS = Table[Kind](
+    "kind of job",
+    {
+        "train": Kind("models.training.job:train", RunConfig),
+        "embed": Kind("models.embedding.job:embed", MapSpec),
+    },
+)
 
 
 class Order(Value):

@@ -1,0 +1,260 @@
+"""A map of thousands of points, live: pan, zoom, colour, filter, decode and select without a new page.
+
+What it shows it fetches itself, from the routes of `explorer.map_data`. Python hears of a point that was clicked and of
+points that were selected, by their own indices in the map, whatever was filtered or coloured meanwhile.
+"""
+
+import base64
+import binascii
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import streamlit as st
+
+from explorer.components import define
+from explorer.text import _
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_HTML = '<div class="latent-map" role="group"></div>'
+_SHARED = ("live.js", "latent_pad/parts.js", "latent_pad/space.js", "latent_pad/picture.js")
+_PARTS = ("points", "camera", "splat", "colours", "colouring", "labels", "overlay", "stage", "store")
+_HANDS = ("legend", "lens", "probe", "gestures", "map")
+_SCRIPTS = (*_SHARED, *(f"map/{name}.js" for name in (*_PARTS, *_HANDS)))
+NEAR = 8  # points that a place between points is made of, at most; as in probe.js
+
+
+@dataclass(frozen=True)
+class Colouring:
+    """What points can be coloured by.
+
+    Args:
+        name: Its own.
+        title: The same for people.
+        column: Where the numbers are, see `explorer.map_data`; `sources` come with the points.
+        n: The number of its column there.
+        names: Of its codes; None for values.
+        low: Value of the lowest colour.
+        high: Value of the highest colour.
+    """
+
+    name: str
+    title: str
+    column: Literal["sources", "categories", "values"]
+    n: int = 0
+    names: tuple[str, ...] | None = None
+    low: float = 0.0
+    high: float = 1.0
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A map as the browser has to know it.
+
+    Args:
+        key: What `explorer.map_data.publish` returned.
+        address: Where the map is on this server.
+        name: What it is, for screen readers.
+        model: Digest of the model that decodes its latents.
+        count: Points.
+        dim: Of their latents.
+        shape: Height, width, channels of a picture.
+        pictures: What the sheets of pictures show: the data set's images, or only what the model decodes.
+        conditional: Whether the model is asked for the class of a point.
+        label: Name of the colouring that says what a point is; empty if none does.
+        colourings: What the points can be coloured by.
+        colouring: Name of that which they begin with.
+    """
+
+    key: str
+    address: str
+    name: str
+    model: str
+    count: int
+    dim: int
+    shape: tuple[int, int, int]
+    pictures: Literal["images", "decoded"]
+    conditional: bool
+    label: str
+    colourings: Sequence[Colouring]
+    colouring: str
+
+
+@dataclass(frozen=True)
+class Extra:
+    """Further points, over those of the map.
+
+    Args:
+        places: float32, shape (M, 2).
+        colour: For CSS.
+    """
+
+    places: "NDArray[np.float32]"
+    colour: str
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What was clicked: a point of the map, or a place between points.
+
+    Args:
+        rows: Indices of the points that it is made of; one where it is a point.
+        weights: Of their latents, with a sum of 1; see `explorer.panels.landscape.latent_of`.
+    """
+
+    rows: tuple[int, ...]
+    weights: tuple[float, ...]
+
+
+def _component() -> Any:
+    return define("map", _HTML, css=("tools.css", "map/map.css"), js=_SCRIPTS)
+
+
+def _texts() -> dict[str, Any]:
+    return {
+        "map": _("Map"),
+        "role": _("map of points"),
+        "hint": _(
+            "Move the pointer over points or between them; a click makes the place the point of Explore. Drag to move "
+            "the map, turn the wheel to zoom, drag with Shift to select. Keys: arrows, + and −, 0, Enter."
+        ),
+        "gone": _("The map could not be loaded. Reload the page."),
+        "tools": {
+            "lasso": _("Draw around points to select them (or drag with Shift)"),
+            "more": _("Zoom in"),
+            "less": _("Zoom out"),
+            "full": _("Show the whole map"),
+        },
+        "by": _("Colour"),
+        "legend": _("Legend"),
+        "filter": _("Show or leave out {name}; a double click, or Shift, shows it alone"),
+        "all": _("Show all"),
+        "image": _("Image"),
+        "decoded": _("Reconstruction"),
+        "sample": _("Sample"),
+        "between": _("Decoded here"),
+        "places": [
+            _("Between near points"),
+            _("Some way from all points"),
+            _("Far from all points: a guess"),
+        ],
+        "far": _("The nearest points are {times} times as far as usual, and their latents agree to {share}."),
+        "numbers": [_("training image {n}"), _("test image {n}"), _("seed {n}")],
+    }
+
+
+def _encoded(array: "NDArray[Any]") -> str:
+    return base64.b64encode(array.tobytes()).decode()
+
+
+def payload(
+    shown: Shown,
+    url: str,
+    *,
+    path: "Sequence[tuple[float, float]]" = (),
+    extras: Sequence[Extra] = (),
+    found: Sequence[int] = (),
+    focus: tuple[int, str] | None = None,
+    selected: bool = False,
+) -> dict[str, Any]:
+    """Return all that the browser needs but the points; each payload stands for itself, because it may be the first."""
+    import numpy as np
+
+    return {
+        **asdict(shown),
+        "url": url,
+        "path": [list(place) for place in path],
+        "extras": [{"places": _encoded(one.places.astype("<f4")), "colour": one.colour} for one in extras],
+        "found": _encoded(np.asarray(found, "<i4")),
+        "focus": focus and {"index": focus[0], "serial": focus[1]},
+        "selected": selected,
+        "texts": _texts(),
+    }
+
+
+def chosen(value: object, shown: Shown) -> Chosen | None:
+    """Return what a browser reports that was clicked, None if it is none of this map; nothing is believed."""
+    if not isinstance(value, dict) or value.get("key") != shown.key:
+        return None
+    if "index" in value:
+        rows, weights = [value["index"]], [1.0]
+    else:
+        rows, weights = value.get("near"), value.get("weights")
+    if not isinstance(rows, list) or not isinstance(weights, list) or not 1 <= len(rows) <= NEAR:
+        return None
+    if len(rows) != len(weights) or not all(type(row) is int and 0 <= row < shown.count for row in rows):
+        return None
+    if not all(type(one) in (int, float) and math.isfinite(one) and 0 <= one <= 1 for one in weights):
+        return None
+    total = sum(weights)
+    return Chosen(tuple(rows), tuple(one / total for one in weights)) if total > 0 else None
+
+
+def selection(value: object, shown: Shown) -> "NDArray[np.int64] | None":
+    """Return the indices that a browser reports as selected, ascending; None if they are none of this map.
+
+    They come as text: a bit for each point of the map, the first in the lowest bit, in base64.
+    """
+    import numpy as np
+
+    if not isinstance(value, dict) or value.get("key") != shown.key or not isinstance(value.get("bits"), str):
+        return None
+    size = -(-shown.count // 8)
+    if len(value["bits"]) > 2 * size + 4:
+        return None
+    try:
+        data = base64.b64decode(value["bits"], validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    if len(data) != size:
+        return None
+    bits = np.unpackbits(np.frombuffer(data, np.uint8), bitorder="little")
+    indices = np.flatnonzero(bits)
+    return indices if len(indices) and indices[-1] < shown.count else None
+
+
+def latent_map(
+    shown: Shown,
+    *,
+    key: str,
+    url: str,
+    on_pick: Callable[[Chosen], None],
+    on_select: "Callable[[NDArray[np.int64]], None]",
+    path: "Sequence[tuple[float, float]]" = (),
+    extras: Sequence[Extra] = (),
+    found: Sequence[int] = (),
+    focus: tuple[int, str] | None = None,
+    selected: bool = False,
+) -> None:
+    """Show a map.
+
+    Args:
+        shown: The map.
+        key: Of the element.
+        url: Of the live socket, a path of this server.
+        on_pick: Called with what was clicked, before the page is drawn anew.
+        on_select: Called with the indices of points that were selected, before the page is drawn anew.
+        path: Places of a line over the points.
+        extras: Further points.
+        found: Indices of points to ring.
+        focus: Index of a point to go to, and what names the wish: it is fulfilled once.
+        selected: Whether the page still shows a selection: else the line around it goes.
+    """
+
+    def pick() -> None:
+        choice = chosen(st.session_state[key].pick, shown)
+        if choice is not None:
+            on_pick(choice)
+
+    def select() -> None:
+        indices = selection(st.session_state[key].select, shown)
+        if indices is not None:
+            on_select(indices)
+
+    data = payload(shown, url, path=path, extras=extras, found=found, focus=focus, selected=selected)
+    # In a list, because Streamlit imports pandas (a second) to look for data frames in a dictionary's values.
+    _component()(data=[data], key=key, on_pick_change=pick, on_select_change=select)

@@ -1,0 +1,140 @@
+"""The maps that pages show of a model: those that are there, and a quick one that always is."""
+
+import threading
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+from explorer import cache, controls
+from explorer.text import N_
+from models import datasets
+from models.catalog import ModelInfo
+from models.requests import Codes, default_label
+from models.shared import Progress, Shared
+
+if TYPE_CHECKING:  # the first page must not wait for numpy
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from models.embedding.maps import EmbeddingMap
+    from models.embedding.spec import MapSpec
+
+QUICK = 2000  # points of a quick map
+_KEPT = 8  # maps in memory
+_maps: "Shared[EmbeddingMap]" = Shared(keep=_KEPT)
+_there: "OrderedDict[str, EmbeddingMap]" = OrderedDict()
+_lock = threading.Lock()
+_VALUES = {"density": N_("Density"), "error": N_("Reconstruction error"), "score": N_("Discriminator score")}
+
+
+def ready(info: ModelInfo, spec: "MapSpec | None" = None) -> "EmbeddingMap | None":
+    """Return a map that need not be computed: it came with the project, or was computed before; None if there is none.
+
+    Args:
+        info: The model.
+        spec: The map; None: the one that is shown first.
+    """
+    from models.embedding import library
+
+    name = library.key(spec or library.default_spec(info), info)
+    with _lock:
+        found = _there.get(name)
+    if found is None:
+        shipped = library.shipped(info.digest) if spec is None else None
+        found = shipped or library.find(spec or library.default_spec(info), info)
+        if found is None:
+            return None
+    with _lock:
+        _there[name] = found
+        _there.move_to_end(name)
+        while len(_there) > _KEPT:
+            _there.popitem(last=False)
+    return found
+
+
+def quick(info: ModelInfo, count: int = QUICK) -> "EmbeddingMap | None":
+    """Return the map of a model that takes no time, its principal components; None for a model without pictures.
+
+    Of encoded images where these are at hand, else of samples.
+
+    Args:
+        info: The model.
+        count: Points at most.
+
+    Raises:
+        UserError: The model is not there, or damaged.
+    """
+    if not info.can("picture") or (info.latent_dim or 0) < 2:
+        return None
+
+    def make(progress: Progress) -> "EmbeddingMap":
+        del progress
+        known = bool(info.dataset) and datasets.known(info.dataset) is not None
+        if known and info.can("encode") and datasets.available(info.dataset):
+            return _of_images(info, count)
+        return _of_samples(info, count)
+
+    return _maps.begin(f"{info.digest} {count}", make).value()
+
+
+def value_title(name: str) -> str:
+    """Return the untranslated title of values, of a factor its name."""
+    return _VALUES.get(name, name)
+
+
+def _of_images(info: ModelInfo, count: int) -> "EmbeddingMap":
+    import numpy as np
+
+    from models.embedding.maps import Categories, EmbeddingMap, MapSpec, Source
+
+    result = cache.render(controls.ask(info, Codes(count=count)))
+    data = datasets.info(info.dataset)
+    categories: dict[str, Categories] = {}
+    values: dict[str, NDArray[np.float32]] = {}
+    if "labels" in result.values and data.classes:
+        categories["label"] = Categories(result.values["labels"].astype(np.int16), data.classes)
+    for number, factor in enumerate(data.factors if "factors" in result.values else ()):
+        column = result.values["factors"][:, number]
+        if factor.kind == "categorical":
+            categories[factor.name] = Categories(column.astype(np.int16), tuple(factor.values))
+        else:
+            values[factor.name] = column.astype(np.float32)
+    latents = result.latents
+    return EmbeddingMap(
+        MapSpec(model=info.digest, dataset=info.dataset, method="pca", count=len(latents)),
+        plane_of(latents),
+        latents,
+        np.full(len(latents), Source.TRAIN, np.uint8),
+        result.values["indices"].astype(np.int32),
+        categories,
+        values,
+    )
+
+
+def _of_samples(info: ModelInfo, count: int) -> "EmbeddingMap":
+    import numpy as np
+
+    from models.embedding.maps import Categories, EmbeddingMap, MapSpec, Source
+    from models.latent import prior
+
+    latents = prior(range(count), info.latent_dim or 0).numpy()
+    labels = [default_label(seed, len(info.labels)) for seed in range(count)] if info.labels else []
+    known = {"label": Categories(np.asarray(labels, np.int16), info.labels)} if labels else {}
+    return EmbeddingMap(
+        MapSpec(model=info.digest, method="pca", count=count, generated=count),
+        plane_of(latents),
+        latents,
+        np.full(count, Source.GENERATED, np.uint8),
+        np.arange(count, dtype=np.int32),
+        known,
+    )
+
+
+def plane_of(latents: "NDArray[np.float32]") -> "NDArray[np.float32]":
+    """Return the first two principal components of latents (N, D), the larger extent of the two filling [-1, 1]."""
+    import numpy as np
+
+    centred = latents - latents.mean(0)
+    _, vectors = np.linalg.eigh(centred.T @ centred)
+    flat = centred @ vectors[:, :-3:-1]
+    flat -= (flat.max(0) + flat.min(0)) / 2
+    return np.ascontiguousarray(flat / max(float(np.abs(flat).max()), 1e-12), np.float32)

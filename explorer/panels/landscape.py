@@ -1,0 +1,234 @@
+"""The map of a model: its points with all that is known of them in words, the search, the point that was clicked."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from explorer import map_data, map_pictures, maps, sitemap, state
+from explorer.components.map import Chosen, Colouring, Shown
+from explorer.panels import film, keyframes, point as place, problem
+from explorer.text import _, ngettext
+from explorer.words import word
+from models import datasets
+from models.catalog import ModelInfo
+from models.media import enlarged, png
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from models.embedding.maps import EmbeddingMap
+
+_EDGE = 0.02  # share of values beyond the ends of their colours, on each side
+_MOST_FOUND = 20_000
+_FEW = 3  # points that a search goes to the first of: more are looked at from afar
+_SIDE = 112  # CSS pixels of the picture of the point, about
+_SOURCE = "source"
+_CHOSEN = "map_choice"  # words for the point that was clicked, with the point
+
+
+def shown(info: ModelInfo, found: "EmbeddingMap") -> Shown:
+    """Return what the browser has to know of a map, and let it fetch the rest."""
+    key = map_data.publish(found)
+    map_pictures.load_ahead(found)
+    channels, height, width = info.sample_shape
+    colourings = _colourings(found)
+    return Shown(
+        key=key,
+        address=map_data.address(sitemap.base(), key),
+        name=_("Map of {n} points of {title}").format(n=f"{len(found):,}", title=info.title),
+        model=info.digest,
+        count=len(found),
+        dim=found.latents.shape[1],
+        shape=(height, width, channels),
+        pictures=map_pictures.kind(found),
+        conditional=bool(info.labels),
+        label=map_pictures.LABEL if map_pictures.LABEL in found.categories else "",
+        colourings=colourings,
+        colouring=colourings[0].name if colourings else "",
+    )
+
+
+def _colourings(found: "EmbeddingMap") -> list[Colouring]:
+    titles = {map_pictures.LABEL: _("Class")}
+    every = [
+        Colouring(
+            name, titles.get(name) or _title(name), "categories", n, tuple(word(one) for one in kind.names)
+        )
+        for n, (name, kind) in enumerate(found.categories.items())
+    ]
+    if len(set(found.sources.tolist())) > 1:
+        names = (_("Training images"), _("Test images"), _("Samples"))
+        every.append(Colouring(_SOURCE, _("Where from"), "sources", names=names))
+    every += [
+        Colouring(name, _title(maps.value_title(name)), "values", n, None, *_ends(column))
+        for n, (name, column) in enumerate(found.values.items())
+    ]
+    return every
+
+
+def _title(name: str) -> str:
+    text = word(name)
+    return text[:1].upper() + text[1:]
+
+
+def _ends(values: "NDArray[np.float32]") -> tuple[float, float]:
+    """Return what the lowest and the highest colour stand for: all but a few values lie between them."""
+    import numpy as np
+
+    known = values[np.isfinite(values)]
+    if not len(known):
+        return 0.0, 1.0
+    low, high = np.quantile(known, [_EDGE, 1 - _EDGE])
+    return float(low), float(high)
+
+
+# Search ----------------------------------------------------------------------------------------------------
+
+
+def search(found: "EmbeddingMap", shown: Shown) -> tuple[list[int], tuple[int, str] | None]:
+    """Draw the field that finds points; returns their indices, and of a few the first with what names the search."""
+    text: str = st.text_input(
+        _("Find"),
+        max_chars=80,
+        placeholder=_("a class, or a number"),
+        key="map-find",
+        persist_state="session",
+        help=_(
+            "What is found gets a ring. A number is that of an image in its data set, or a sample's seed; else all "
+            "points of a class whose name holds the text."
+        ),
+    ).strip()
+    if not text:
+        return [], None
+    rows = matches(found, shown, text)
+    words = ngettext("{n} point is called that.", "{n} points are called that.", len(rows))
+    st.caption(words.format(n=f"{len(rows):,}") if rows else _("No point is called that."))
+    return rows, (rows[0], f"{shown.key[:16]} {text}") if 0 < len(rows) <= _FEW else None
+
+
+def matches(found: "EmbeddingMap", shown: Shown, text: str) -> list[int]:
+    """Return the indices of points that a text names: by their number, or by a name of theirs.
+
+    Args:
+        found: The map.
+        shown: The same in words.
+        text: A number, or a part of a name, in small or capital letters.
+    """
+    import numpy as np
+
+    if text.isdecimal() and len(text) <= 10:
+        rows = np.flatnonzero(found.indices == int(text))
+        if len(rows):
+            return rows[:_MOST_FOUND].tolist()
+    hits = np.zeros(len(found), bool)
+    columns = [kind.codes for kind in found.categories.values()]
+    for colouring in shown.colourings:
+        codes = [
+            code for code, name in enumerate(colouring.names or ()) if text.casefold() in name.casefold()
+        ]
+        if codes:
+            hits |= np.isin(found.sources if colouring.column == "sources" else columns[colouring.n], codes)
+    return np.flatnonzero(hits)[:_MOST_FOUND].tolist()
+
+
+# The film --------------------------------------------------------------------------------------------------
+
+
+def way(info: ModelInfo, found: "EmbeddingMap") -> list[tuple[float, float]]:
+    """Draw whether the film of Interpolate is to be seen; return its places on a map of latents, else nothing."""
+    if found.spec.of != "latents" or not info.can("encode"):
+        return []
+    hint = _(
+        "The way between the key frames of the page Interpolate, each of its pictures beside those like it."
+    )
+    if not st.toggle(_("The film of Interpolate"), key="map-way", persist_state="session", help=hint):
+        return []
+    from models.embedding.place import place_latents
+
+    walk = film.walk(info, keyframes.shown())
+    if walk is None:
+        return []
+    return [(float(x), float(y)) for x, y in place_latents(found, walk.result.latents)]
+
+
+# The point that was clicked --------------------------------------------------------------------------------
+
+
+def own(found: "EmbeddingMap", rows: "Sequence[int] | NDArray[np.int64]") -> bool:
+    """Tell whether some points come from a person's own images: their latents are then kept out of links."""
+    import numpy as np
+
+    from models.embedding.maps import Source
+
+    personal = bool(found.spec.dataset) and found.spec.dataset not in datasets.DATASETS
+    return personal and bool((found.sources[np.asarray(rows)] != Source.GENERATED).any())
+
+
+def pick(info: ModelInfo, found: "EmbeddingMap", choice: Chosen) -> None:
+    """Make what was clicked the point of Explore."""
+    from models.embedding.maps import Source
+
+    first = choice.rows[0]
+    latent = latent_of(found, choice)
+    if latent is None:
+        st.session_state[_CHOSEN] = (_("This model cannot encode that image."), state.view().point)
+        return
+    label = map_pictures.label_of(found, first) if info.labels else None
+    if len(choice.rows) == 1 and found.sources[first] == Source.GENERATED:
+        state.update_point(seed=int(found.indices[first]), latent=(), edits=(), truncation=1.0, label=label)
+    else:
+        state.go_to(latent.tolist(), label=label, private=own(found, choice.rows))
+    st.session_state[_CHOSEN] = (words(found, choice), state.view().point)
+
+
+def latent_of(found: "EmbeddingMap", choice: Chosen) -> "NDArray[np.float64] | None":
+    """Return the latent of a point, or that between some; None where there is none.
+
+    It is the weighted mean, made as long as the latents are on average, as `models.embedding.place.inverse` and the
+    browser do: what was seen is what one gets.
+
+    Args:
+        found: The map.
+        choice: The points, and what they weigh.
+    """
+    import numpy as np
+
+    latents = found.latents[list(choice.rows)].astype(np.float64)
+    if not np.isfinite(latents).all():
+        return None
+    weights = np.asarray(choice.weights)
+    mean = weights @ latents
+    length = float(np.linalg.norm(mean))
+    return mean * (float(weights @ np.linalg.norm(latents, axis=1)) / length) if length > 0 else mean
+
+
+def words(found: "EmbeddingMap", choice: Chosen) -> str:
+    """Return what something on the map is called."""
+    row, *others = choice.rows
+    if others:
+        return _("A place between points")
+    numbers = (_("training image {n}"), _("test image {n}"), _("seed {n}"))
+    number = numbers[int(found.sources[row])].format(n=int(found.indices[row]))
+    known = found.categories.get(map_pictures.LABEL)
+    code = -1 if known is None else int(known.codes[row])
+    return number if known is None or code < 0 else f"{word(known.names[code])} · {number}"
+
+
+def here(info: ModelInfo) -> bool:
+    """Draw the point of Explore; tell whether it is to be opened there."""
+    located = place.locate(info)
+    said, point = st.session_state.get(_CHOSEN, ("", None))
+    if point != state.view().point:  # it was moved elsewhere since
+        said = _("A click on the map moves it.")
+    image = located.image
+    factor = max(1, _SIDE // image.shape[0])
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+        st.image(png(enlarged(image, factor)), width=factor * image.shape[1], alt=located.place.alt)
+        with st.container():
+            st.markdown(_("**The point of Explore**"))
+            st.caption(problem.literal(said))
+            return st.button(
+                _("Open in Explore"), key="open-point", icon=":material/explore:", type="primary"
+            )

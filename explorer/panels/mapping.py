@@ -1,0 +1,258 @@
+"""How the map of a page is made: the choice, the wait for a new one, and its quality by number."""
+
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from explorer import jobs, maps
+from explorer.panels import problem
+from explorer.text import N_, _, duration, percent
+from models import catalog, datasets
+from models.catalog import ModelInfo
+from models.embedding import library
+from models.embedding.spec import MapSpec, Method, Of
+from models.errors import UserError
+from models.jobs import Job
+from models.values import parse
+
+if TYPE_CHECKING:
+    from models.embedding.maps import EmbeddingMap
+
+_ASKED = "map_asked"  # by digest of the weights: the spec, and the id of the job that computes it
+_FAILED = "map_failed"  # why the last one did not come about, by digest
+_ROUND = "map_round"  # counts the maps that were asked for: another one closes the popover
+_COUNTS = (1000, 2000, 5000, 10_000, 20_000, 60_000)
+_SLOW = 10_000  # points above which t-SNE takes many minutes
+_METHODS: Mapping[Method, str] = {"umap": "UMAP", "pca": "PCA", "tsne": "t-SNE"}
+_OF: Mapping[Of, str] = {
+    "latents": N_("their latents"),
+    "features": N_("what a classifier sees"),
+    "pixels": N_("their pixels"),
+}
+_SHOWN = {"images": N_("Images"), "samples": N_("Samples"), "both": N_("Both")}
+_QUALITY = {
+    "trustworthiness": N_("Trustworthiness"),
+    "knn_map": N_("k-NN accuracy in the map"),
+    "knn_space": N_("in the space that is mapped"),
+    "knn_pixels": N_("in pixels"),
+    "coverage": N_("Coverage"),
+}
+
+
+def chosen(info: ModelInfo) -> "EmbeddingMap | None":
+    """Draw how the map is made; return the one to show, None for a model that has none.
+
+    While another is computed the one before stays.
+
+    Raises:
+        UserError: The model is not there, or damaged.
+    """
+    spec, job = st.session_state.get(_ASKED, {}).get(info.digest, (None, ""))
+    found = maps.ready(info, spec)
+    if found is None and spec is not None:
+        found = maps.ready(info)
+    rough = found is None
+    if rough:
+        with st.spinner(_("Drawing the map")):
+            found = maps.quick(info)
+    if found is None:
+        st.caption(_("This model has no latent space to draw a map of."))
+        return None
+    with st.container(horizontal=True, vertical_alignment="center"):
+        _choice(info, found.spec)
+        if rough and not job:
+            hint = _("What you see are two principal components; UMAP finds more of what belongs together.")
+            if st.button(
+                _("Make the map"), key="map-first", icon=":material/map:", type="primary", help=hint
+            ):
+                _ask(info, library.default_spec(info))
+    st.caption(_words(found))
+    if error := st.session_state.get(_FAILED, {}).get(info.digest):
+        problem.show(error)
+    if job:
+        _wait(info, job)
+    return found
+
+
+def _ask(info: ModelInfo, spec: MapSpec) -> None:
+    """Show a map from now on, once it is there."""
+    with problem.explained():
+        there = maps.ready(info, spec)
+        job = "" if there else jobs.embed(spec, _("Map of {title}").format(title=info.title)).id
+        _keep(_ASKED, info, (spec, job))
+        _keep(_FAILED, info, None)
+        st.session_state[_ROUND] = st.session_state.get(_ROUND, 0) + 1
+        st.rerun()
+
+
+def _keep(name: str, info: ModelInfo, value: object) -> None:
+    """Keep something of a model in the session; None forgets it."""
+    others = {digest: one for digest, one in st.session_state.get(name, {}).items() if digest != info.digest}
+    st.session_state[name] = others if value is None else {**others, info.digest: value}
+
+
+# The choice ------------------------------------------------------------------------------------------------
+
+
+def _choice(info: ModelInfo, shown: MapSpec) -> None:
+    with st.popover(
+        _("How it is made"), icon=":material/tune:", key=f"map-how-{st.session_state.get(_ROUND, 0)}"
+    ):
+        fields = _fields(info, shown)
+        try:
+            spec = parse(MapSpec, {"model": info.digest, **fields}, what=_("The map"))
+        except UserError as error:
+            problem.show(error)
+            return
+        if spec.method == "tsne" and spec.count > _SLOW:
+            st.caption(_("t-SNE of so many points takes many minutes."))
+        if st.button(
+            _("Make this map"), key="map-make", icon=":material/map:", type="primary", disabled=spec == shown
+        ):
+            _ask(info, spec)
+
+
+def _fields(info: ModelInfo, shown: MapSpec) -> dict[str, Any]:
+    """Draw the choices; return the fields of a spec, but for the model."""
+    at = f"-{info.digest[:8]}"
+    method: Method = st.segmented_control(
+        _("Method"),
+        list(_METHODS),
+        default=shown.method,
+        format_func=lambda name: _METHODS[name],
+        required=True,
+        key=f"map-method{at}",
+        help=_(
+            "UMAP and t-SNE keep neighbours together: groups mean something, the distances between them little. PCA "
+            "keeps large distances, and flattens the rest."
+        ),
+    )
+    kinds: list[Of] = [
+        of for of in _OF if of != "features" or catalog.classifier_for(info.dataset, info.sample_shape)
+    ]
+    of = st.selectbox(
+        _("Points are near if alike in"),
+        kinds,
+        index=kinds.index(shown.of) if shown.of in kinds else 0,
+        format_func=lambda name: _(_OF[name]),
+        key=f"map-of{at}",
+    )
+    count = st.selectbox(
+        _("Points"),
+        _COUNTS,
+        index=min(range(len(_COUNTS)), key=lambda i: abs(_COUNTS[i] - shown.count)),
+        format_func=lambda n: f"{n:,}",
+        key=f"map-points{at}",
+    )
+    pictures = _pictures(info, of, shown, at)
+    fields: dict[str, Any] = {
+        "method": method,
+        "of": of,
+        "count": count,
+        "dataset": "" if pictures == "samples" else info.dataset,
+        "generated": {"images": 0, "samples": count, "both": count // 2}[pictures],
+    }
+    if method != "pca":
+        fields["neighbours"] = st.slider(
+            _("Neighbours"),
+            2,
+            100,
+            shown.neighbours,
+            key=f"map-neighbours{at}",
+            help=_("Of each point. Few show small groups, many the large shape."),
+        )
+    if method == "umap":
+        fields["min_dist"] = st.slider(
+            _("Least distance"),
+            0.0,
+            1.0,
+            shown.min_dist,
+            0.05,
+            key=f"map-dist{at}",
+            help=_("How close points may lie together."),
+        )
+    return fields
+
+
+def _pictures(info: ModelInfo, of: Of, shown: MapSpec, at: str) -> str:
+    """Draw the choice of what is on the map, as far as there is one."""
+    known = bool(info.dataset) and datasets.known(info.dataset) is not None
+    real = known and datasets.available(info.dataset) and (of != "latents" or info.can("encode"))
+    options = [name for name in _SHOWN if real or name == "samples"]
+    now = "samples" if not shown.dataset else "both" if shown.generated else "images"
+    if len(options) == 1:
+        return options[0]
+    return st.segmented_control(
+        _("On the map"),
+        options,
+        default=now if now in options else options[0],
+        format_func=lambda name: _(_SHOWN[name]),
+        required=True,
+        key=f"map-shown{at}-{of}",
+        help=_(
+            "Images of the data set, samples of the model, or both: where does it miss, where does it make up?"
+        ),
+    )
+
+
+# The wait --------------------------------------------------------------------------------------------------
+
+
+@st.fragment(run_every=1.0)
+def _wait(info: ModelInfo, name: str) -> None:
+    """Draw how far a map is, until it is there."""
+    with suppress(UserError):
+        job = jobs.queue().get(name)
+        if not job.over:
+            left, right = st.columns([3, 1], vertical_alignment="center")
+            left.progress(job.share, _state(job))
+            if right.button(_("Cancel"), key="map-cancel", icon=":material/close:"):
+                jobs.queue().cancel(name)
+            return
+        _settle(info, job)
+        jobs.queue().remove(name)
+        st.rerun()
+    _keep(_ASKED, info, None)  # it was removed elsewhere
+    st.rerun()
+
+
+def _state(job: Job) -> str:
+    if job.state == "queued":
+        return _("The map waits for what runs before it")
+    gone = time.time() - (job.started or time.time())
+    if job.share < 0.02 or gone < 2:
+        return _("The map is being made")
+    return _("The map is being made · {time} left").format(time=duration(gone * (1 / job.share - 1)))
+
+
+def _settle(info: ModelInfo, job: Job) -> None:
+    """Show the map that a job has made, or say what came of it."""
+    spec, _id = st.session_state.get(_ASKED, {}).get(info.digest, (None, ""))
+    if job.state == "done" and maps.ready(info, spec):
+        _keep(_ASKED, info, (spec, ""))
+        return
+    _keep(_ASKED, info, None)
+    if job.problem:
+        _keep(_FAILED, info, UserError(job.state, job.problem, job.remedy))
+
+
+# Words -----------------------------------------------------------------------------------------------------
+
+
+def _words(found: "EmbeddingMap") -> str:
+    """Say what the map is, and how good it is by number."""
+    spec = found.spec
+    parts = [
+        _("{method} of {n} points, near if alike in {of}").format(
+            method=_METHODS[spec.method], n=f"{len(found):,}", of=_(_OF[spec.of])
+        )
+    ]
+    figures = [
+        f"{_(title)} {percent(found.quality[name])}"
+        for name, title in _QUALITY.items()
+        if name in found.quality
+    ]
+    return " · ".join([*parts, ", ".join(figures)] if figures else parts)

@@ -1,0 +1,104 @@
+"""Maps that are there already: shipped with the project, or computed before. Without torch and umap-learn.
+
+What a map was computed from is its key: weights, images, classifier, spec, versions. A file in the cache is used only
+if all of it is as it was written and it names this key.
+"""
+
+import hashlib
+import json
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from models import catalog, datasets, paths
+from models.catalog import ModelInfo
+from models.embedding import files
+from models.embedding.maps import EmbeddingMap, MapSpec
+from models.errors import UserError
+
+VERSION = 1  # of how maps are made: a change makes everything that is cached void
+_LIBRARIES = {"umap": ("numba", "pynndescent"), "pca": (), "tsne": ("scikit-learn",)}
+
+
+def folder() -> Path:
+    """Return the folder of the maps that were computed on this machine."""
+    return paths.cache() / "maps"
+
+
+def default_spec(info: ModelInfo) -> MapSpec:
+    """Return the map of a model that is shown first: of its posterior means, or else of what its samples show.
+
+    Where latents are in a plane already, that is the map.
+    """
+    if info.can("encode"):
+        method = "pca" if info.latent_dim == 2 else "umap"
+        return MapSpec(model=info.digest, dataset=info.dataset, method=method)
+    count: int = MapSpec.model_fields["count"].default
+    of = "features" if catalog.classifier_for(info.dataset, info.sample_shape) else "pixels"
+    return MapSpec(model=info.digest, of=of, generated=count)
+
+
+def shipped(digest: str) -> EmbeddingMap | None:
+    """Return the map that comes with the project for a model's weights; None if there is none, or it is damaged."""
+    for path in _shipped_files():
+        try:
+            if _shipped_spec(path, path.stat().st_mtime_ns).model == digest:
+                return files.read(path)
+        except (OSError, UserError):
+            continue
+    return None
+
+
+def _shipped_files() -> list[Path]:
+    root = paths.shipped_maps()
+    return sorted(root.glob(f"*{files.SUFFIX}")) if root.is_dir() else []
+
+
+@lru_cache(maxsize=256)
+def _shipped_spec(path: Path, changed: int) -> MapSpec:
+    del changed
+    return files.spec_of(path)
+
+
+def key(spec: MapSpec, info: ModelInfo) -> str:
+    """Return what a map is computed from, in short: it changes with anything that would change the map."""
+    name = spec.dataset or info.dataset
+    judge = catalog.classifier_for(name, info.sample_shape)
+    parts = {
+        "version": [VERSION, files.FORMAT],
+        "spec": spec.model_dump(mode="json"),
+        "weights": info.digest,
+        "images": datasets.state(name) if spec.dataset else None,
+        "classifier": judge and judge.digest,
+        "libraries": {name: _version(name) for name in ("numpy", "torch", *_LIBRARIES[spec.method])},
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+@lru_cache
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""
+
+
+def path_of(key: str) -> Path:
+    """Return where the map of a key is kept."""
+    return folder() / f"{key[:32]}{files.SUFFIX}"
+
+
+def cached(spec: MapSpec, info: ModelInfo) -> EmbeddingMap | None:
+    """Return a map that was computed here before; None if it was not, or its file is not what was written."""
+    name = key(spec, info)
+    try:
+        found = files.read(path_of(name), name)
+    except UserError:
+        return None
+    return found if found.spec == spec else None
+
+
+def find(spec: MapSpec, info: ModelInfo) -> EmbeddingMap | None:
+    """Return a map that need not be computed: the shipped one if it is what is asked for, or a cached one."""
+    there = shipped(info.digest)
+    return there if there and there.spec == spec else cached(spec, info)

@@ -1,0 +1,311 @@
+"""The map in a real browser: hover, click, lasso, filter, colours; every picture is that of its own point."""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import numpy as np
+import pytest
+
+from explorer import maps
+from explorer.link import unpack
+from models import catalog, datasets
+from models.embedding.maps import EmbeddingMap, Source
+from models.render import decoder
+
+Open = Callable[..., Any]
+MODEL = "digits-vae"
+PIXELS = "c => [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data]"
+ALL = ((0.05, 0.004), (0.96, 0.004), (0.96, 0.996), (0.004, 0.996), (0.004, 0.05))  # but for the round corner
+
+
+class Map:
+    """The map of a page, as a person meets it."""
+
+    def __init__(self, page: Any, state: str = "live") -> None:
+        self.page = page
+        self.root = page.locator(f".latent-map[data-ready][data-state={state}]")
+        self.root.wait_for()
+        self.view = page.locator(".latent-map .view")
+        self.lens = page.locator(".latent-map .lens")
+        self.shots = page.locator(".latent-map .lens canvas")
+        self.chips = page.locator(".latent-map .entries .chip")
+        self.status = page.locator(".latent-map .status")
+        page.wait_for_timeout(300)  # what is loaded around the map may still move it
+
+    def point(self, x: float, y: float) -> None:
+        """Move the pointer to a share of the map, from the left and from the top."""
+        box = self.view.bounding_box()
+        self.page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"])
+
+    def sweep(self, found: EmbeddingMap, count: int = 40) -> Iterator[int]:
+        """Move the pointer all over the points of the whole map; yields the index of each that it meets."""
+        seen: set[int] = set()
+        low, high = found.positions.min(0), found.positions.max(0)
+        box = self.view.bounding_box()
+        size = np.asarray([box["width"], box["height"]])
+        shares = (found.positions - (low + high) / 2) * (1, -1) * (
+            0.93 * size / (high - low)
+        ).min() / size + 0.5
+        for x, y in shares[:: max(1, len(found) // count)]:
+            self.point(x, y)
+            index = self.index
+            if index is not None and index not in seen:
+                seen.add(index)
+                yield index
+
+    @property
+    def index(self) -> int | None:
+        """The point that the lens is about; None between points."""
+        index = self.lens.get_attribute("data-index") if self.lens.is_visible() else None
+        return None if index is None else int(index)
+
+    def picture(self, which: int, of: str | int) -> np.ndarray:
+        """Wait until the lens shows the first or the second picture of something; returns it, grey (16, 16)."""
+        self.page.locator(f".lens canvas[data-of='{of}'] >> nth={which if which == 0 else -1}").wait_for()
+        return (
+            np.asarray(self.shots.nth(which).evaluate(PIXELS), np.uint8)
+            .reshape(16, 16, 4)[..., 0]
+            .astype(int)
+        )
+
+    def seen(self) -> str:
+        """Return what the canvas shows, at rest."""
+        self.page.wait_for_timeout(500)
+        return self.page.locator(".view > canvas").evaluate("c => c.toDataURL()")
+
+    def lasso(self, corners: tuple[tuple[float, float], ...]) -> str:
+        """Draw around a part of the map; returns what the page says of the points in it."""
+        self.page.get_by_role("button", name="Draw around points").click()
+        self.point(*corners[0])
+        self.page.mouse.down()
+        for x, y in (*corners[1:], corners[0]):
+            self.point(x, y)
+        self.page.mouse.up()
+        words = self.page.get_by_text(re.compile(r"^[\d,]+ points"))
+        words.wait_for()
+        return words.inner_text()
+
+    def find(self, text: str) -> None:
+        """Search."""
+        field = self.page.get_by_role("textbox", name="Find")
+        field.fill(text)
+        field.press("Enter")
+
+
+@pytest.fixture(scope="module")
+def found() -> EmbeddingMap:
+    """What the app shows."""
+    there = maps.ready(catalog.find(MODEL))
+    assert there is not None
+    return there
+
+
+@pytest.fixture
+def shown(open_page: Open) -> Map:
+    return Map(open_page(f"/map?model={MODEL}"))
+
+
+def image_of(found: EmbeddingMap, index: int) -> np.ndarray:
+    """Return the image that a point stands for."""
+    split: datasets.Split = "train" if found.sources[index] == Source.TRAIN else "test"
+    return datasets.load("digits", split).images[int(found.indices[index]), 0].numpy().astype(int)
+
+
+def name_of(found: EmbeddingMap, index: int) -> str:
+    """Return how the page names that image."""
+    kind = "training" if found.sources[index] == Source.TRAIN else "test"
+    return f"{kind} image {int(found.indices[index])}"
+
+
+def check_identity(shown: Map, found: EmbeddingMap, index: int) -> None:
+    """Check that all that the lens shows is of one point."""
+    assert (shown.picture(0, index) == image_of(found, index)).all()
+    latent = found.latents[[index]].astype(np.float16).astype(np.float32)
+    decoded = decoder(found.spec.model)(latent)[0, ..., 0]
+    assert np.abs(shown.picture(1, index) - decoded).max() <= 1
+    code = int(found.categories["label"].codes[index])
+    assert f"{code}\n" in shown.lens.inner_text()
+    assert name_of(found, index) in shown.lens.inner_text()
+
+
+def picked(page: Any) -> tuple[float, ...]:
+    """Return the point of the link."""
+    page.wait_for_url(re.compile(r"[?&]z="))
+    return unpack(parse_qs(urlsplit(page.url).query)["z"][0])
+
+
+def test_a_point_shows_its_own_picture_and_reconstruction(shown: Map, found: EmbeddingMap) -> None:
+    met = 0
+    for index in shown.sweep(found):
+        check_identity(shown, found, index)
+        met += 1
+        if met == 8:
+            break
+    assert met == 8
+
+
+def test_what_is_left_out_cannot_be_met_and_what_is_left_keeps_its_identity(
+    shown: Map, found: EmbeddingMap
+) -> None:
+    codes = found.categories["label"].codes
+    shown.chips.nth(6).dblclick()  # alone
+    assert [chip.get_attribute("aria-pressed") for chip in shown.chips.all()].count("true") == 1
+    met = list(shown.sweep(found, 150))
+    assert len(met) >= 5 and (codes[met] == 6).all()
+    check_identity(shown, found, met[-1]) if shown.index == met[-1] else shown.point(0.5, 0.5)
+    shown.chips.nth(0).click()  # and another one
+    met = list(shown.sweep(found, 150))
+    assert set(codes[met].tolist()) == {0, 6}
+    for index in shown.sweep(found, 150):
+        check_identity(shown, found, index)
+        break
+    words = shown.lasso(ALL)
+    inside = int(words.split()[0].replace(",", ""))
+    assert 0.97 * np.isin(codes, (0, 6)).sum() <= inside <= np.isin(codes, (0, 6)).sum()
+    shown.page.get_by_role("button", name="Show all").click()
+    assert len(set(codes[list(shown.sweep(found, 150))].tolist())) > 5
+
+
+def test_a_search_leads_to_its_point_and_enter_picks_it(shown: Map, found: EmbeddingMap) -> None:
+    for index in (0, 700, 1400):
+        shown.find(str(int(found.indices[index])))
+        shown.page.locator(f".lens[data-index='{index}']").wait_for()
+        check_identity(shown, found, index)
+    shown.page.wait_for_timeout(500)
+    assert name_of(found, 1400) in shown.status.inner_text()
+    shown.view.press("Enter")
+    assert picked(shown.page) == pytest.approx(found.latents[1400], abs=2e-3)
+
+
+def test_a_click_becomes_the_point_of_explore(shown: Map, found: EmbeddingMap) -> None:
+    index = next(shown.sweep(found))
+    shown.page.mouse.down()
+    shown.page.mouse.up()
+    assert picked(shown.page) == pytest.approx(found.latents[index], abs=2e-3)
+    shown.page.get_by_text(name_of(found, index)).last.wait_for()
+    shown.page.get_by_role("button", name="Open in Explore").click()
+    shown.page.wait_for_url(re.compile("/explore"))
+    assert picked(shown.page) == pytest.approx(found.latents[index], abs=2e-3)
+
+
+def test_between_points_the_place_is_decoded_and_says_how_far_they_are(
+    shown: Map, found: EmbeddingMap
+) -> None:
+    shown.point(0.06, 0.94)
+    picture = shown.picture(1, "between")
+    assert "times as far as usual, and their latents agree" in shown.lens.inner_text()
+    assert shown.page.locator(".lens .meter").is_visible() and shown.index is None
+    shown.page.mouse.down()
+    shown.page.mouse.up()
+    there = np.asarray([picked(shown.page)], np.float32)
+    assert np.abs(found.latents - there).max(1).min() > 0.01  # it is none of the points
+    assert np.abs(decoder(found.spec.model)(there)[0, ..., 0] - picture).max() <= 3
+
+
+def test_a_lasso_reports_the_points_in_it_once(shown: Map, found: EmbeddingMap) -> None:
+    words = shown.lasso(ALL)
+    inside = int(words.split()[0].replace(",", ""))
+    assert 0.97 * len(found) <= inside <= len(found)
+    shown.page.locator(".st-key-map-sheet .tile").nth(47).wait_for()
+    first = shown.page.locator(".st-key-map-sheet .tile").first
+    name = first.get_attribute("aria-label")
+    first.click()
+    index = next(index for index in range(len(found)) if name.endswith(name_of(found, index)))
+    assert picked(shown.page) == pytest.approx(found.latents[index], abs=2e-3)
+
+
+def test_shift_draws_a_lasso_and_two_make_a_direction(shown: Map) -> None:
+    shown.page.keyboard.down("Shift")
+    shown.point(0.05, 0.5)
+    shown.page.mouse.down()
+    for x, y in ((0.4, 0.5), (0.4, 0.98), (0.05, 0.98)):
+        shown.point(x, y)
+    shown.page.mouse.up()
+    shown.page.keyboard.up("Shift")
+    shown.page.locator(".st-key-map-sheet .tile").first.wait_for()
+    shown.page.get_by_role("radio", name="B").click()
+    shown.page.get_by_text("Draw around other points for selection B").wait_for()
+    shown.page.get_by_role("button", name="Draw around points").click()
+    shown.point(0.6, 0.1)
+    shown.page.mouse.down()
+    for x, y in ((0.85, 0.1), (0.85, 0.6), (0.6, 0.6)):
+        shown.point(x, y)
+    shown.page.mouse.up()
+    shown.page.locator(".st-key-map-direction .tile").nth(6).wait_for()
+    shown.page.get_by_role("button", name="Use in Explore").click()
+    shown.page.wait_for_url(re.compile("/explore"))
+    for part in ("a", "− b", "\\+ c"):
+        shown.page.get_by_role("combobox", name=re.compile(part)).wait_for()
+    shown.page.get_by_role("button", name="Go there").wait_for()
+    sums = shown.page.locator(".st-key-arithmetic figcaption").all_inner_texts()
+    assert sums[:2] == ["a: Mean of B", "− b: Mean of A"] and sums[3] == "= a − b + c"
+
+
+def test_the_map_moves_by_wheel_hand_buttons_and_keys(shown: Map) -> None:
+    whole = shown.seen()
+    shown.point(0.4, 0.6)
+    shown.page.mouse.wheel(0, -600)
+    near = shown.seen()
+    shown.page.mouse.down()
+    shown.point(0.5, 0.5)
+    shown.page.mouse.up()
+    moved = shown.seen()
+    assert len({whole, near, moved}) == 3
+    assert "z=" not in shown.page.url  # a drag is no click
+    shown.page.get_by_role("button", name="Show the whole map").click()
+    shown.point(0.5, 1.2)
+    assert shown.seen() == whole
+    shown.view.focus()
+    for key in ("+", "ArrowRight"):
+        shown.view.press(key)
+    assert shown.seen() != whole and shown.status.inner_text()
+    shown.view.press("0")
+    shown.view.evaluate("node => node.blur()")
+    shown.point(0.5, 1.2)
+    assert shown.seen() == whole
+
+
+def test_colours_are_chosen_in_the_browser_and_filters_stay(open_page: Open) -> None:
+    shown = Map(open_page("/map?model=sprites-btcvae"))
+    before = shown.seen()
+    names = shown.chips.all_inner_texts()
+    assert len(names) == 3
+    shown.chips.nth(1).click()
+    counted = shown.lasso(ALL)
+    select = shown.page.locator(".latent-map select")
+    select.select_option(label="Scale")
+    shown.page.locator(".latent-map .ramp").wait_for()
+    assert shown.chips.count() == 0 and shown.seen() != before
+    assert shown.lasso(ALL) == counted  # what was left out stays so
+    for _index in shown.sweep(found):
+        assert re.search(r"Scale 0\.\d", shown.lens.inner_text())
+        assert names[1].split("\n")[0] not in shown.lens.inner_text().split("\n")
+        break
+    shown.page.get_by_role("button", name="Show all").click()
+    select.select_option(label="Shape")
+    assert [chip.get_attribute("aria-pressed") for chip in shown.chips.all()] == ["true"] * 3
+
+
+def test_without_a_socket_images_are_shown(open_page: Open, found: EmbeddingMap) -> None:
+    def block(page: Any) -> None:
+        page.route_web_socket(re.compile("/api/live"), lambda socket: socket.close(code=4429, reason="Full."))
+
+    shown = Map(open_page(f"/map?model={MODEL}", prepare=block), state="refused")
+    index = next(shown.sweep(found))
+    assert (shown.picture(0, index) == image_of(found, index)).all()
+
+
+@pytest.mark.parametrize(("scheme", "width", "height"), [("light", 1440, 900), ("dark", 1024, 768)])
+def test_the_page_fits_and_nothing_of_ours_is_inaccessible(
+    open_page: Open, flaws: Callable[[Any, str], list[str]], scheme: str, width: int, height: int
+) -> None:
+    page = open_page(f"/map?model={MODEL}", scheme=scheme, width=width, height=height)
+    shown = Map(page)
+    shown.lasso(ALL)
+    shown.chips.nth(3).click()
+    shown.point(0.5, 0.5)
+    assert flaws(page, ".st-key-map") == []
+    box = shown.view.bounding_box()
+    assert box["y"] + box["height"] <= height  # all of it can be seen at once

@@ -1,0 +1,359 @@
+"""The map page: what the browser is told, what it reports, the search, the point, the selections."""
+
+import base64
+import dataclasses
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from explorer import map_data, maps
+from explorer.components.map import Chosen, Extra, Shown, chosen, payload, selection
+from explorer.panels import landscape, selecting
+from models import catalog, datasets
+from models.embedding.maps import Categories, EmbeddingMap, Source
+from models.render import decoder
+
+Open = Callable[..., AppTest]
+COUNT = 2000  # what the page begins with; there are fewer digits
+
+
+class Maps:
+    """What the map, which needs a browser, was given in each run of a page; it can report something."""
+
+    def __init__(self) -> None:
+        self.drawn: list[tuple[Shown, dict[str, Any]]] = []
+        self._pending: Any = None
+
+    def __call__(self, shown: Shown, **options: Any) -> None:
+        self.drawn.append((shown, options))
+        if self._pending is not None:
+            (event, value), self._pending = self._pending, None
+            options[event](value)
+
+    @property
+    def shown(self) -> Shown:
+        """The last one."""
+        return self.drawn[-1][0]
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What went with it."""
+        return self.drawn[-1][1]
+
+    def tell(self, app: AppTest, event: str, value: Any) -> None:
+        """Let the browser report something."""
+        self._pending = (event, value)
+        app.run().run()
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> Maps:
+    """Replace the component; what is imported by a page's script is looked up anew in each run."""
+    drawn = Maps()
+    monkeypatch.setattr("explorer.components.map.latent_map", drawn)
+    monkeypatch.setattr(maps._maps, "_tasks", type(maps._maps._tasks)())
+    return drawn
+
+
+@pytest.fixture
+def found(zoo: Path) -> EmbeddingMap:
+    """A map of digits."""
+    there = maps.quick(catalog.find("tiny-vae"), 300)
+    assert there is not None
+    return there
+
+
+@pytest.fixture
+def shown(found: EmbeddingMap) -> Shown:
+    return landscape.shown(catalog.find("tiny-vae"), found)
+
+
+def texts(app: AppTest) -> str:
+    return " ".join(str(one.value) for one in (*app.caption, *app.markdown)).replace("\\", "")
+
+
+# The quick map -----------------------------------------------------------------------------------------------
+
+
+def test_a_map_of_images_is_that_of_their_latents(found: EmbeddingMap) -> None:
+    assert len(found) == 300 and found.positions.dtype == np.float32
+    assert np.abs(found.positions).max() == pytest.approx(1)
+    data = datasets.load("digits", "train")
+    assert data.labels is not None
+    assert (found.categories["label"].codes == data.labels[found.indices].numpy()).all()
+    centred = found.latents - found.latents.mean(0)
+    _, scales, axes = np.linalg.svd(centred, full_matrices=False)
+    ratio = found.positions.std(0) / (scales[:2] / np.sqrt(300))
+    assert ratio[0] == pytest.approx(ratio[1], rel=1e-3)  # the two largest components, equally enlarged
+    assert abs(np.corrcoef(centred @ axes[0], found.positions[:, 0])[0, 1]) > 0.999
+
+
+def test_a_map_of_samples_names_their_seeds(zoo: Path) -> None:
+    there = maps.quick(catalog.find("tiny-cgan"), 50)
+    assert there is not None and (there.sources == Source.GENERATED).all()
+    assert there.indices.tolist() == list(range(50))
+    assert there.categories["label"].codes[:17].tolist() == [0] * 8 + [1] * 8 + [2]
+
+
+def test_a_classifier_has_no_map(zoo: Path) -> None:
+    assert maps.quick(catalog.find("tiny-classifier")) is None
+
+
+# What the browser is told ----------------------------------------------------------------------------------
+
+
+def test_the_payload_stands_for_itself(found: EmbeddingMap, shown: Shown) -> None:
+    extras = [Extra(np.array([[0.5, -0.5]], np.float32), "red")]
+    data = json.loads(json.dumps(payload(shown, "/api/live", path=[(0, 1)], extras=extras, found=[7, 3])))
+    assert data["key"] == map_data.digest(found) and map_data.published(data["key"]) is not None
+    assert data["address"].endswith(f"/api/maps/{data['key']}")
+    assert (data["count"], data["dim"], data["shape"]) == (300, 6, [16, 16, 1])
+    assert data["pictures"] == "images" and data["label"] == data["colouring"] == "label"
+    (colouring,) = data["colourings"]
+    assert colouring["names"] == list("0123456789") and colouring["column"] == "categories"
+    assert np.frombuffer(base64.b64decode(data["found"]), "<i4").tolist() == [7, 3]
+    assert np.frombuffer(base64.b64decode(data["extras"][0]["places"]), "<f4").tolist() == [0.5, -0.5]
+    assert data["path"] == [[0, 1]] and data["focus"] is None
+
+
+def test_values_are_coloured_between_their_quantiles(found: EmbeddingMap) -> None:
+    values = np.linspace(0, 1, 300, dtype=np.float32)
+    values[:3] = np.nan, np.inf, 1000
+    sources = found.sources.copy()
+    sources[-50:] = Source.GENERATED
+    other = dataclasses.replace(found, values={"error": values}, sources=sources)
+    colourings = landscape.shown(catalog.find("tiny-vae"), other).colourings
+    assert [one.name for one in colourings] == ["label", "source", "error"]
+    assert colourings[2].title == "Reconstruction error" and colourings[2].names is None
+    assert 0 < colourings[2].low < 0.05 and 0.95 < colourings[2].high < 1
+
+
+# What it reports -------------------------------------------------------------------------------------------
+
+
+def bits(indices: list[int], count: int) -> str:
+    """Write indices as the browser does."""
+    flags = np.zeros(-(-count // 8) * 8, np.uint8)
+    flags[indices] = 1
+    return base64.b64encode(np.packbits(flags, bitorder="little").tobytes()).decode()
+
+
+@pytest.mark.parametrize("indices", [[0], [299], [0, 7, 8, 15, 16, 255, 256, 299], list(range(300))])
+def test_a_selection_is_read_as_it_was_made(shown: Shown, indices: list[int]) -> None:
+    read = selection({"key": shown.key, "bits": bits(indices, 300), "count": 1}, shown)
+    assert read is not None and read.tolist() == indices
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        "A",
+        {},
+        {"bits": bits([1], 300)},
+        {"key": "0" * 64, "bits": bits([1], 300)},
+        {"key": "own", "bits": 7},
+        {"key": "own", "bits": bits([], 300)},
+        {"key": "own", "bits": bits([1], 308)},
+        {"key": "own", "bits": bits([301], 304)},
+        {"key": "own", "bits": "A" * 10_000},
+        {"key": "own", "bits": "ü" * 52},
+        {"key": "own", "bits": bits([1], 300)[:-1]},
+    ],
+)
+def test_what_is_no_selection_is_none(shown: Shown, value: Any) -> None:
+    if isinstance(value, dict) and value.get("key") == "own":
+        value = {**value, "key": shown.key}
+    assert selection(value, shown) is None
+
+
+def test_a_click_is_a_point_or_a_place(shown: Shown) -> None:
+    assert chosen({"key": shown.key, "index": 299}, shown) == Chosen((299,), (1.0,))
+    place = chosen({"key": shown.key, "near": [4, 2], "weights": [0.5, 0.25]}, shown)
+    assert place is not None and place.rows == (4, 2) and place.weights == pytest.approx((2 / 3, 1 / 3))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        {"index": 300},
+        {"index": -1},
+        {"index": True},
+        {"index": 1.5},
+        {"near": []},
+        {"near": [1]},
+        {"near": [1, 2], "weights": [1]},
+        {"near": [1, 2], "weights": [0, 0]},
+        {"near": [1, 2], "weights": [float("nan"), 1]},
+        {"near": [1, 2], "weights": [-1, 2]},
+        {"near": [1, 400], "weights": [1, 1]},
+        {"near": list(range(9)), "weights": [0.1] * 9},
+        {"near": {"0": 1}, "weights": [1]},
+    ],
+)
+def test_what_is_no_click_is_none(shown: Shown, value: Any) -> None:
+    assert chosen({**value, "key": shown.key} if value else value, shown) is None
+    assert chosen({"key": "0" * 64, "index": 1}, shown) is None
+
+
+# Search ----------------------------------------------------------------------------------------------------
+
+
+def test_the_search_finds_numbers_and_names(found: EmbeddingMap, shown: Shown) -> None:
+    number = int(found.indices[17])
+    assert landscape.matches(found, shown, str(number)) == [17]
+    gone = next(n for n in range(10) if n not in found.indices)
+    assert (
+        landscape.matches(found, shown, str(gone))
+        == np.flatnonzero(found.categories["label"].codes == gone).tolist()
+    )
+    assert landscape.matches(found, shown, "no such class") == []
+    assert landscape.matches(found, shown, "9" * 5000) == []
+
+
+# The page --------------------------------------------------------------------------------------------------
+
+
+def test_a_click_becomes_the_point_of_explore(open_app: Open, drawn: Maps) -> None:
+    app = open_app("map", model="tiny-vae")
+    there = maps.quick(catalog.find("tiny-vae"), COUNT)
+    assert there is not None and len(there) == drawn.shown.count
+    drawn.tell(app, "on_pick", Chosen((41,), (1.0,)))
+    point = app.session_state["view"].point
+    assert point.latent == pytest.approx(there.latents[41], abs=2e-3)
+    code = int(there.categories["label"].codes[41])
+    assert f"{code} · training image {int(there.indices[41])}" in texts(app)
+    drawn.tell(app, "on_pick", Chosen((3, 9), (0.25, 0.75)))
+    mean = 0.25 * there.latents[3] + 0.75 * there.latents[9]
+    lengths = np.linalg.norm(there.latents[[3, 9]], axis=1)
+    expected = mean * (0.25 * lengths[0] + 0.75 * lengths[1]) / np.linalg.norm(mean)
+    assert app.session_state["view"].point.latent == pytest.approx(expected, abs=2e-3)
+    assert "A place between points" in texts(app)
+
+
+def test_a_click_on_a_sample_goes_to_its_seed_and_class(open_app: Open, drawn: Maps) -> None:
+    app = open_app("map", model="tiny-cgan")
+    drawn.tell(app, "on_pick", Chosen((19,), (1.0,)))
+    point = app.session_state["view"].point
+    assert (point.seed, point.latent, point.label) == (19, (), 2)
+
+
+def test_a_selection_shows_its_pictures_and_its_mean(open_app: Open, drawn: Maps, sheets: Any) -> None:
+    app = open_app("map", model="tiny-vae")
+    there = maps.quick(catalog.find("tiny-vae"), COUNT)
+    assert there is not None
+    rows = np.flatnonzero(there.categories["label"].codes == 3)
+    drawn.tell(app, "on_select", rows)
+    assert drawn.options["selected"]
+    (sheet,) = [one for one in sheets if one["key"] == "map-sheet"][-1:]
+    assert len(sheet["names"]) == 48 and all(name.startswith("3 · training image") for name in sheet["names"])
+    assert f"{len(rows)} points, 48 of them below · 3 100 %" in texts(app)
+    info = catalog.find("tiny-vae")
+    mean = decoder(info.digest)(there.latents[rows].mean(0)[None])[0]
+    picture = selecting.mean_picture(info, there, rows)
+    assert picture is not None and np.abs(picture.astype(int) - mean).max() <= 1
+    sheet["on_open"](5)
+    shown_row = selecting.some(rows, 48)[5]
+    assert sheet["names"][5].endswith(f"training image {int(there.indices[shown_row])}")
+
+
+@pytest.fixture
+def sheets(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """Collect the contact sheets, which need a browser."""
+    seen: list[dict[str, Any]] = []
+    monkeypatch.setattr(selecting, "tiles", lambda sheet, **options: seen.append({"sheet": sheet, **options}))
+    return seen
+
+
+def test_two_selections_are_a_direction(open_app: Open, drawn: Maps, sheets: Any) -> None:
+    app = open_app("map", model="tiny-vae")
+    there = maps.quick(catalog.find("tiny-vae"), COUNT)
+    assert there is not None
+    drawn.tell(app, "on_select", np.arange(10))
+    app.button_group(key="map-selection").set_value("B").run()
+    drawn.tell(app, "on_select", np.arange(10, 30))
+    assert [one["key"] for one in sheets[-2:]] == ["map-sheet", "map-direction"]
+    app.button(key="map-arithmetic").click().run()
+    kept = app.session_state["kept_points"]
+    assert [one.name for one in kept] == ["Mean of B", "Mean of A", "seed 0"]
+    assert kept[1].point.latent == pytest.approx(there.latents[:10].mean(0), abs=2e-3)
+    assert kept[0].point.latent == pytest.approx(there.latents[10:30].mean(0), abs=2e-3)
+
+
+def test_images_that_the_model_cannot_encode_have_no_place_in_explore(
+    open_app: Open, drawn: Maps, sheets: Any, found: EmbeddingMap, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    latents = found.latents.copy()
+    latents[:100] = np.nan
+    partly = dataclasses.replace(found, latents=latents)
+    monkeypatch.setattr(maps, "quick", lambda info: partly)
+    app = open_app("map", model="tiny-vae")
+    before = app.session_state["view"].point
+    drawn.tell(app, "on_pick", Chosen((7,), (1.0,)))
+    assert app.session_state["view"].point == before and "cannot encode that image" in texts(app)
+    assert landscape.latent_of(partly, Chosen((99, 150), (0.5, 0.5))) is None
+    drawn.tell(app, "on_select", np.arange(95, 105))
+    assert selecting.mean_of(partly, np.arange(95, 105)) == pytest.approx(found.latents[100:105].mean(0))
+    app.button_group(key="map-selection").set_value("B").run()
+    drawn.tell(app, "on_select", np.arange(10))
+    assert sheets[-1]["key"] == "map-sheet" and "no way from A to B" in texts(app)
+
+
+def test_another_map_has_no_selection(shown: Shown, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = {"map_selections": ("0" * 64, {"A": np.arange(3)})}
+    monkeypatch.setattr(selecting.st, "session_state", kept)
+    assert selecting.of(shown) == {}
+    selecting.take(shown, np.arange(4))
+    assert selecting.of(shown)["A"].tolist() == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(("count", "most"), [(10, 48), (48, 48), (5000, 48)])
+def test_a_part_of_a_selection_is_evenly_spread(count: int, most: int) -> None:
+    part = selecting.some(np.arange(count), most)
+    assert len(part) == min(count, most) == len(set(part.tolist()))
+    assert part[0] == 0 and part[-1] == count - 1
+
+
+def test_a_search_goes_to_a_point_and_rings_a_class(open_app: Open, drawn: Maps) -> None:
+    app = open_app("map", model="tiny-vae")
+    there = maps.quick(catalog.find("tiny-vae"), COUNT)
+    assert there is not None
+    app.text_input(key="map-find").set_value("1200").run()
+    (row,) = np.flatnonzero(there.indices == 1200).tolist()
+    assert drawn.options["found"] == [row] and drawn.options["focus"][0] == row
+    assert "1 point is called that" in texts(app)
+    app.text_input(key="map-find").set_value("nobody").run()
+    assert not drawn.options["found"] and drawn.options["focus"] is None
+    assert "No point is called that" in texts(app)
+
+
+def test_a_search_of_many_rings_them_and_goes_nowhere(
+    open_app: Open, drawn: Maps, found: EmbeddingMap, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    codes = found.categories["label"].codes
+    words = Categories(codes, tuple(f"Kind {number}" for number in range(10)))
+    named = dataclasses.replace(found, categories={"label": words})
+    monkeypatch.setattr(maps, "quick", lambda info: named)
+    app = open_app("map", model="tiny-vae")
+    app.text_input(key="map-find").set_value("kind 7").run()
+    assert drawn.options["found"] == np.flatnonzero(codes == 7).tolist()
+    assert drawn.options["focus"] is None
+    assert f"{(codes == 7).sum()} points are called that" in texts(app)
+
+
+def test_the_film_of_interpolate_is_a_line_on_the_map(open_app: Open, drawn: Maps) -> None:
+    app = open_app("map", model="tiny-vae")
+    assert not drawn.options["path"]
+    app.toggle(key="map-way").set_value(True).run()
+    path = np.asarray(drawn.options["path"])
+    assert not app.exception and path.shape[1] == 2 and len(path) >= 8
+    there = maps.quick(catalog.find("tiny-vae"))
+    assert there is not None
+    low, high = there.positions.min(0), there.positions.max(0)
+    assert ((low <= path) & (path <= high)).all() and np.ptp(path, axis=0).max() > 0.05
