@@ -6,6 +6,7 @@ import math
 import os
 import shutil
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Annotated, Any
@@ -21,6 +22,9 @@ Model = Annotated[
         show_default=False,
     ),
 ]
+
+_ROOM = 40  # characters: less of a line is no place for a text
+_INDENT = "    "
 
 
 def emit(result: Mapping[str, Any]) -> None:
@@ -58,24 +62,49 @@ def only_results() -> Iterator[None]:
         yield
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> str:
+def table(
+    header: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    right: Sequence[int] = (),
+    width: int | None = None,
+) -> str:
     """Lay rows out in columns.
 
     Args:
         header: Names of the columns.
         rows: Cells.
         right: Columns that are aligned to the right.
+        width: Characters of a line, to which the last column is wrapped: beside the others, or below them where less
+            than 40 are left. None for lines of any length.
     """
     lines = [list(header), *(list(row) for row in rows)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
     cells = [
         [
-            cell.rjust(width) if i in right else cell.ljust(width)
-            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+            cell.rjust(most) if i in right else cell.ljust(most)
+            for i, (cell, most) in enumerate(zip(line, widths, strict=True))
         ]
         for line in lines
     ]
-    return "\n".join("  ".join(line).rstrip() for line in cells)
+    if width is None or sum(widths) + 2 * (len(widths) - 1) <= width:
+        return "\n".join("  ".join(line).rstrip() for line in cells)
+    return "\n".join(_wrapped("  ".join(line[:-1]), line[-1], width) for line in cells)
+
+
+def _wrapped(start: str, text: str, width: int) -> str:
+    """Return the start of a line with a text beside it, or below it where it has no room."""
+    beside = len(start) + 2
+    if width - beside >= _ROOM:
+        text = textwrap.fill(text, width - beside, break_on_hyphens=False)
+        return f"{start}  {textwrap.indent(text, ' ' * beside).lstrip()}".rstrip()
+    text = textwrap.fill(text, max(_ROOM, width) - len(_INDENT), break_on_hyphens=False)
+    return f"{start.rstrip()}\n{textwrap.indent(text, _INDENT)}".rstrip()
+
+
+def screen_width() -> int | None:
+    """Return how many characters a line on stdout has; None where it goes to a file or another program."""
+    return shutil.get_terminal_size((0, 0)).columns or None
 
 
 def duration(seconds: float) -> str:

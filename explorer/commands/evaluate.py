@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from explorer.commands.console import Json, Model, ProgressLine, emit, note, only_results, table
+from explorer.commands.console import Json, Model, ProgressLine, emit, note, only_results, screen_width, table
 from explorer.commands.train import Device
 from models import catalog
 from models.catalog import ModelInfo
@@ -15,9 +15,14 @@ from models.metrics import METRICS, count_of, of_key
 from models.values import MAX_SEED
 
 if TYPE_CHECKING:
-    from models.metrics.repeats import Report
+    from models.metrics.repeats import Interval, Report
 
 _MAX_SEEDS = 100
+_PROTOCOL = "latent-explorer evaluate, held-out images of"
+_NOTES = {
+    "95 % interval": "Interval: of the mean over seeds, or, where the figure is a mean over images, over those.",
+    "floor": "Floor: what training images reach in place of samples.",
+}
 _SLOW = [name for name, metric in METRICS.items() if metric.slow]
 
 
@@ -94,9 +99,7 @@ def evaluate(
         )
     else:
         print(f"{info.id} on {name}, {where}" + (f", judged by {_judged_by(judge)}" if judge else ""))
-        columns = ("metric", "value", "95 % interval", "floor", "n", "what it is")
-        print(table(columns, _rows(found, counts), right=(1, 2, 3, 4)))
-        print("Floor: what training images reach in place of samples. Interval: over seeds, or over images.")
+        print(_explained(found, counts))
     if written:
         note(f"Written to {info.path}: {', '.join(written)}")
 
@@ -151,14 +154,25 @@ def _more(found: "Report", judge: ModelInfo | None) -> dict[str, Any]:
     }
 
 
-def _rows(found: "Report", counts: dict[str, int]) -> list[tuple[str, ...]]:
-    rows: list[tuple[str, ...]] = []
-    for key, value in found.values.items():
-        interval, floor, known = found.intervals.get(key), found.floors.get(key), of_key(key)
-        between = f"{interval.low:.4g} to {interval.high:.4g}" if interval else ""
-        beside = "" if floor is None else f"{floor:.4g}"
-        rows.append((key, f"{value:.4g}", between, beside, f"{counts[key]:,}", known[1] if known else ""))
-    return rows
+def _explained(found: "Report", counts: dict[str, int]) -> str:
+    """Return the table of figures for people, without the columns that would be empty, and what those are."""
+    columns = {
+        "metric": list(found.values),
+        "value": [f"{value:.4g}" for value in found.values.values()],
+        "95 % interval": [_between(found.intervals.get(key)) for key in found.values],
+        "floor": [f"{found.floors[key]:.4g}" if key in found.floors else "" for key in found.values],
+        "n": [f"{counts[key]:,}" for key in found.values],
+        "what it is": [known[1] if (known := of_key(key)) else "" for key in found.values],
+    }
+    filled = {name: cells for name, cells in columns.items() if any(cells)}
+    rows = list(zip(*filled.values(), strict=True))
+    lines = [table(list(filled), rows, right=range(1, len(filled) - 1), width=screen_width())]
+    lines += [_NOTES[name] for name in filled if name in _NOTES]
+    return "\n".join(lines)
+
+
+def _between(interval: "Interval | None") -> str:
+    return f"{interval.low:.4g} to {interval.high:.4g}" if interval else ""
 
 
 def _judged_by(judge: ModelInfo) -> str:
@@ -200,6 +214,3 @@ def _write_directions(info: ModelInfo) -> bool:
         )
     finally:
         line.close()
-
-
-_PROTOCOL = "latent-explorer evaluate, held-out images of"

@@ -101,7 +101,7 @@ class Metric:
     """A metric.
 
     Args:
-        run: `"module:attribute"`, a function of a `models.metrics.evaluation.Context` to numbers by key.
+        run: `"module:attribute"`, a function of a `models.metrics.context.Context` to numbers by key.
         needs: What the model, the data set and the classifier that judges must be; see `NEEDS`.
         description: One sentence: what it measures, and when it misleads.
         values: What each key of the result is, with its unit.

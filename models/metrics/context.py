@@ -58,6 +58,9 @@ class Context:
     _made: "dict[Callable[[Context], object], object]" = field(
         default_factory=dict["Callable[[Context], object]", object], repr=False
     )
+    _made_of_data: "dict[Callable[[Context], object], object]" = field(
+        default_factory=dict["Callable[[Context], object]", object], repr=False
+    )
 
     @cached_property
     def chosen(self) -> Tensor:
@@ -76,13 +79,17 @@ class Context:
         return torch.randn(self.n, self.latent_model.latent_dim, generator=generator(self.seed, _LATENTS))
 
     @cached_property
-    def samples(self) -> ImageData:
-        """Samples of the prior: n; with labels, drawn from those of the data, if the model is conditional."""
+    def labels(self) -> Tensor | None:
+        """Labels of the samples, drawn from those of the data, shape (n,); None if the model is not conditional."""
         if not self.latent_model.classes:
-            return ImageData(self.data.info, self.decode(self.latents))
+            return None
         chosen = torch.randint(len(self.data), (self.n,), generator=generator(self.seed, _LABELS))
-        labels = self.data.labels_at(chosen)
-        return ImageData(self.data.info, self.decode(self.latents, labels), labels)
+        return self.data.labels_at(chosen)
+
+    @cached_property
+    def samples(self) -> ImageData:
+        """Samples of the prior, n of them, with their labels if the model is conditional."""
+        return ImageData(self.data.info, self.decode(self.latents, self.labels), self.labels)
 
     @cached_property
     def posterior(self) -> Posterior:
@@ -138,9 +145,11 @@ class Context:
 
     def once(self, compute: "Callable[[Context], T]") -> T:
         """Return what a function of this makes, and keep it."""
-        if compute not in self._made:
-            self._made[compute] = compute(self)
-        return cast(T, self._made[compute])
+        return _kept(self._made, compute, self)
+
+    def once_of_data(self, compute: "Callable[[Context], T]") -> T:
+        """Return what a function makes of the images alone, and keep it: for `again` and `floor` too."""
+        return _kept(self._made_of_data, compute, self)
 
     def features(self, images: ImageData) -> Tensor:
         """Return the judge's features of images, shape (N, F), on the CPU."""
@@ -178,16 +187,8 @@ class Context:
         starts = range(0, len(z), CHUNK)
         chosen = [None if labels is None else labels[s : s + CHUNK].to(self.device) for s in starts]
         parts = zip(torch.split(z, CHUNK), chosen, strict=True)
-        return torch.cat([self._kept(self.latent_model.decode(one.to(self.device), of)) for one, of in parts])
-
-    def _kept(self, x: Tensor) -> Tensor:
-        if not bool(torch.isfinite(x).all()):
-            raise UserError(
-                "not-finite",
-                "The model makes images whose pixels are not finite numbers (NaN or infinite).",
-                "Its training has diverged: choose an earlier checkpoint, or train again at a lower learning rate.",
-            )
-        return (x if self.data.info.points else to_pixels(x)).cpu()
+        found = (finite(self.latent_model.decode(one.to(self.device), of)) for one, of in parts)
+        return torch.cat([(x if self.data.info.points else to_pixels(x)).cpu() for x in found])
 
     def again(self, seed: int) -> "Context":
         """Return the same with other samples, and with the same real images."""
@@ -220,4 +221,25 @@ class Context:
     @torch.no_grad()
     def _encode(self, index: slice) -> Posterior:
         labels = self.real.labels_at(index, self.device) if self.latent_model.classes else None
-        return cast(Encodes, self.model).encode(self.real.floats(index, self.device), labels)
+        q = cast(Encodes, self.model).encode(self.real.floats(index, self.device), labels)
+        finite(q.mean, "gives latents")
+        return q
+
+
+def finite(values: Tensor, what: str = "makes images") -> Tensor:
+    """Return what a model has made; raises UserError if some of it is NaN or infinite."""
+    if bool(torch.isfinite(values).all()):
+        return values
+    raise UserError(
+        "not-finite",
+        f"The model {what} that are not finite numbers (NaN or infinite).",
+        "Its training has diverged: choose an earlier checkpoint, or train again at a lower learning rate.",
+    )
+
+
+def _kept(
+    kept: "dict[Callable[[Context], object], object]", compute: Callable[[Context], T], context: Context
+) -> T:
+    if compute not in kept:
+        kept[compute] = compute(context)
+    return cast(T, kept[compute])

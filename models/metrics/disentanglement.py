@@ -10,12 +10,12 @@ from models.core import Encodes
 from models.datasets import drawn_on
 from models.datasets.factors import Factor
 from models.metrics import MIG_IMAGES
+from models.metrics.context import Context, finite
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from models.datasets import ImageData
-    from models.metrics.context import Context
 
 BINS = 20
 
@@ -71,7 +71,7 @@ def mutual_information_gaps(
     return gaps
 
 
-def known_latents(context: "Context") -> "tuple[Tensor, ImageData]":
+def known_latents(context: Context) -> "tuple[Tensor, ImageData]":
     """Return posterior means, shape (N, D), and their images, whose factors are known.
 
     Held-out images: 10,000 of them where they can be drawn, else as many as there are.
@@ -82,17 +82,17 @@ def known_latents(context: "Context") -> "tuple[Tensor, ImageData]":
     return context.once(_drawn_latents)
 
 
-def _drawn_latents(context: "Context") -> "tuple[Tensor, ImageData]":
+def _drawn_latents(context: Context) -> "tuple[Tensor, ImageData]":
     data = drawn_on(context.data, min(context.n, MIG_IMAGES) - len(context.real))
     encode = cast(Encodes, context.model).encode
 
     def means(x: Tensor) -> Tensor:
-        return encode(x).mean
+        return finite(encode(x).mean, "gives latents")
 
     return context.each(means, data), data
 
 
-def measure(context: "Context") -> dict[str, float]:
+def measure(context: Context) -> dict[str, float]:
     """Measure the gaps on `known_latents`.
 
     Symmetry bounds what can be reached: nothing tells the orientation of a square beyond a quarter turn.

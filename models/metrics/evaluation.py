@@ -20,8 +20,7 @@ Measure = Callable[[Context], Mapping[str, float]]
 Trace = Callable[[Context], Mapping[str, Tensor]]
 Progress = Callable[[str, int, int], None]
 
-
-_MORE: tuple[Need, ...] = ("covariance", "neighbours")
+_NUMBERS: tuple[Need, ...] = ("covariance", "neighbours")  # needs that more images would meet
 # What a metric may need -> whether it is there; only asked in the order that the metric lists its needs
 _HAS: Mapping[Need, Callable[[Context], bool]] = {
     "images": lambda context: context.data.info.points is None,
@@ -191,7 +190,7 @@ def _require(context: Context, name: str) -> None:
     choice = f"Choose among: {', '.join(applicable(context)) or 'none'}."
     if need == "judge":
         choice = f"Give one that was trained on '{context.data.info.name}'. Otherwise: {choice}"
-    if need in _MORE:
+    if need in _NUMBERS:
         least = _feature_dim(context) if need == "covariance" else NEIGHBOURS
         there = min(context.n, len(context.data))
         choice = f"There are {there:,}, and more than {least} are needed. {choice}"

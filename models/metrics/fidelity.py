@@ -52,8 +52,8 @@ def frechet_distance(x: Float[Tensor, "batch features"], y: Float[Tensor, "other
     |m_x - m_y|^2 + tr(S_x + S_y - 2 (S_x S_y)^(1/2)). The trace of the root is the sum of the roots of the eigenvalues
     of S_x^(1/2) S_y S_x^(1/2), which is symmetric and has those of S_x S_y; rounding below 0 is clipped. With fewer
     rows than features the covariances are singular; this form needs no inverse and adds nothing to their diagonals, so
-    the value is exact for the moments, but those moments make it too large: for two samples of one distribution, by
-    about the trace of the covariance that the rows cannot show.
+    the value is exact for the moments. But it is then far too large: it counts directions that the rows of one set
+    show and those of the other do not.
 
     Args:
         x: Features, shape (N, F), N >= 2.
@@ -169,8 +169,8 @@ def support(
 ) -> Support:
     """Compare the supports of real images and samples, each as balls around its points.
 
-    A ball reaches to the k-th nearest other point of its own set, its surface not included; so where k + 1 points are
-    the same, theirs is empty.
+    A ball reaches to the k-th nearest other point of its own set. Its surface is not included, as in the published
+    code of density and coverage, so where k + 1 points are the same, theirs is empty.
 
     Args:
         real: Features of real images, shape (N, F), N > k.

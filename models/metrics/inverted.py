@@ -3,7 +3,7 @@
 The images are the first of `Context.real`, so that models of one data set meet the same ones.
 """
 
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -11,15 +11,13 @@ from torch import Tensor
 from models.core import Encodes, LatentModel, to_pixels, to_unit
 from models.inversion import fit_guess, invert, starts
 from models.metrics import INVERTED
+from models.metrics.context import Context, finite
 from models.metrics.reconstruction import psnr, ssim
-
-if TYPE_CHECKING:
-    from models.metrics.context import Context
 
 _RESTARTS, _STEPS = 8, 150  # as in the app
 
 
-def inverted(context: "Context") -> Tensor:
+def inverted(context: Context) -> Tensor:
     """Search for the latents of the images; returns what they decode to, on the CPU, shape (N, C, H, W)."""
     model, real = context.cpu_model, context.real
     guess = fit_guess(model, seed=context.seed)
@@ -33,29 +31,29 @@ def inverted(context: "Context") -> Tensor:
 
 
 @torch.no_grad()
-def _encoded(model: LatentModel, context: "Context") -> Tensor:
+def _encoded(model: LatentModel, context: Context) -> Tensor:
     part = slice(0, INVERTED)
     labels = context.real.labels_at(part) if model.classes else None
     return model.decode(cast(Encodes, model).encode(context.real.floats(part), labels).mean, labels)
 
 
-def _each(context: "Context") -> dict[str, Tensor]:
+def _each(context: Context) -> dict[str, Tensor]:
     found = {"inversion": inverted(context)}
     if isinstance(context.model, Encodes):
         found["encoding"] = _encoded(context.cpu_model, context)
     real = context.real.floats(slice(0, INVERTED))
     result: dict[str, Tensor] = {}
     for way, x in found.items():
-        shown = to_unit(to_pixels(x))  # rounded, as all images are
+        shown = to_unit(to_pixels(finite(x)))  # rounded, as all images are
         result |= {f"{way}_psnr_db": psnr(shown, real), f"{way}_ssim": ssim(shown, real)}
     return result
 
 
-def measure(context: "Context") -> dict[str, float]:
+def measure(context: Context) -> dict[str, float]:
     """Measure the first held-out images."""
     return {name: float(values.mean()) for name, values in context.once(_each).items()}
 
 
-def trace(context: "Context") -> dict[str, Tensor]:
+def trace(context: Context) -> dict[str, Tensor]:
     """Return the values of each image, in the order of `Context.real`."""
     return context.once(_each)

@@ -71,25 +71,35 @@ def _pixels(images: Tensor) -> Tensor:
     return torch.cat([F.avg_pool2d(part.float(), pool).flatten(1) for part in torch.split(images, _BLOCK)])
 
 
-def _both(context: "Context") -> tuple[Nearest, Nearest]:
-    """Return what is nearest to samples, and to held-out images.
+def _halves(context: "Context") -> tuple[Tensor, Tensor]:
+    """Return indices of held-out images: of those that are asked the same as samples are, and of all in the other half.
 
-    One half of the held-out images stands against the training images, the other half is asked the same as samples are.
-    The training set being larger, its nearest is nearer: the figure of held-out images shows by how much.
+    That half stands against the training images. These being more, their nearest is nearer: the figure of held-out
+    images shows by how much.
     """
-    data, train = context.data, cast("ImageData", context.train)
-    order = torch.randperm(len(data), generator=generator(0, _HALVES))
-    half = max(1, len(data) // 2)
-    count = min(half, MEMORY_IMAGES, context.n)
-    rows, test = _pixels(train.images), _pixels(data.images[order[half:]])
-    asked = (context.samples.images[:count], data.images[order[:count]])
-    samples, real = (nearest(_pixels(images), rows, test) for images in asked)
-    return samples, real
+    count = len(context.data)
+    order, half = torch.randperm(count, generator=generator(0, _HALVES)), max(1, count // 2)
+    return order[: min(half, MEMORY_IMAGES, context.n)], order[half:]
+
+
+def _nearest(context: "Context", images: Tensor) -> Nearest:
+    train, (_, held_out) = cast("ImageData", context.train), _halves(context)
+    return nearest(*map(_pixels, (images, train.images, context.data.images[held_out])))
+
+
+def _of_samples(context: "Context") -> Nearest:
+    asked, _ = _halves(context)
+    return _nearest(context, context.samples.images[: len(asked)])
+
+
+def _of_real(context: "Context") -> Nearest:
+    asked, _ = _halves(context)
+    return _nearest(context, context.data.images[asked])
 
 
 def measure(context: "Context") -> dict[str, float]:
     """Measure samples, and held-out images for comparison."""
-    samples, real = context.once(_both)
+    samples, real = context.once(_of_samples), context.once_of_data(_of_real)
     return {
         "nearest_ratio": samples.ratio,
         "nearest_ratio_real": real.ratio,
@@ -100,7 +110,7 @@ def measure(context: "Context") -> dict[str, float]:
 
 def trace(context: "Context") -> dict[str, Tensor]:
     """Return what is nearest to each sample, in the order of `Context.samples`."""
-    samples, _ = context.once(_both)
+    samples = context.once(_of_samples)
     return {
         "nearest_ratio_each": samples.ratios,
         "nearest_train": samples.index,

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from models.latent import generator, slerp
 from models.metrics import PATHS
-from models.metrics.context import JUDGED, Context
+from models.metrics.context import JUDGED, Context, finite
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,14 +53,14 @@ def _lengths(context: Context) -> Tensor:
     rng = generator(context.seed, _STREAM)
     end = torch.randn(start.shape, generator=rng)
     where = torch.rand(len(start), generator=rng) * (1 - STEP)
-    labels = torch.randint(model.classes, (len(start),), generator=rng) if model.classes else None
+    labels = context.labels  # of both ends, so that the way stays within a class
     found: list[Tensor] = []
     for first in range(0, len(start), JUDGED // 2):
         part = slice(first, first + JUDGED // 2)
         chosen = None if labels is None else labels[part].repeat(2).to(context.device)
 
         def picture(z: Tensor, chosen: Tensor | None = chosen) -> Tensor:
-            return judge.features(model.decode(z, chosen))
+            return judge.features(finite(model.decode(z, chosen)))
 
         ends = (start[part].to(context.device), end[part].to(context.device), where[part].to(context.device))
         with torch.no_grad():

@@ -27,7 +27,7 @@ _DRAWS, _AT_ONCE = 2000, 100  # of the bootstrap
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean with the interval that holds it in 95 of 100 repetitions of the whole measurement.
+    """A mean with an interval that holds the true one in about 95 of 100 repetitions of the measurement.
 
     Args:
         mean: The mean.

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from models.metrics.context import Context
 
 _QUANTILES = (0.1, 0.5, 0.9)
-_LEAST = 1e-12  # of a denominator: real images without any detail
+_LEAST = 1e-9  # in squared units of [-1, 1]: below that, rounding is all that real images show
 
 
 def sharpness(x: Float[Tensor, "batch channels height width"]) -> Float[Tensor, " batch"]:
@@ -84,25 +84,20 @@ def _power(x: Tensor) -> tuple[Float[Tensor, "batch size size"], Float[Tensor, "
 
 
 def measure(context: "Context") -> dict[str, float]:
-    """Measure the sharpness of samples and of real images."""
+    """Measure the sharpness of samples and of real images; without the ratios to what real images have nothing of."""
     detail, detail_real = (context.rows(sharpness, images) for images in (context.samples, context.real))
-    energy = [
-        float(context.rows(high_frequency_energy, images).mean())
-        for images in (context.samples, context.real)
-    ]
-    result = {"sharpness_ratio": _ratio(float(detail.mean()), float(detail_real.mean()))}
+    energy, energy_real = (
+        context.rows(high_frequency_energy, images).mean() for images in (context.samples, context.real)
+    )
+    pairs = {"sharpness_ratio": (detail.mean(), detail_real.mean())}
     for share in _QUANTILES:
-        pair = (float(values.quantile(share)) for values in (detail, detail_real))
-        result[f"sharpness_ratio_q{round(100 * share)}"] = _ratio(*pair)
-    return {
-        **result,
-        "high_frequency_ratio": _ratio(*energy),
-        "sharpness_real": float(detail_real.mean()),
-    }
-
-
-def _ratio(samples: float, real: float) -> float:
-    return samples / max(real, _LEAST)
+        pairs[f"sharpness_ratio_q{round(100 * share)}"] = (
+            detail.quantile(share),
+            detail_real.quantile(share),
+        )
+    pairs["high_frequency_ratio"] = (energy, energy_real)
+    ratios = {key: float(samples / real) for key, (samples, real) in pairs.items() if real > _LEAST}
+    return {**ratios, "sharpness_real": float(detail_real.mean())}
 
 
 def trace(context: "Context") -> dict[str, Tensor]:

@@ -315,10 +315,14 @@ def test_evaluate_prints_and_writes_the_card(run: Cli, home: Path, tmp_path: Pat
     assert (folder / "directions.npz").is_file() and "card.json, directions.npz" in result.err
 
 
-def test_evaluate_for_people_explains(run: Cli) -> None:
+def test_evaluate_for_people_explains(run: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
     lines = run("evaluate", "tiny-classifier", "--n", "400").out.splitlines()
     assert lines[0].startswith("tiny-classifier on digits")
-    assert any(line.startswith("accuracy ") and " 359 " in line and "right" in line for line in lines)
+    assert lines[1].split() == ["metric", "value", "n"]  # nothing has an interval or a floor
+    where = next(i for i, line in enumerate(lines) if line.startswith("accuracy ") and line.endswith(" 359"))
+    assert lines[where + 1].startswith("    Share of right predictions")
+    assert max(map(len, lines)) <= 60 and not any(line.startswith("Floor:") for line in lines)
 
 
 def test_evaluate_tells_intervals_floors_and_the_network_beside_figures(run: Cli) -> None:
@@ -333,7 +337,8 @@ def test_evaluate_tells_intervals_floors_and_the_network_beside_figures(run: Cli
     assert (network["id"], len(network["digest"]), network["resizing"]) == ("tiny-classifier", 64, None)
     lines = run(*words).out.splitlines()
     assert f"judged by tiny-classifier@{network['digest'][:8]}" in lines[0]
-    assert any(line.startswith("precision ") and " to " in line and " 300 " in line for line in lines)
+    assert any(line.startswith("precision ") and " to " in line and " 300" in line for line in lines)
+    assert [line.split(":")[0] for line in lines[-2:]] == ["Interval", "Floor"]
 
 
 @pytest.mark.parametrize(

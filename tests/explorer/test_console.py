@@ -31,3 +31,20 @@ def test_progress_off_a_terminal_comes_now_and_then_and_at_the_end(
     for _ in range(2):
         line.close()
     assert capsys.readouterr().err == "d\n"
+
+
+def test_a_text_that_does_not_fit_is_wrapped_beside_the_other_columns_or_below_them() -> None:
+    header, rows = ("name", "value", "text"), [("one", "12", "word " * 20), ("longer", "3", "short")]
+    whole = console.table(header, rows, right=(1,)).splitlines()
+    assert whole[1].split() == ["one", "12", *["word"] * 20] and len(whole) == 3
+    assert console.table(header, rows, right=(1,), width=200).splitlines() == whole
+    beside = console.table(header, rows, right=(1,), width=64).splitlines()
+    assert beside == [
+        "name    value  text",
+        "one        12  " + " ".join(["word"] * 10),
+        15 * " " + " ".join(["word"] * 10),
+        "longer      3  short",
+    ]
+    below = console.table(header, rows, right=(1,), width=50).splitlines()
+    assert below[2:5] == ["one        12", "    " + " ".join(["word"] * 9), "    " + " ".join(["word"] * 9)]
+    assert below[-2:] == ["longer      3", "    short"] and max(map(len, below)) <= 50

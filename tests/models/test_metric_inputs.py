@@ -10,7 +10,7 @@ from torch import Tensor
 
 from models import catalog
 from models.classifier import Classifier, heads_of
-from models.config import ClassifierConfig, GanConfig
+from models.config import AutoencoderConfig, ClassifierConfig, GanConfig
 from models.core import LatentModel, to_pixels
 from models.datasets import DATASETS, ImageData
 from models.errors import UserError
@@ -18,6 +18,7 @@ from models.metrics import METRICS, inception
 from models.metrics.comparison import shared_dataset
 from models.metrics.evaluation import evaluate
 from models.metrics.repeats import report
+from models.vae import Autoencoder
 
 
 class Constant(LatentModel):
@@ -61,6 +62,24 @@ def refused(*parts: str, **options: Any) -> UserError:
 def test_images_with_nan_are_named_and_not_rounded_to_black() -> None:
     for value in (torch.nan, torch.inf):
         assert refused("not finite numbers", "diverged", model=Constant(value), n=10).code == "not-finite"
+
+
+def test_latents_and_paths_with_nan_are_named_too() -> None:
+    refused("makes images that are not finite", model=Constant(torch.nan), n=10, classifier=judge(),
+            metrics=["path_length"])  # fmt: skip
+    config = {"family": "vae", "size": 16, "channels": 1, "width": 4, "latent_dim": 8}
+    vae = Autoencoder(AutoencoderConfig.model_validate(config)).eval().requires_grad_(False)
+    for parameter in vae.parameters():
+        parameter.fill_(torch.nan)
+    assert refused("gives latents that are not finite", model=vae, metrics=["latent"]).code == "not-finite"
+
+
+def test_there_is_no_ratio_to_real_images_without_detail() -> None:
+    data = images(40)
+    data.images[:10] = 128  # more than a tenth of them
+    found = evaluate(Constant(0.0, 0.1), data, metrics=["sharpness"], n=40)
+    assert "sharpness_ratio_q10" not in found
+    assert 0 < found["sharpness_ratio_q50"] < 1 and 0 < found["sharpness_ratio"] < 1
 
 
 def test_a_data_set_of_one_image_again_and_again_is_refused() -> None:

@@ -228,9 +228,12 @@ def test_samples_follow_the_seed_and_not_the_chunks() -> None:
 def test_a_conditional_model_is_asked_for_the_labels_of_the_data() -> None:
     data = digits()
     data = ImageData(data.info, data.images, torch.where(torch.arange(60) < 45, 3, 7))
-    labels = context(build("cgan"), data, n=400).samples.labels_at(slice(None))
+    asked = context(build("cgan"), data, n=400)
+    labels = asked.samples.labels_at(slice(None))
     assert set(labels.tolist()) == {3, 7}
     assert float((labels == 3).float().mean()) == pytest.approx(0.75, abs=0.08)
+    assert asked.labels is not None and torch.equal(asked.labels, labels)
+    assert context(build("gan"), data).labels is None
 
 
 def test_reconstructions_are_those_of_the_real_images_in_their_order() -> None:

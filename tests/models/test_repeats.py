@@ -12,7 +12,7 @@ from models.core import ImageModel, to_pixels
 from models.datasets import DATASETS, ImageData
 from models.errors import UserError
 from models.gan import Gan
-from models.metrics import METRICS
+from models.metrics import METRICS, memorisation
 from models.metrics.evaluation import evaluate, prepare
 from models.metrics.repeats import Interval, difference, over_images, over_seeds, report
 from models.vae import Autoencoder
@@ -113,6 +113,21 @@ def test_seeds_repeat_what_depends_on_samples_and_nothing_else() -> None:
     assert found.intervals["psnr_db"].over == "images" and found.intervals["psnr_db"].count == 40
     assert "reconstruction_sharpness_ratio" not in found.intervals  # no mean over images
     assert found.floors == {}
+
+
+def test_what_no_sample_changes_is_found_once_for_all_seeds(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Tensor] = []
+
+    def counted(images: Tensor, train: Tensor, test: Tensor) -> memorisation.Nearest:
+        asked.append(images)
+        return nearest(images, train, test)
+
+    nearest = memorisation.nearest
+    monkeypatch.setattr(memorisation, "nearest", counted)
+    found = report(gan(), TEST, metrics=["memorisation"], n=40, train=TRAIN, seeds=3)
+    assert len(asked) == 3 + 1  # samples of each seed, and held-out images
+    assert all(not torch.equal(asked[0], other) for other in asked[1:])
+    assert found.intervals["nearest_ratio"].count == 3 and "nearest_ratio_real" not in found.intervals
 
 
 def evaluate_with(seed: int) -> dict[str, float]:
