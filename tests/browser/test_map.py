@@ -268,6 +268,8 @@ def test_the_map_moves_by_wheel_hand_buttons_and_keys(shown: Map) -> None:
 
 
 def test_colours_are_chosen_in_the_browser_and_filters_stay(open_page: Open) -> None:
+    sprites = maps.ready(catalog.find("sprites-btcvae"))
+    assert sprites is not None
     shown = Map(open_page("/map?model=sprites-btcvae"))
     before = shown.seen()
     names = shown.chips.all_inner_texts()
@@ -279,7 +281,7 @@ def test_colours_are_chosen_in_the_browser_and_filters_stay(open_page: Open) -> 
     shown.page.locator(".latent-map .ramp").wait_for()
     assert shown.chips.count() == 0 and shown.seen() != before
     assert shown.lasso(ALL) == counted  # what was left out stays so
-    for _index in shown.sweep(found):
+    for _index in shown.sweep(sprites):
         assert re.search(r"Scale 0\.\d", shown.lens.inner_text())
         assert names[1].split("\n")[0] not in shown.lens.inner_text().split("\n")
         break
