@@ -223,5 +223,8 @@ def test_the_routes_follow_the_base_path_of_streamlit(tmp_path: Path) -> None:
         "api/health",
         "api/live",
         "api/runs/{id}/{kind}/{step}.png",
+        "api/maps/{key}/points",
+        "api/maps/{key}/{column}/{n}",
+        "api/maps/{key}/pictures/{of}/{n}.png",
         *(page.path for page in PAGES.values()),
     }
