@@ -96,7 +96,8 @@ def test_fewer_images_than_dimensions_have_no_covariance_and_are_left_out_of_all
 
 
 def test_metrics_that_need_training_images_say_so() -> None:
-    refused("'memorisation' needs the training images", metrics=["memorisation"])
+    found = refused("'memorisation' needs the training images", metrics=["memorisation"])
+    assert found.code == "metric-does-not-apply" and found.remedy
 
 
 def test_more_samples_than_the_data_have_are_compared_one_to_one() -> None:
@@ -135,9 +136,10 @@ def test_without_the_weights_a_sentence_says_where_they_belong(
 ) -> None:
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     monkeypatch.setattr(inception.importlib.util, "find_spec", lambda name: object())
-    refused("Its weights are not on this machine", str(tmp_path), inception.WEIGHTS, metrics=["fid"])
+    away = refused("Its weights are not on this machine", str(tmp_path), inception.WEIGHTS, metrics=["fid"])
     monkeypatch.setattr(inception.importlib.util, "find_spec", lambda name: None)
-    refused("torch-fidelity is not installed", metrics=["fid"])
+    absent = refused("torch-fidelity is not installed", metrics=["fid"])
+    assert away.code == absent.code == "metric-does-not-apply" and str(away) != str(absent)
 
 
 def test_inception_is_fed_rgb_bytes_and_measured_as_usual(monkeypatch: pytest.MonkeyPatch) -> None:

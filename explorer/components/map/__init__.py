@@ -111,7 +111,7 @@ class Chosen:
 
 
 def _component() -> Any:
-    return define("map", _HTML, css=("tools.css", "map/map.css"), js=_SCRIPTS)
+    return define("map", _HTML, css=("tools.css", "chips.css", "map/map.css"), js=_SCRIPTS)
 
 
 def _texts() -> dict[str, Any]:

@@ -109,7 +109,7 @@ class Cloud:
 
 
 def _component() -> Any:
-    return define("plane", _HTML, css=("tools.css", "plane/plane.css"), js=_SCRIPTS)
+    return define("plane", _HTML, css=("tools.css", "chips.css", "plane/plane.css"), js=_SCRIPTS)
 
 
 def _texts() -> dict[str, str]:
