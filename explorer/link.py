@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 import streamlit as st
 from pydantic import ValidationError
 
-from explorer import cache, route, state
+from explorer import cache, rivals, route, state
 from explorer.controls import MAX_PSI, MAX_START
 from explorer.route import Plane, Route
-from explorer.sitemap import EXPLORE, GALLERY, INTERPOLATE, LIBRARY, MAP, PLANE, TRAIN
+from explorer.sitemap import COMPARE, EXPLORE, GALLERY, INTERPOLATE, LIBRARY, MAP, PLANE, TRAIN
 from explorer.state import View
 from explorer.text import _
 from models.catalog import ModelInfo
@@ -29,6 +29,7 @@ _PARAMETERS = {
     INTERPOLATE: ("model", "psi", "keys", "method", "frames"),
     PLANE: ("model", *_POINT, "plane", "spacing"),
     MAP: ("model", *_POINT),
+    COMPARE: ("model", "models", "part", "seed", "psi"),
     TRAIN: ("model",),
     LIBRARY: ("model",),
 }
@@ -72,6 +73,8 @@ def write(view: View, page: str) -> dict[str, str]:
         "frames": "" if view.route.frames == _ROUTE.frames else str(view.route.frames),
         "plane": ",".join(map(str, pair)),
         "spacing": view.plane.spacing,
+        "models": ",".join(view.rivals),
+        "part": view.part,
     }
     return {name: values[name] for name in _PARAMETERS[page] if values[name]}
 
@@ -140,6 +143,8 @@ class _Reader:
                 "classes": shown,
                 "route": self._route(classes, self.view.route if model == self.view.model else _ROUTE),
                 "plane": self._plane(self.view.plane if model == self.view.model else Plane()),
+                "rivals": self._rivals(model),
+                "part": self._name("part", rivals.PARTS, self.view.part),
             }
         )
 
@@ -174,6 +179,20 @@ class _Reader:
                 why = _("which is not a pair of two directions such as 0,1")
                 self._wrong("plane", why, _("The first two are shown instead."))
         return Plane.model_validate({"pair": pair, "spacing": spacing})
+
+    def _rivals(self, model: str) -> tuple[str, ...]:
+        if "models" not in self.params:
+            return self.view.rivals if model in self.view.rivals else ()
+        names = tuple(dict.fromkeys(self.params["models"].split(",")))
+        if rivals.fit([self.known[name] for name in names if name in self.known]) and set(names) <= set(
+            self.known
+        ):
+            return names
+        why = _("which are no {least} to {most} models of one data set").format(
+            least=rivals.LEAST, most=rivals.MOST
+        )
+        self._wrong("models", why, _("The model and its counterpart are shown instead."))
+        return ()
 
     def _name(self, parameter: str, names: Sequence[str], default: str) -> str:
         name = self.params.get(parameter, default)

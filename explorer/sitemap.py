@@ -7,7 +7,7 @@ import streamlit as st
 from explorer.text import N_
 
 GALLERY, EXPLORE, INTERPOLATE, PLANE, MAP = "gallery", "explore", "interpolate", "plane", "map"
-TRAIN, LIBRARY = "train", "models"
+COMPARE, TRAIN, LIBRARY = "compare", "train", "models"
 
 
 class Page(NamedTuple):
@@ -59,6 +59,13 @@ PAGES = {
         "scatter_plot",
         N_("See everything that a model knows as a landscape of pictures"),
         path=MAP,
+    ),
+    COMPARE: Page(
+        "views/compare.py",
+        N_("Compare"),
+        "compare",
+        N_("Hold models of one data set against each other, by eye and by number"),
+        path=COMPARE,
     ),
     TRAIN: Page(
         "views/train.py", N_("Train"), "model_training", N_("Watch a model of your own learn"), path=TRAIN

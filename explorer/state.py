@@ -28,6 +28,8 @@ class View(Value):
         classes: What the Gallery shows of a conditional model: `rows` (a row for each class), `mixed`, or an index.
         route: What Interpolate shows.
         plane: What Plane shows.
+        rivals: Ids of the models that Compare shows; empty: the model and its counterpart.
+        part: Which part of Compare is open.
     """
 
     model: str = ""
@@ -36,6 +38,8 @@ class View(Value):
     classes: str = "rows"
     route: Route = Route()
     plane: Plane = Plane()
+    rivals: tuple[str, ...] = ()
+    part: str = ""
 
 
 def view() -> View:

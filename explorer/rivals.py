@@ -1,0 +1,64 @@
+"""The models that Compare holds against each other: those of one data set, at one size. Torch-free."""
+
+from collections.abc import Sequence
+
+from explorer.text import N_
+from models.catalog import ModelInfo
+from models.errors import UserError
+from models.metrics.comparison import shared_dataset
+
+LEAST, MOST = 2, 4
+PLACE, IMAGE, PATH, NUMBERS, QUIZ, WHY = PARTS = ("place", "image", "path", "numbers", "quiz", "why")
+TITLES = {
+    PLACE: N_("Same place"),
+    IMAGE: N_("Same image"),
+    PATH: N_("Same path"),
+    NUMBERS: N_("Numbers"),
+    QUIZ: N_("Blind test"),
+    WHY: N_("Why"),
+}
+_ADVERSARIAL = (
+    "gan",
+    "cgan",
+    "vaegan",
+)  # families: what they do that the others do not is the question of the page
+
+
+def fit(models: Sequence[ModelInfo]) -> bool:
+    """Tell whether some models can be compared."""
+    try:
+        shared_dataset(models)
+    except UserError:
+        return False
+    return len(models) <= MOST
+
+
+def fitting(info: ModelInfo, known: Sequence[ModelInfo]) -> list[ModelInfo]:
+    """Return the models that a model can be compared with, itself among them, in the order of `known`."""
+    return [other for other in known if other.id == info.id or fit((info, other))]
+
+
+def counterpart(info: ModelInfo, known: Sequence[ModelInfo]) -> ModelInfo | None:
+    """Return the model that says most beside another: the one of a VAE and a GAN that the other is not.
+
+    Where there are several, the first of `known` that is conditional or not as it is.
+    """
+    others = [other for other in fitting(info, known) if other.id != info.id]
+    opposite = [other for other in others if _adversarial(other) != _adversarial(info)]
+    alike = [other for other in opposite if bool(other.labels) == bool(info.labels)]
+    return next(iter(alike or opposite or others), None)
+
+
+def chosen(info: ModelInfo, names: Sequence[str], known: Sequence[ModelInfo]) -> list[ModelInfo]:
+    """Return the models to compare: those of some names if they fit and the shared model is one, or a pair with it."""
+    by_id = {other.id: other for other in known}
+    found = [by_id[name] for name in names if name in by_id]
+    if info in found and fit(found):
+        return found
+    other = counterpart(info, known)
+    pair = [info] if other is None else [info, other]
+    return sorted(pair, key=_adversarial)
+
+
+def _adversarial(info: ModelInfo) -> bool:
+    return info.family in _ADVERSARIAL
