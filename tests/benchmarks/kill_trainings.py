@@ -28,7 +28,7 @@ from safetensors.numpy import load_file
 from explorer.bench.startup import free_port, wait_for_port
 from models.config import Budget, RunConfig
 from models.errors import UserError
-from models.jobs import Job, Jobs, training
+from models.jobs import Job, Jobs, keep, training
 from models.training import session
 from models.training.loop import SAVE_SECONDS
 from models.training.record import Record
@@ -92,6 +92,16 @@ def same(one: Path, other: Path) -> bool:
     return first.keys() == second.keys() and all(np.array_equal(first[k], second[k]) for k in first)
 
 
+def undisturbed(root: Path) -> Path:
+    """Return the folder of a training that nobody disturbs; as a job, because the number of threads counts."""
+    root.mkdir()
+    queue = Jobs(root)
+    job = queue.submit(training(config(0), title="whole"))
+    keep(queue)
+    wait(lambda: queue.get(job.id).over, "the undisturbed training never ends")
+    return queue.folder(job.id)
+
+
 def hit(target: str, app: App, root: Path) -> None:
     """Kill what is to be killed."""
     pids = workers(root) if target != "app" else []
@@ -131,8 +141,7 @@ def main() -> None:
     home = Path(tempfile.mkdtemp(prefix="latent-explorer-kills-"))
     root = home / "runs"
     root.mkdir()
-    whole = session.new_run(config(0), home / "whole")
-    session.train(whole)
+    whole = undisturbed(home / "whole")
     queue = Jobs(root)
     ids = [
         queue.submit(training(config(0), title="one")).id,
@@ -167,7 +176,7 @@ def main() -> None:
         "most_at_a_time": most,
         "done": sum(job.state == "done" for job in queue.all()),
         "same_weights": all(
-            same(whole.folder, queue.folder(job.id)) for job in queue.all() if job.spec.arguments["seed"] == 0
+            same(whole, queue.folder(job.id)) for job in queue.all() if job.spec.arguments["seed"] == 0
         ),
         "interval_s": SAVE_SECONDS,
     }
