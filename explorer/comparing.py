@@ -152,7 +152,9 @@ def no_way(info: ModelInfo) -> UserError:
         "“{title}” came without an encoder, and without the gradient that a search follows: no image can be found in "
         "its latent space."
     )
-    return UserError("cannot-invert", text.format(title=info.title), _("Compare models that were trained here."))
+    return UserError(
+        "cannot-invert", text.format(title=info.title), _("Compare models that were trained here.")
+    )
 
 
 def worst(found: Sequence[Compared]) -> float:
