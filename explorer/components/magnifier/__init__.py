@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from explorer.components import define
-from explorer.text import _
+from explorer.text import _, percent
 
 if TYPE_CHECKING:
     from models.media import Pixels
@@ -44,7 +44,7 @@ def _texts() -> dict[str, str]:
     return {
         "glass": _("Pictures under a magnifier: the arrow keys move it, Escape takes it away"),
         "difference": _("Difference: {name}"),
-        "scale": _("Absolute difference"),
+        "scale": _("Difference, on one scale for all"),
         "zoom": _("Magnification"),
         "times": _("{n}×"),
         "hint": _("Point at a picture to magnify the same place of all"),
@@ -78,7 +78,7 @@ def magnifier(panels: Sequence[Panel], *, key: str, label: str, white: float) ->
         ],
         "shape": list(panels[0].pixels.shape),
         "label": label,
-        "scale": ["0", f"{white:.0%}"],
+        "scale": ["0", percent(white)],
         "texts": _texts(),
     }
     # In a list, because Streamlit imports pandas (a second) to look for data frames in a dictionary's values.

@@ -6,7 +6,8 @@ const LENS = 0.62 // of a picture's width
 const GAP = 16 // CSS pixels between pictures
 const LEAST = 104 // CSS pixels of a picture's room; where there is less, they stand in several lines
 const LARGEST = 224
-const LARGEST_WIPE = 352
+const WIPE = { least: 240, share: 0.3, largest: 352, gap: 32 } // of its room; it stands beside the pictures if it can
+const ROOMY = 860 // CSS pixels from which it can
 const MANY = 8 // pixels that an arrow moves together with Shift
 const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }
 
@@ -132,7 +133,9 @@ class Magnifier {
     const bar = make("div", "bar")
     bar.append(label, this.at)
     this.wipe = new Wipe()
-    root.replaceChildren(this.board, bar, this.wipe.node)
+    const side = make("div", "side")
+    side.append(this.board, bar)
+    root.replaceChildren(side, this.wipe.node)
     this.#listen()
     this.fit = () => this.#fit()
     this.observer = new ResizeObserver(this.fit)
@@ -235,9 +238,13 @@ class Magnifier {
     const width = this.root.clientWidth
     if (!this.data || !width) return
     const count = this.cells.length
-    const room = clamp((width - 4 - GAP * (count - 1)) / count, LEAST, LARGEST)
+    const beside = width >= ROOMY && count <= 3
+    const wipe = beside ? clamp(WIPE.share * width, WIPE.least, WIPE.largest) : Math.min(WIPE.largest, width - 4)
+    const left = beside ? width - wipe - WIPE.gap : width
+    const room = clamp((left - 4 - GAP * (count - 1)) / count, LEAST, LARGEST)
     for (const cell of this.cells) cell.fit(room, this.data.shape)
-    this.wipe.fit(Math.min(LARGEST_WIPE, width - 4), this.data.shape)
+    this.wipe.fit(wipe, this.data.shape)
+    this.root.classList.toggle("roomy", beside)
     this.#magnify()
   }
 }

@@ -47,17 +47,9 @@ def choose(info: ModelInfo, end: int, title: str) -> Subject | None:
     Returns:
         The image; None where none is given yet.
     """
-    words = {False: _("Held-out image"), True: _("Your own image")}
-    st.segmented_control(
-        title,
-        list(words),
-        format_func=lambda mine: words[mine],
-        required=True,
-        help=_(
-            "Held-out images are of the data that the models have learnt, but none of those that they were trained on."
-        ),
-        **state.controlled(f"compare-own-{end}", _is_own(end), lambda mine: _show_own(end, mine)),
-    )
+    line = st.container(horizontal=True, vertical_alignment="bottom")
+    with line:
+        _whose(end, title)
     if _is_own(end):
         return _own(info)
     try:
@@ -65,7 +57,26 @@ def choose(info: ModelInfo, end: int, title: str) -> Subject | None:
     except UserError as error:  # the data are not here: quietly, for it is nobody's mistake
         _missing(error)
         return None
-    return _held_out(images, end)
+    with line:
+        _number(len(images), end)
+    number = state.view().images[end] % len(images)
+    _strip(images, end, number)
+    return Subject(_name(number), images[number])
+
+
+def _whose(end: int, title: str) -> None:
+    words = {False: _("Held-out image"), True: _("Your own image")}
+    st.segmented_control(
+        title,
+        list(words),
+        format_func=lambda mine: words[mine],
+        required=True,
+        width="content",
+        help=_(
+            "Held-out images are of the data that the models have learnt, but none of those that they were trained on."
+        ),
+        **state.controlled(f"compare-own-{end}", _is_own(end), lambda mine: _show_own(end, mine)),
+    )
 
 
 def _is_own(end: int) -> bool:
@@ -97,26 +108,25 @@ def _missing(error: UserError) -> None:
     st.caption(f"{words} {more}")
 
 
-def _held_out(images: "Pixels", end: int) -> Subject:
-    count = len(images)
-    number = state.view().images[end] % count
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.number_input(
-            _("Number"),
-            0,
-            count - 1,
-            step=1,
-            width=160,
-            **state.controlled(f"compare-image-{end}", number, lambda value: state.choose_image(end, value)),
-        )
-        st.button(
-            _("Another one"),
-            key=f"compare-another-{end}",
-            icon=":material/casino:",
-            on_click=lambda: state.choose_image(end, random.randrange(count)),
-        )
-    _strip(images, end, number)
-    return Subject(_name(number), images[number])
+def _number(count: int, end: int) -> None:
+    st.number_input(
+        _("Number"),
+        0,
+        count - 1,
+        step=1,
+        width=140,
+        **state.controlled(
+            f"compare-image-{end}",
+            state.view().images[end] % count,
+            lambda value: state.choose_image(end, value),
+        ),
+    )
+    st.button(
+        _("Another one"),
+        key=f"compare-another-{end}",
+        icon=":material/casino:",
+        on_click=lambda: state.choose_image(end, random.randrange(count)),
+    )
 
 
 def _strip(images: "Pixels", end: int, number: int) -> None:
