@@ -3,6 +3,7 @@
 import io
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -84,7 +85,7 @@ def test_a_search_comes_nearer_than_the_encoder(zoo) -> None:
     encoded, searched = (comparing.compared(info, real, way) for way in comparing.ways(info))
     assert (encoded.way, searched.way) == ("encode", "search")
     assert searched.figures.psnr_db > encoded.figures.psnr_db
-    assert image.titles([encoded, searched]) == ["Tiny vae, encoded", "Tiny vae, searched for"]
+    assert image.titles([encoded, searched], [info]) == ["Tiny vae, encoded", "Tiny vae, searched for"]
 
 
 def test_held_out_images_are_those_of_the_test_split_and_of_missing_data_it_is_said(zoo) -> None:
@@ -300,3 +301,34 @@ def test_works_are_done_when_all_are() -> None:
     assert all(each.cancelled for each in pair)
     pair[0].running = False
     assert not works.running and works.share == 1 and Works([]).share == 1
+
+
+def test_models_of_one_title_are_told_apart(zoo) -> None:
+    vae, gan = (catalog.find(name) for name in PAIR.split(","))
+    assert comparing.names([vae, gan]) == {"tiny-vae": "Tiny vae", "tiny-gan": "Tiny gan"}
+    assert comparing.names([vae, replace(gan, card=gan.card.model_copy(update={"title": "Tiny vae"}))]) == {
+        "tiny-vae": "Tiny vae (tiny-vae)",
+        "tiny-gan": "Tiny vae (tiny-gan)",
+    }
+
+
+def test_a_number_beyond_the_data_becomes_one_of_them(open_app, shown: Shown) -> None:
+    app = opened(open_app)
+    view = app.session_state["view"]
+    count = len(datasets.load("digits", "test"))
+    app.session_state["view"] = view.model_copy(update={"images": (count + 4, 1)})
+    app.run()
+    assert shown["panels"][-1][0][0].name == "Real image 4" and app.query_params["images"] == "4,1"
+
+
+def test_a_search_that_was_stopped_can_be_taken_up_again(open_app, shown: Shown) -> None:
+    app = opened(open_app)
+    slot = next(
+        name
+        for name in app.session_state.filtered_state
+        if str(name).startswith("work-compare-0") and "search" in str(name)
+    )
+    app.session_state[slot].latest = replace(app.session_state[slot].latest, done=0.5)
+    app.run().button(key="compare-again").click().run()
+    assert app.session_state[slot].latest.done == 1
+    assert not any(button.key == "compare-again" for button in app.button)

@@ -25,11 +25,19 @@ class Attempt:
         info: The model.
         way: How.
         work: What is being done.
+        slot: Where, see `background.follow`.
     """
 
     info: ModelInfo
     way: Way
     work: Work
+    slot: str
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it has ended before it was complete."""
+        latest = self.work.latest
+        return not self.work.running and (latest is None or latest.done < 1)
 
     def found(self) -> Compared | None:
         """Return what has come of it so far; raises UserError if it failed."""
@@ -55,7 +63,7 @@ def begin(models: Sequence[ModelInfo], subject: Subject, chosen: Sequence[Way], 
             request = comparing.asked(info, subject.pixels, way)
             slot = f"{_SLOT}-{end}-{info.digest}-{way}"
             work = background.follow(slot, request, remember=not subject.private)
-            attempts.append(Attempt(info, way, work))
+            attempts.append(Attempt(info, way, work, slot))
     return attempts
 
 
@@ -83,6 +91,18 @@ def progress(work: Works) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.progress(work.share, f"{_('Searching')} · {work.share:.0%}")
         st.button(_("Stop"), key="compare-stop", icon=":material/stop:", on_click=work.cancel)
+
+
+def offer_again(attempts: Sequence[Attempt]) -> None:
+    """Draw the button that takes up searches which were stopped or have failed; nothing where there are none."""
+    slots = [attempt.slot for attempt in attempts if attempt.stopped]
+    if slots:
+        st.button(
+            _("Search again"),
+            key="compare-again",
+            icon=":material/replay:",
+            on_click=lambda: [background.forget(slot) for slot in slots],
+        )
 
 
 def say_who_cannot(models: Sequence[ModelInfo]) -> None:

@@ -59,7 +59,7 @@ def _ways(models: Sequence[ModelInfo]) -> tuple[Way, ...]:
 def _draw(chosen: Subject, begun: Sequence[Attempt], work: Works) -> None:
     found = attempts.results(begun)
     white = comparing.worst(found)
-    names = titles(found)
+    names = titles(found, [one.info for one in begun])
     panels = [Panel(chosen.name, chosen.pixels)]
     panels += [
         Panel(name, one.made, comparing.difference(one, white), figures(one))
@@ -69,12 +69,14 @@ def _draw(chosen: Subject, begun: Sequence[Attempt], work: Works) -> None:
     magnifier(panels, key="compare-magnifier", label=label, white=white)
     if work.running:
         attempts.progress(work)
+    attempts.offer_again(begun)
 
 
-def titles(found: Sequence[Compared]) -> list[str]:
-    """Return what each picture is called: its model, and how it was found."""
+def titles(found: Sequence[Compared], models: Sequence[ModelInfo]) -> list[str]:
+    """Return what each picture is called: its model, one of some, and how it was found."""
     words = {"encode": _("{title}, encoded"), "search": _("{title}, searched for")}
-    return [words[one.way].format(title=one.info.title) for one in found]
+    names = comparing.names(list({info.id: info for info in models}.values()))
+    return [words[one.way].format(title=names[one.info.id]) for one in found]
 
 
 def figures(one: Compared) -> list[str]:

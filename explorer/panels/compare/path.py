@@ -37,6 +37,7 @@ def show(models: Sequence[ModelInfo]) -> None:
     if work.running:
         background.poll(work, attempts.progress)
         return
+    attempts.offer_again([*begun[0], *begun[1]])
     paths = _paths(begun[0], begun[1], method, frames)
     if paths:
         _play(first, second, paths)
@@ -73,13 +74,14 @@ def _options() -> tuple[Method, int]:
 def _paths(
     first: Sequence[Attempt], second: Sequence[Attempt], method: Method, frames: int
 ) -> dict[str, Path]:
-    """Return the path of each model that has found both ends, by its title; the page says why others have not."""
+    """Return the path of each model that has found both ends, by its name; the page says why others have not."""
     paths: dict[str, Path] = {}
+    names = comparing.names([attempt.info for attempt in first])
     for start, end in zip(first, second, strict=True):
         with problem.explained():
             found = start.found(), end.found()
             if found[0] is not None and found[1] is not None:
-                paths[start.info.title] = comparing.path(found[0], found[1], frames, method)
+                paths[names[start.info.id]] = comparing.path(found[0], found[1], frames, method)
     return paths
 
 

@@ -57,9 +57,12 @@ def choose(info: ModelInfo, end: int, title: str) -> Subject | None:
     except UserError as error:  # the data are not here: quietly, for it is nobody's mistake
         _missing(error)
         return None
+    number = state.view().images[end]
+    if number >= len(images):  # of a larger data set
+        number %= len(images)
+        state.choose_image(end, number)
     with line:
-        _number(len(images), end)
-    number = state.view().images[end] % len(images)
+        _number(number, len(images), end)
     _strip(images, end, number)
     return Subject(_name(number), images[number])
 
@@ -88,13 +91,13 @@ def _show_own(end: int, mine: bool) -> None:
 
 
 def _own(info: ModelInfo) -> Subject | None:
-    left, right = st.columns(2, gap="medium")
-    with left:
-        upload.choose(info)
-    image = own.own()
-    if image is not None:
-        with right:
-            pixels = upload.fit(info, image)
+    with st.container(horizontal=True, gap="medium"):
+        with st.container(width=300):
+            upload.choose(info)
+        image = own.own()
+        if image is not None:
+            with st.container(width=400):
+                pixels = upload.fit(info, image)
     upload.promise()
     return None if image is None else Subject(_("Your image"), pixels, private=True)
 
@@ -108,18 +111,14 @@ def _missing(error: UserError) -> None:
     st.caption(f"{words} {more}")
 
 
-def _number(count: int, end: int) -> None:
+def _number(number: int, count: int, end: int) -> None:
     st.number_input(
         _("Number"),
         0,
         count - 1,
         step=1,
         width=140,
-        **state.controlled(
-            f"compare-image-{end}",
-            state.view().images[end] % count,
-            lambda value: state.choose_image(end, value),
-        ),
+        **state.controlled(f"compare-image-{end}", number, lambda value: state.choose_image(end, value)),
     )
     st.button(
         _("Another one"),
