@@ -18,6 +18,7 @@ from explorer.components.player import Film
 from explorer.panels.compare import image, path
 from explorer.state import View
 from models import catalog, datasets
+from models.datasets import presence
 from models.errors import UserError
 from models.metrics.reconstruction import Likeness, likeness
 from models.requests import Decode, RenderRequest
@@ -217,7 +218,10 @@ def test_an_own_image_is_compared_and_stays_out_of_the_link_and_of_what_is_kept(
 def test_without_the_data_it_is_said_and_an_own_image_can_be_given(
     open_app, shown: Shown, monkeypatch
 ) -> None:
-    monkeypatch.setattr(datasets, "available", lambda name: False)
+    def check(name: str, shape: tuple[int, ...]) -> None:
+        raise UserError("no-data", f"The images of '{name}' are not on this machine.", "Put them there.")
+
+    monkeypatch.setattr(presence, "check", check)
     app = opened(open_app)
     assert any("not on this machine" in str(each.value) for each in app.caption) and not shown["panels"]
     app.segmented_control(key="compare-own-0").set_value(True).run()
@@ -323,11 +327,7 @@ def test_a_number_beyond_the_data_becomes_one_of_them(open_app, shown: Shown) ->
 
 def test_a_search_that_was_stopped_can_be_taken_up_again(open_app, shown: Shown) -> None:
     app = opened(open_app)
-    slot = next(
-        name
-        for name in app.session_state.filtered_state
-        if str(name).startswith("work-compare-0") and "search" in str(name)
-    )
+    slot = f"work-compare-0-{catalog.find('tiny-gan').digest}-search"
     app.session_state[slot].latest = replace(app.session_state[slot].latest, done=0.5)
     app.run().button(key="compare-again").click().run()
     assert app.session_state[slot].latest.done == 1
