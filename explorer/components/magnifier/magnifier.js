@@ -245,6 +245,7 @@ class Magnifier {
     for (const cell of this.cells) cell.fit(room, this.data.shape)
     this.wipe.fit(wipe, this.data.shape)
     this.root.classList.toggle("roomy", beside)
+    this.root.style.setProperty("--wipe", `${wipe}px`)
     this.#magnify()
   }
 }
