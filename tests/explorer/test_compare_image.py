@@ -209,8 +209,10 @@ def test_an_own_image_is_compared_and_stays_out_of_the_link_and_of_what_is_kept(
     seen = own.prepared(catalog.find("tiny-vae"), app.session_state["own_image"])
     assert np.array_equal(panels[0].pixels, seen)
     assert app.query_params["images"] == "5,1"
-    for name, way in (("tiny-vae", "encode"), ("tiny-gan", "search")):
-        assert cache.there(comparing.asked(catalog.find(name), seen, way)) is None
+    for name in PAIR.split(","):
+        info = catalog.find(name)
+        (usual, *_others) = comparing.ways(info)
+        assert cache.there(comparing.asked(info, seen, usual)) is None
     app.segmented_control(key="compare-own-0").set_value(False).run()
     assert shown["panels"][-1][0][0].name == "Real image 5"
 
@@ -244,6 +246,7 @@ def test_the_path_of_each_model_is_a_reel_between_the_real_images(open_app, show
     app = opened(open_app, "path", images="5,8")
     film: Film = shown["films"][-1]
     assert [reel.name for reel in film.reels] == ["Tiny vae", "Tiny gan"] and film.count == 25
+    assert film.ends is not None
     for number, png in zip((5, 8), film.ends, strict=True):
         with Image.open(io.BytesIO(png)) as picture:
             assert np.array_equal(
@@ -251,8 +254,8 @@ def test_the_path_of_each_model_is_a_reel_between_the_real_images(open_app, show
             )
     for name, reel in zip(PAIR.split(","), film.reels, strict=True):
         info = catalog.find(name)
-        ends = [comparing.compared(info, comparing.held_out(info, number)) for number in (5, 8)]
-        frames = comparing.path(*ends).frames
+        start, end = (comparing.compared(info, comparing.held_out(info, number)) for number in (5, 8))
+        frames = comparing.path(start, end).frames
         with Image.open(io.BytesIO(reel.frames)) as sheet:
             pixels = np.asarray(sheet)
         assert np.array_equal(pixels[16:32, :16], frames[16, :, :, 0]), "frame 17 begins the second row"

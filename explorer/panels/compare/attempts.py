@@ -59,7 +59,8 @@ def begin(models: Sequence[ModelInfo], subject: Subject, chosen: Sequence[Way], 
     attempts: list[Attempt] = []
     for info in models:
         possible = comparing.ways(info)
-        for way in [way for way in possible if way in chosen] or possible[:1]:
+        wanted: list[Way] = [way for way in possible if way in chosen]
+        for way in wanted or possible[:1]:
             request = comparing.asked(info, subject.pixels, way)
             slot = f"{_SLOT}-{end}-{info.digest}-{way}"
             work = background.follow(slot, request, remember=not subject.private)
@@ -101,8 +102,14 @@ def offer_again(attempts: Sequence[Attempt]) -> None:
             _("Search again"),
             key="compare-again",
             icon=":material/replay:",
-            on_click=lambda: [background.forget(slot) for slot in slots],
+            on_click=_forget,
+            args=(slots,),
         )
+
+
+def _forget(slots: Sequence[str]) -> None:
+    for slot in slots:
+        background.forget(slot)
 
 
 def say_who_cannot(models: Sequence[ModelInfo]) -> None:

@@ -61,7 +61,7 @@ def choose(info: ModelInfo, end: int, title: str) -> Subject | None:
     if number >= len(images):  # of a larger data set
         number %= len(images)
         state.choose_image(end, number)
-    with line:
+    with line, st.container(horizontal=True, vertical_alignment="bottom", width="content"):
         _number(number, len(images), end)
     _strip(images, end, number)
     return Subject(_name(number), images[number])
