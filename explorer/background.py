@@ -6,9 +6,10 @@ cancelled, nor used, until it was done.
 
 import os
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import streamlit as st
 
@@ -48,10 +49,13 @@ class Work:
     Args:
         request: What is asked.
         shared: Whether the answer is the same for all sessions, computed once and kept (`explorer.cache`).
+        remember: Whether its own answer is kept there once it is complete, and taken from there: it is seen to grow,
+            unlike a shared one, and is found at once the next time.
     """
 
-    def __init__(self, request: RenderRequest, *, shared: bool = False) -> None:
+    def __init__(self, request: RenderRequest, *, shared: bool = False, remember: bool = False) -> None:
         self.request = request
+        self._remember = remember
         self.latest: RenderResult | None = None
         self._error: Exception | None = None
         self._cancelled = threading.Event()
@@ -69,6 +73,9 @@ class Work:
 
     def _answer(self) -> None:
         place, cancelled = _Place(), self._cancelled.is_set
+        self.latest = cache.there(self.request) if self._remember else None
+        if self.latest is not None:
+            return
         try:
             if not place.take(cancelled):
                 return
@@ -80,6 +87,8 @@ class Work:
                     place.leave()
                 elif not place.take(cancelled):
                     return
+            if self._remember and self.latest is not None and self.latest.done == 1:
+                cache.keep(self.request, self.latest)
         finally:
             place.leave()
 
@@ -122,23 +131,64 @@ class Work:
         return self
 
 
+class Works:
+    """Several requests that are answered at a time, watched as one.
+
+    Args:
+        each: The work on each of them.
+    """
+
+    def __init__(self, each: Sequence[Work]) -> None:
+        self.each = tuple(each)
+
+    @property
+    def running(self) -> bool:
+        """Whether more may come."""
+        return any(work.running for work in self.each)
+
+    @property
+    def share(self) -> float:
+        """How much of all is done, in [0, 1]."""
+        shares = [work.share if work.running else 1.0 for work in self.each]
+        return sum(shares) / len(shares) if shares else 1.0
+
+    def wait(self, seconds: float) -> "Works":
+        """Give quick answers the time to come, all together."""
+        deadline = time.monotonic() + seconds
+        for work in self.each:
+            work.wait(max(0.0, deadline - time.monotonic()))
+        return self
+
+    def cancel(self) -> None:
+        """Let all end after the piece that they are at; what is there stays."""
+        for work in self.each:
+            work.cancel()
+
+
 def current(slot: str) -> Work | None:
     """Return what this session has asked for last in a slot."""
     return st.session_state.get(f"work-{slot}")
 
 
-def follow(slot: str, request: RenderRequest, *, shared: bool = False) -> Work:
-    """Return the work on a request, begun if the slot holds none or another one, which is then cancelled."""
+def follow(slot: str, request: RenderRequest, *, shared: bool = False, remember: bool = False) -> Work:
+    """Return the work on a request, begun if the slot holds none or another one, which is then cancelled.
+
+    Args:
+        slot: Of this session.
+        request: What is asked.
+        shared: As in `Work`.
+        remember: The same.
+    """
     work = current(slot)
     if work is None or work.request != request:
-        work = start(slot, request, shared=shared)
+        work = start(slot, request, shared=shared, remember=remember)
     return work
 
 
-def start(slot: str, request: RenderRequest, *, shared: bool = False) -> Work:
-    """Begin the work on a request, even if it was done before; what the slot held is cancelled."""
+def start(slot: str, request: RenderRequest, *, shared: bool = False, remember: bool = False) -> Work:
+    """Begin the work on a request, even if it was done before; what the slot held is cancelled. See `follow`."""
     forget(slot)
-    work = st.session_state[f"work-{slot}"] = Work(request, shared=shared)
+    work = st.session_state[f"work-{slot}"] = Work(request, shared=shared, remember=remember)
     return work
 
 
@@ -149,7 +199,10 @@ def forget(slot: str) -> None:
         work.cancel()
 
 
-def watch(work: Work, show: Callable[[Work], None]) -> None:
+Watched = TypeVar("Watched", Work, Works)
+
+
+def watch(work: Watched, show: Callable[[Watched], None]) -> None:
     """Draw work: while it runs some times a second, in a fragment of its own, and once more when it is done."""
     if work.running:
         poll(work, show)
@@ -157,7 +210,7 @@ def watch(work: Work, show: Callable[[Work], None]) -> None:
         show(work)
 
 
-def poll(work: Work, show: Callable[[Work], None]) -> None:
+def poll(work: Watched, show: Callable[[Watched], None]) -> None:
     """Draw work until it is done, and then the whole page anew, even if it was done just now."""
     st.fragment(_poll, run_every=_GLANCE)(work, show)
 
@@ -179,12 +232,12 @@ def ready(slot: str, request: RenderRequest, words: str) -> bool:
     return False
 
 
-def progress(words: str, work: Work) -> None:
+def progress(words: str, work: Work | Works) -> None:
     """Draw how far work is."""
     st.progress(work.share, f"{words} · {work.share:.0%}")
 
 
-def _poll(work: Work, show: Callable[[Work], None]) -> None:
+def _poll(work: Watched, show: Callable[[Watched], None]) -> None:
     if not work.running:
         st.rerun()  # of the whole page: it then draws no fragment here, which ends the polling
     show(work)

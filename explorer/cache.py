@@ -18,12 +18,14 @@ from explorer.components.tiles import COLUMNS
 from explorer.settings import settings
 from models import catalog, paths
 from models.catalog import CARD, CONFIG, ModelInfo
+from models.datasets import presence, state as state_of
 from models.errors import UserError
 from models.requests import Directions, RenderRequest, Sample
 from models.shared import Progress, Shared
 from models.training.record import Record
 
 if TYPE_CHECKING:  # importing it for more than annotations would import torch
+    from models.media import Pixels
     from models.render import RenderResult
 
 _ATTEMPTS = 3  # to read a checkpoint that is being replaced
@@ -61,6 +63,16 @@ def stream(request: RenderRequest) -> "Iterator[RenderResult]":
             yield stop.value
             return
         yield replace(nothing, done=share, waiting=share < 1)
+
+
+def there(request: RenderRequest) -> "RenderResult | None":
+    """Return the answer to a request if it is kept already."""
+    return _answers.there(_key(request))
+
+
+def keep(request: RenderRequest, result: "RenderResult") -> None:
+    """Keep the answer to a request that was found elsewhere, for all sessions."""
+    _answers.begin(_key(request), lambda _progress: result)
 
 
 def forget_answers() -> None:
@@ -211,6 +223,25 @@ def preview(dataset: str) -> bytes | None:
     from models.datasets.previews import preview as sheet_of
 
     return media.png(sheet_of(dataset, count=32, columns=16))
+
+
+def held_out(dataset: str, shape: tuple[int, ...]) -> "Pixels":
+    """Return the held-out images of a data set for models of a shape, uint8 (N, H, W, C); nothing is downloaded.
+
+    Raises:
+        UserError: It is not known, not on this machine, or of another shape.
+    """
+    presence.check(dataset, shape)
+    return _held_out(dataset, state_of(dataset))
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _held_out(dataset: str, state: str | None) -> "Pixels":
+    del state  # where its files are, and which: tests, and people, move them
+    from models import datasets
+
+    images = datasets.load(dataset, "test").images
+    return images.permute(0, 2, 3, 1).contiguous().numpy()
 
 
 @st.cache_data(show_spinner=False)

@@ -1,6 +1,6 @@
 """Arrays to charts: plotly figures."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from explorer.starting import theme_charts
@@ -50,11 +50,45 @@ def distances(steps: Sequence[float], keys: Sequence[float]) -> "Figure":
         )
     )
     figure.add_hline(y=mean, line={"width": 1, "dash": "dot", "color": "#888"})
+    return _over_frames(figure, percent)
+
+
+def paces(steps: Mapping[str, Sequence[float]]) -> "Figure":
+    """Draw how far each frame of some films, of as many frames each, is from the one before it.
+
+    Args:
+        steps: By the name of the film, as for `distances`.
+    """
+    from plotly.graph_objects import Figure
+
+    theme_charts()
+    figure = Figure()
+    every: list[float] = []
+    for name, film in steps.items():
+        percent = [100 * float(step) for step in film]
+        every += percent
+        words = _("Frame %{x}: %{y:.2f} %")
+        figure.add_scatter(
+            x=list(range(2, len(percent) + 2)), y=percent, mode="lines", name=name, hovertemplate=words
+        )
+    figure.update_layout(showlegend=True)
+    return _over_frames(figure, every, len(every) // max(1, len(steps)))
+
+
+def _over_frames(figure: "Figure", percent: Sequence[float], steps: int | None = None) -> "Figure":
+    """Lay out a chart of changes from frame to frame.
+
+    Args:
+        figure: The chart.
+        percent: All that it shows.
+        steps: Changes in a film; None: as many as it shows.
+    """
+    last = (len(percent) if steps is None else steps) + 2
     figure.update_layout(
         height=220,
         margin={"l": 0, "r": 8, "t": 26, "b": 0},
         legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1, "yanchor": "bottom"},
-        xaxis={"title": _("Frame"), "range": [0, len(percent) + 2], "showgrid": False, "zeroline": False},
+        xaxis={"title": _("Frame"), "range": [0, last], "showgrid": False, "zeroline": False},
         yaxis={
             "title": _("Change (% of the range)"),
             "rangemode": "tozero",

@@ -16,6 +16,7 @@ from explorer.route import Plane, Route
 from explorer.sitemap import COMPARE, EXPLORE, GALLERY, INTERPOLATE, LIBRARY, MAP, PLANE, TRAIN
 from explorer.state import View
 from explorer.text import _
+from models import datasets
 from models.catalog import ModelInfo
 from models.choices import ROUTES
 from models.requests import MAX_DIM, MAX_KEPT, Point
@@ -29,12 +30,13 @@ _PARAMETERS = {
     INTERPOLATE: ("model", "psi", "keys", "method", "frames"),
     PLANE: ("model", *_POINT, "plane", "spacing"),
     MAP: ("model", *_POINT),
-    COMPARE: ("model", "models", "part", "seed", "psi"),
+    COMPARE: ("model", "models", "part", "seed", "psi", "images"),
     TRAIN: ("model",),
     LIBRARY: ("model",),
 }
 _KNOWN = tuple(dict.fromkeys(name for names in _PARAMETERS.values() for name in names))
 _ROUTE = Route()
+_IMAGES = View().images
 _WRITTEN = "link_written"
 _RACE = 1.0  # seconds in which the browser may still report the link before the last one
 
@@ -75,6 +77,7 @@ def write(view: View, page: str) -> dict[str, str]:
         "spacing": view.plane.spacing,
         "models": ",".join(view.rivals),
         "part": view.part,
+        "images": "" if view.images == _IMAGES else ",".join(map(str, view.images)),
     }
     return {name: values[name] for name in _PARAMETERS[page] if values[name]}
 
@@ -145,6 +148,7 @@ class _Reader:
                 "plane": self._plane(self.view.plane if model == self.view.model else Plane()),
                 "rivals": self._rivals(model),
                 "part": self._name("part", rivals.PARTS, self.view.part),
+                "images": self._images(info),
             }
         )
 
@@ -193,6 +197,18 @@ class _Reader:
         )
         self._wrong("models", why, _("The model and its counterpart are shown instead."))
         return ()
+
+    def _images(self, info: ModelInfo | None) -> tuple[int, int]:
+        if "images" not in self.params:
+            return self.view.images
+        data = datasets.known(info.dataset) if info else None
+        limit = data.test if data else MAX_SEED
+        words = self.params["images"].split(",")
+        if len(words) == 2 and all(_is_below(word, limit) for word in words):
+            return int(words[0]), int(words[1])
+        why = _("which are no two numbers of held-out images, from 0 to {last}").format(last=limit - 1)
+        self._wrong("images", why, _("Others are shown instead."))
+        return _IMAGES
 
     def _name(self, parameter: str, names: Sequence[str], default: str) -> str:
         name = self.params.get(parameter, default)

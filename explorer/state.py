@@ -30,6 +30,8 @@ class View(Value):
         plane: What Plane shows.
         rivals: Ids of the models that Compare shows; empty: the model and its counterpart.
         part: Which part of Compare is open.
+        images: Numbers of the held-out images that Compare shows: the one that models make again, and the other end
+            of their paths.
     """
 
     model: str = ""
@@ -40,6 +42,7 @@ class View(Value):
     plane: Plane = Plane()
     rivals: tuple[str, ...] = ()
     part: str = ""
+    images: tuple[Seed, Seed] = (0, 1)
 
 
 def view() -> View:
@@ -174,6 +177,17 @@ def update_route(**changes: Any) -> None:
 def update_plane(**changes: Any) -> None:
     """Change fields of the plane that Plane shows."""
     update(plane=Plane.model_validate({**dict(view().plane), **changes}))
+
+
+def choose_image(end: int, number: int) -> None:
+    """Let Compare show another held-out image.
+
+    Args:
+        end: 0: the one that models make again, where their paths begin; 1: where these end.
+        number: Of the image.
+    """
+    first, second = view().images
+    update(images=(number, second) if end == 0 else (first, number))
 
 
 def choose_model(name: str) -> None:

@@ -117,6 +117,12 @@ class Shared(Generic[T]):
             yield 1.0
         return task.value()
 
+    def there(self, key: str) -> T | None:
+        """Return the value of a key if it is made already; nobody begins to make it."""
+        with self._lock:
+            task = self._tasks.get(key)
+        return None if task is None or task.running or task.failed else task.value()
+
     def clear(self) -> None:
         """Forget all values."""
         with self._lock:

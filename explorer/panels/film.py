@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from explorer import background, cache, controls, figures, route, state
-from explorer.components.player import COLUMNS, Film, player
+from explorer.components.player import COLUMNS, Film, Reel, player
 from explorer.panels import keyframes, problem
 from explorer.text import _
 from models.catalog import ModelInfo
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from models.render import RenderResult
 
 _QUIET = ("no-data", "shape-mismatch")  # nothing that the person has done wrong
-_METHODS: dict[str, Callable[[], tuple[str, str]]] = {
+METHODS: dict[str, Callable[[], tuple[str, str]]] = {
     "slerp": lambda: (
         _("Arc"),
         _(
@@ -66,7 +66,7 @@ class Walk:
 def options() -> None:
     """Draw how the route goes, and in how many frames."""
     shown = state.view().route
-    words = {name: _METHODS[name]() if name in _METHODS else (name, name) for name in ROUTES}
+    words = {name: METHODS[name]() if name in METHODS else (name, name) for name in ROUTES}
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         st.segmented_control(
             _("Way"),
@@ -130,9 +130,11 @@ def play(info: ModelInfo, film: Walk, *, beside: bool) -> int | None:
             latents[frame].tolist(), private=private, label=keyframes.label_of(info, film.keys[nearest])
         )
 
+    reels = [Reel(cache.sheet((film.request,), COLUMNS), _("Made by the model"))]
+    if beside and (nearest := _nearest(info, film.op)) is not None:
+        reels.append(Reel(nearest, _("Nearest real image")))
     shown = Film(
-        frames=cache.sheet((film.request,), COLUMNS),
-        beside=_nearest(info, film.op) if beside else None,
+        reels=reels,
         count=len(latents),
         size=(width, height),
         marks=route.positions(len(film.keys)),

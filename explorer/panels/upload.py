@@ -42,22 +42,27 @@ def show(info: ModelInfo) -> None:
             return
         columns = st.columns([1, 1.3, 1.3], gap="medium")
         with columns[0]:
-            _choose(info)
+            choose(info)
         image = own.own()
         if image is not None:
             with columns[1]:
-                seen = _fit(info, image)
+                seen = fit(info, image)
             with columns[2]:
                 reconstruct.show(info, seen)
         else:
             with columns[1]:
                 _explain(info)
-        st.caption(
-            _(
-                "Your image is private to this browser tab: it is held in memory, seen by nobody else, and never part "
-                "of a link."
-            )
+        promise()
+
+
+def promise() -> None:
+    """Say that an own image stays private."""
+    st.caption(
+        _(
+            "Your image is private to this browser tab: it is held in memory, seen by nobody else, and never part "
+            "of a link."
         )
+    )
 
 
 def _guarded(act: Callable[..., None], *arguments: object) -> None:
@@ -77,7 +82,7 @@ def _load() -> None:
         _guarded(own.load, file.name, file.getvalue())
 
 
-def _choose(info: ModelInfo) -> None:
+def choose(info: ModelInfo) -> None:
     """Draw the ways to give an image: a file, or a drawing where the model's pictures are grey."""
     way = "file"
     if info.sample_shape[0] == 1:
@@ -134,7 +139,7 @@ def _explain(info: ModelInfo) -> None:
     st.caption(_("Then edit it with the same controls as any other point."))
 
 
-def _fit(info: ModelInfo, image: Own) -> "Pixels":
+def fit(info: ModelInfo, image: Own) -> "Pixels":
     """Draw the choice of the part and the tone; return what the model will see, which is shown."""
     seen = own.prepared(info, image)
     shown = {_("What the model sees"): seen}

@@ -13,7 +13,7 @@ from models import catalog, checkpoints, datasets
 from models.catalog import ModelInfo
 from models.config import Head
 from models.core import Encodes, Features, LatentModel, Scores
-from models.datasets import ImageData, Split
+from models.datasets import ImageData, Split, presence
 from models.embedding.maps import Categories
 from models.embedding.spec import MapSpec, Source
 from models.errors import UserError
@@ -199,7 +199,7 @@ def _parts(model: LatentModel, info: ModelInfo, spec: MapSpec, fetch: bool) -> I
 def _real(model: LatentModel, info: ModelInfo, spec: MapSpec, count: int, fetch: bool) -> Iterator[_Part]:
     """Yield images of both splits, chosen at random, as many of each as its share of all."""
     name = datasets.sized_for(spec.dataset, info.model.size)
-    _check(name, info, fetch)
+    presence.check(name, info.sample_shape, fetch=fetch)
     found: dict[Split, ImageData] = {split: datasets.load(name, split) for split in _SPLITS}
     total = sum(map(len, found.values()))
     wanted = min(count, total)
@@ -213,17 +213,6 @@ def _real(model: LatentModel, info: ModelInfo, spec: MapSpec, count: int, fetch:
         index = order[: shares[split]].sort().values
         chosen = data.take(index)
         yield _Part(_SPLITS[split], index, chosen, chosen.labels if model.classes else None)
-
-
-def _check(name: str, info: ModelInfo, fetch: bool) -> None:
-    """Raise UserError if the images are not here and may not be fetched, or do not fit the model."""
-    if not fetch and not datasets.available(name):
-        from models.datasets.standard import where_to_put
-
-        raise UserError("no-data", f"The images of '{name}' are not on this machine.", where_to_put(name))
-    if datasets.info(name).sample_shape != info.sample_shape:
-        problem = f"The images of '{name}' have another shape than those of '{info.id}'."
-        raise UserError("shape-mismatch", problem, "Choose the data set that the model was trained on.")
 
 
 def _known(data: ImageData, some: slice) -> Row:

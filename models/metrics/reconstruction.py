@@ -1,12 +1,15 @@
 """How near a reconstruction is to its image: PSNR and SSIM."""
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from models.metrics.sharpness import sharpness
+from models.core import to_unit
+from models.media import Pixels
+from models.metrics.sharpness import LEAST, sharpness
 
 if TYPE_CHECKING:
     from models.metrics.context import Context
@@ -47,6 +50,29 @@ def ssim(x: Float[Tensor, "batch channels height width"], y: Tensor) -> Float[Te
     variances = (xx - mean_x.square()) + (yy - mean_y.square())
     luminance = (2 * mean_x * mean_y + _C1) / (mean_x.square() + mean_y.square() + _C1)
     return (luminance * (2 * covariance + _C2) / (variances + _C2)).flatten(1).mean(1)
+
+
+@dataclass(frozen=True)
+class Likeness:
+    """How near a picture is to the image that it is to be.
+
+    Args:
+        psnr_db: See `psnr`.
+        ssim: See `ssim`.
+        sharpness_ratio: Of the picture over that of the image, see `models.metrics.sharpness`: below 1 it is blurred.
+            None where the image has no detail to blur.
+    """
+
+    psnr_db: float
+    ssim: float
+    sharpness_ratio: float | None
+
+
+def likeness(image: Pixels, made: Pixels) -> Likeness:
+    """Measure a picture against an image, both as they are shown: uint8, shape (H, W, C), 11 pixels wide at least."""
+    x, y = (to_unit(torch.tensor(pixels)).permute(2, 0, 1)[None] for pixels in (image, made))
+    real, shown = (float(sharpness(each)) for each in (x, y))
+    return Likeness(float(psnr(x, y)), float(ssim(x, y)), shown / real if real > LEAST else None)
 
 
 def _windows(size: int, device: torch.device) -> Tensor:

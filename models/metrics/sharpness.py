@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from models.metrics.context import Context
 
 _QUANTILES = (0.1, 0.5, 0.9)
-_LEAST = 1e-9  # in squared units of [-1, 1]: below that, rounding is all that real images show
+LEAST = 1e-9  # in squared units of [-1, 1]: below that, rounding is all that real images show
 
 
 def sharpness(x: Float[Tensor, "batch channels height width"]) -> Float[Tensor, " batch"]:
@@ -96,7 +96,7 @@ def measure(context: "Context") -> dict[str, float]:
             detail_real.quantile(share),
         )
     pairs["high_frequency_ratio"] = (energy, energy_real)
-    ratios = {key: float(samples / real) for key, (samples, real) in pairs.items() if real > _LEAST}
+    ratios = {key: float(samples / real) for key, (samples, real) in pairs.items() if real > LEAST}
     return {**ratios, "sharpness_real": float(detail_real.mean())}
 
 

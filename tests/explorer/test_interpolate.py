@@ -51,8 +51,8 @@ def size(png: bytes) -> tuple[int, int]:
 def test_the_page_shows_a_film_at_once(open_app, films: Films) -> None:
     app = open_app("interpolate", model="tiny-gan")
     found, options = films[-1]
-    assert found.count == 61 and found.size == (16, 16) and found.beside is None
-    assert size(found.frames) == (16 * 16, 4 * 16)
+    assert found.count == 61 and found.size == (16, 16) and len(found.reels) == 1
+    assert size(found.reels[0].frames) == (16 * 16, 4 * 16)
     assert found.marks == pytest.approx([0, 1 / 3, 2 / 3, 1])
     assert found.names == [f"seed {seed}" for seed in route.SEEDS]
     assert options["key"] == "player"
@@ -61,13 +61,13 @@ def test_the_page_shows_a_film_at_once(open_app, films: Films) -> None:
 
 def test_frames_and_way_go_into_film_and_link(open_app, films: Films) -> None:
     app = open_app("interpolate", model="tiny-gan")
-    arc = films[-1][0].frames
+    arc = films[-1][0].reels[0].frames
     app.slider(key="frames").set_value(30).run()
     assert films[-1][0].count == 30 and app.query_params["frames"] == "30"
     app.slider(key="frames").set_value(61).run()
-    assert films[-1][0].frames == arc
+    assert films[-1][0].reels[0].frames == arc
     app.button_group(key="method").set_value("lerp").run()
-    assert films[-1][0].frames != arc and app.query_params["method"] == "lerp"
+    assert films[-1][0].reels[0].frames != arc and app.query_params["method"] == "lerp"
 
 
 def test_the_way_through_the_data_is_one_of_them(open_app, films: Films) -> None:
@@ -76,7 +76,7 @@ def test_the_way_through_the_data_is_one_of_them(open_app, films: Films) -> None
     keys = tuple(Point(seed=seed) for seed in route.SEEDS)
     op = Interpolate(points=keys, frames=12, method="data")
     request = RenderRequest(model=catalog.find("tiny-vae").digest, op=op)
-    with Image.open(io.BytesIO(found.frames)) as sheet:
+    with Image.open(io.BytesIO(found.reels[0].frames)) as sheet:
         first_row = np.asarray(sheet)[:16].reshape(16, 16, 16).swapaxes(0, 1)[:12]
     assert np.array_equal(first_row, render(request).images[..., 0])
 
@@ -84,7 +84,7 @@ def test_the_way_through_the_data_is_one_of_them(open_app, films: Films) -> None
 def test_data_that_are_not_here_are_said_quietly(
     open_app, films: Films, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    arc = open_app("interpolate", model="tiny-vae", frames=12) and films[-1][0].frames
+    arc = open_app("interpolate", model="tiny-vae", frames=12) and films[-1][0].reels[0].frames
 
     def gallery(scene: object) -> Iterator[float]:
         raise UserError("no-data", "The training images, 'digits', are not on this machine.", "Get them.")
@@ -96,17 +96,17 @@ def test_data_that_are_not_here_are_said_quietly(
     said = " ".join(str(caption.value) for caption in app.caption)
     assert "are not on this machine" in said and "The arc is shown instead" in said
     assert not app.error and not app.warning
-    assert films[-1][0].frames != arc and films[-1][0].count == 12
+    assert films[-1][0].reels[0].frames != arc and films[-1][0].count == 12
     app.toggle(key="beside").set_value(True).run()
-    assert films[-1][0].beside is None and not app.error
+    assert len(films[-1][0].reels) == 1 and not app.error
 
 
 def test_nearest_real_images_come_when_they_are_asked_for(open_app, films: Films) -> None:
     app = open_app("interpolate", model="tiny-vae", frames=20)
     app.toggle(key="beside").set_value(True).run()
     found, _options = films[-1]
-    assert found.beside is not None and size(found.beside) == size(found.frames)
-    assert found.beside != found.frames
+    made, beside = found.reels
+    assert size(beside.frames) == size(made.frames) and beside.frames != made.frames
 
 
 def test_key_frames_are_added_moved_and_removed(open_app, films: Films, choose) -> None:

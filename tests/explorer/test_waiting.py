@@ -154,6 +154,6 @@ def test_the_film_plays_while_its_neighbours_are_looked_for(open_app, held: Held
     held.kinds = {"nearest"}
     app = open_app("interpolate", model="tiny-vae", frames=12)
     app.toggle(key="beside").set_value(True).run()
-    assert bars(app) == ["Looking for the nearest real images"] and films[-1].beside is None
+    assert bars(app) == ["Looking for the nearest real images"] and len(films[-1].reels) == 1
     let_go(held, app)
-    assert films[-1].beside is not None
+    assert len(films[-1].reels) == 2

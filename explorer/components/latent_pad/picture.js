@@ -25,7 +25,11 @@ class Picture {
   }
 
   draw(pixels, shape) {
-    this.image = toImageData(pixels, shape)
+    this.show(toImageData(pixels, shape))
+  }
+
+  show(image) {
+    this.image = image
     this.#paint()
   }
 

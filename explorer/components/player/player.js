@@ -72,6 +72,9 @@ class Player {
     this.position = 0 // in frames, whole or not
     this.way = 1
     this.frame = -1 // the one that is drawn
+    this.read = new Map() // base64 -> image
+    this.sheets = [] // of the reels
+    this.ends = []
     this.#build()
     this.#listen()
     this.fit = () => this.#fit()
@@ -88,10 +91,9 @@ class Player {
   }
 
   #build() {
-    this.main = new View("made")
-    this.beside = new View("beside")
-    const views = make("div", "views")
-    views.append(this.main.node, this.beside.node)
+    this.stage = make("div", "views")
+    this.views = []
+    this.rows = new Rows(frame => this.#step(frame))
     this.keys = make("div", "keys")
     let resume = false
     this.track = new Track({
@@ -111,11 +113,12 @@ class Player {
     const bar = make("div", "bar")
     const { play, swing, soft, open } = this.tools
     bar.append(play, this.at, this.speed, swing, soft, open)
-    this.root.replaceChildren(views, scrub, bar)
+    this.root.replaceChildren(this.stage, scrub, bar, this.rows.node)
   }
 
   #listen() {
-    this.main.glass.addEventListener("click", () => {
+    this.stage.addEventListener("click", event => {
+      if (!event.target.closest(".glass")) return
       this.root.focus({ preventScroll: true }) // so that the keys work from here on
       this.#play(!this.playing)
     })
@@ -173,29 +176,42 @@ class Player {
     this.#describe()
     this.#fit()
     try {
-      if (before?.frames !== data.frames) {
-        const sheet = await decode(data.frames)
-        if (this.data.frames !== data.frames) return // newer ones are on their way
-        this.sheet = sheet
-        this.#drawKeys()
-      }
-      if (data.beside && before?.beside !== data.beside) this.real = await decode(data.beside)
+      await this.#load(data)
     } catch {
       return // a damaged sheet leaves the picture as it was
     }
+    if (this.data !== data) return // newer ones are on their way
+    this.#drawKeys()
+    this.rows.draw(this.sheets, this.ends)
     this.#draw(true)
     this.root.dataset.ready = "true"
   }
 
+  // Sheets that are there already are not read again.
+  async #load(data) {
+    const read = text => (this.read.has(text) ? this.read.get(text) : decode(text))
+    const texts = [...data.reels.map(reel => reel.frames), ...data.ends]
+    const images = await Promise.all(texts.map(read))
+    if (this.data !== data) return
+    this.read = new Map(texts.map((text, i) => [text, images[i]]))
+    this.sheets = images.slice(0, data.reels.length)
+    this.ends = images.slice(data.reels.length)
+  }
+
   #describe() {
-    const { texts, marks, names, label, beside } = this.data
+    const { texts, marks, names, label, reels } = this.data
     this.root.setAttribute("aria-label", label)
-    this.main.canvas.setAttribute("aria-label", label)
-    this.main.caption.textContent = texts.here
-    this.main.caption.hidden = !beside
-    this.beside.node.hidden = !beside
-    this.beside.caption.textContent = texts.beside
-    this.beside.canvas.setAttribute("aria-label", texts.beside)
+    if (this.views.length !== reels.length) {
+      this.views = reels.map((_, i) => this.views[i] ?? new View(i ? "beside" : "made"))
+      this.stage.replaceChildren(...this.views.map(view => view.node))
+    }
+    this.views.forEach((view, i) => {
+      view.caption.textContent = reels[i].name
+      view.caption.hidden = reels.length < 2
+      view.canvas.setAttribute("aria-label", i ? reels[i].name : label)
+    })
+    this.rows.describe(this.data)
+    this.tools.open.hidden = !this.data.opens
     this.track.last = this.last
     this.track.describe({ label: texts.track, low: 1, high: this.data.count })
     this.track.mark(marks)
@@ -212,7 +228,7 @@ class Player {
       return button
     })
     this.keys.replaceChildren(...this.buttons)
-    if (this.sheet) this.#drawKeys()
+    if (this.sheets.length) this.#drawKeys()
     this.#showPlaying()
     this.#showLikes()
   }
@@ -225,10 +241,10 @@ class Player {
     const width = this.root.clientWidth
     if (!this.data || !width) return
     const tall = Math.max(SMALLEST, innerHeight * TALLEST)
-    const wide = this.data.beside ? (width - 20) / 2 : width - 4
-    const room = Math.min(wide, tall)
-    this.main.fit(room, this.data.size)
-    this.beside.fit(room, this.data.size)
+    const count = this.views.length
+    const room = Math.min((width - 4 - 16 * (count - 1)) / count, tall)
+    for (const view of this.views) view.fit(room, this.data.size)
+    this.rows.fit(width)
     const thumb = Math.min(WIDEST_KEY, (width - 52) / Math.max(1, this.data.marks.length - 1) - 6)
     this.root.style.setProperty("--thumb", `${Math.max(14, thumb)}px`)
   }
@@ -244,7 +260,7 @@ class Player {
     const tick = now => {
       const passed = Math.min(0.25, Math.max(0, now - before) / 1000) // a tab that slept goes on where it was
       before = now
-      if (this.sheet) this.#advance(passed * this.likes.speed)
+      if (this.sheets.length) this.#advance(passed * this.likes.speed)
       this.next = requestAnimationFrame(tick)
     }
     this.next = requestAnimationFrame(tick)
@@ -280,13 +296,15 @@ class Player {
   // Drawing -------------------------------------------------------------------------------------------------
 
   #draw(anew) {
-    if (!this.sheet) return
+    if (!this.sheets.length) return
     const frame = clamp(Math.floor(this.position), 0, this.last)
     this.track.put(this.position)
     if (frame === this.frame && !anew) return
     this.frame = frame
-    this.main.draw(this.sheet, this.data, frame, this.likes.soft)
-    if (this.data.beside && this.real) this.beside.draw(this.real, this.data, frame, this.likes.soft)
+    this.views.forEach((view, i) => {
+      if (this.sheets[i]) view.draw(this.sheets[i], this.data, frame, this.likes.soft)
+    })
+    this.rows.mark(frame)
     this.at.textContent = fill(this.data.texts.at, { frame: frame + 1, count: this.data.count })
     this.buttons.forEach((button, i) => {
       button.classList.toggle("near", this.#frameAt(this.data.marks[i]) === frame)
@@ -307,7 +325,7 @@ class Player {
       const frame = this.#frameAt(marks[i])
       const x = (frame % columns) * width
       const y = Math.floor(frame / columns) * height
-      button.firstChild.getContext("2d").drawImage(this.sheet, x, y, width, height, 0, 0, width, height)
+      button.firstChild.getContext("2d").drawImage(this.sheets[0], x, y, width, height, 0, 0, width, height)
     })
   }
 }
