@@ -5,7 +5,7 @@ from models.catalog import ModelInfo
 
 from explorer import link
 from explorer.components.map import latent_map
-from explorer.panels import landscape, mapping, picker, point as place, problem, selecting
+from explorer.panels import comparing, landscape, mapping, picker, point as place, problem, selecting
 from explorer.text import _
 
 
@@ -15,12 +15,13 @@ def landscape_of(info: ModelInfo) -> None:
     target = ""
     with problem.explained():
         problem.show_notices()
-        left, right = st.columns([2.1, 1], gap="medium")
+        left, right = st.columns([3 if comparing.many(info) else 2.1, 1], gap="medium")
         with right:
             found = mapping.chosen(info)
             if found is None:
                 return
-            shown = landscape.shown(info, found)
+            panes = comparing.panes(info, found)
+            shown = panes[0].shown
             rings, focus = landscape.search(found, shown)
             way = landscape.way(info, found)
         with left:
@@ -28,16 +29,18 @@ def landscape_of(info: ModelInfo) -> None:
                 shown,
                 key="map",
                 url=place.socket_url(),
-                on_pick=lambda choice: landscape.pick(info, found, choice),
-                on_select=lambda rows: selecting.take(shown, rows),
+                on_pick=lambda number, choice: landscape.pick(info, panes[number].found, choice),
+                on_select=lambda number, rows: selecting.take(panes, number, rows),
+                beside=[pane.shown for pane in panes[1:]],
                 path=way,
                 found=rings,
                 focus=focus,
-                selected=bool(selecting.of(shown)),
+                selections=selecting.for_browser(selecting.of(panes)),
+                letter=selecting.letter(),
             )
         with right:
             target = "views/explore.py" if landscape.here(info) else ""
-            target = selecting.show(info, found, shown) or target
+            target = selecting.show(info, panes) or target
     if target:
         st.switch_page(target)
     link.publish(link.MAP)

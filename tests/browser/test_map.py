@@ -27,9 +27,9 @@ class Map:
         self.page = page
         self.root = page.locator(f".latent-map[data-ready][data-state={state}]")
         self.root.wait_for()
-        self.view = page.locator(".latent-map .view")
-        self.lens = page.locator(".latent-map .lens")
-        self.shots = page.locator(".latent-map .lens canvas")
+        self.view = page.locator(".latent-map .view").first
+        self.lens = page.locator(".latent-map .lens").first
+        self.shots = self.lens.locator("canvas")
         self.chips = page.locator(".latent-map .entries .chip")
         self.status = page.locator(".latent-map .status")
         page.wait_for_timeout(300)  # what is loaded around the map may still move it
@@ -73,11 +73,11 @@ class Map:
     def seen(self) -> str:
         """Return what the canvas shows, at rest."""
         self.page.wait_for_timeout(500)
-        return self.page.locator(".view > canvas").evaluate("c => c.toDataURL()")
+        return self.view.locator("> canvas").evaluate("c => c.toDataURL()")
 
     def lasso(self, corners: tuple[tuple[float, float], ...]) -> str:
         """Draw around a part of the map; returns what the page says of the points in it."""
-        self.page.get_by_role("button", name="Draw around points").click()
+        self.page.get_by_role("button", name="Draw around points").first.click()
         self.point(*corners[0])
         self.page.mouse.down()
         for x, y in (*corners[1:], corners[0]):

@@ -12,8 +12,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from explorer import map_data, maps
-from explorer.components.map import Chosen, Extra, Shown, chosen, payload, selection
-from explorer.panels import landscape, selecting
+from explorer.components.map import Chosen, Extra, Selection, Shown, chosen, payload, selection
+from explorer.panels import comparing, landscape, selecting
+from explorer.panels.comparing import Pane
 from models import catalog, datasets
 from models.embedding.maps import Categories, EmbeddingMap, Source
 from models.render import decoder
@@ -32,8 +33,8 @@ class Maps:
     def __call__(self, shown: Shown, **options: Any) -> None:
         self.drawn.append((shown, options))
         if self._pending is not None:
-            (event, value), self._pending = self._pending, None
-            options[event](value)
+            (event, number, value), self._pending = self._pending, None
+            options[event](number, value)
 
     @property
     def shown(self) -> Shown:
@@ -45,9 +46,9 @@ class Maps:
         """What went with it."""
         return self.drawn[-1][1]
 
-    def tell(self, app: AppTest, event: str, value: Any) -> None:
-        """Let the browser report something."""
-        self._pending = (event, value)
+    def tell(self, app: AppTest, event: str, value: Any, number: int = 0) -> None:
+        """Let the browser report something of a map."""
+        self._pending = (event, number, value)
         app.run().run()
 
 
@@ -250,7 +251,7 @@ def test_a_selection_shows_its_pictures_and_its_mean(open_app: Open, drawn: Maps
     assert there is not None
     rows = np.flatnonzero(there.categories["label"].codes == 3)
     drawn.tell(app, "on_select", rows)
-    assert drawn.options["selected"]
+    assert drawn.options["selections"]["A"].rows.tolist() == rows.tolist()
     (sheet,) = [one for one in sheets if one["key"] == "map-sheet"][-1:]
     assert len(sheet["names"]) == 48 and all(name.startswith("3 · training image") for name in sheet["names"])
     assert f"{len(rows)} points, 48 of them below · 3 100 %" in texts(app)
@@ -305,12 +306,15 @@ def test_images_that_the_model_cannot_encode_have_no_place_in_explore(
     assert sheets[-1]["key"] == "map-sheet" and "no way from A to B" in texts(app)
 
 
-def test_another_map_has_no_selection(shown: Shown, monkeypatch: pytest.MonkeyPatch) -> None:
-    kept = {"map_selections": ("0" * 64, {"A": np.arange(3)})}
+def test_another_map_has_no_selection(
+    found: EmbeddingMap, shown: Shown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: dict[str, Any] = {"map_selections": {"A": Selection("0" * 64, np.arange(3))}}
     monkeypatch.setattr(selecting.st, "session_state", kept)
-    assert selecting.of(shown) == {}
-    selecting.take(shown, np.arange(4))
-    assert selecting.of(shown)["A"].tolist() == [0, 1, 2, 3]
+    panes = [Pane(found, shown)]
+    assert selecting.of(panes) == {}
+    selecting.take(panes, 0, np.arange(4))
+    assert selecting.of(panes)["A"].rows.tolist() == [0, 1, 2, 3]
 
 
 @pytest.mark.parametrize(("count", "most"), [(10, 48), (48, 48), (5000, 48)])
