@@ -154,8 +154,9 @@ def _fields(info: ModelInfo, shown: MapSpec) -> dict[str, Any]:
         "dataset": "" if pictures == "samples" else info.dataset,
         "generated": {"images": 0, "samples": count, "both": count // 2}[pictures],
     }
+    left, right = st.columns(2)  # or a low window would cut the popover off
     if method != "pca":
-        fields["neighbours"] = st.slider(
+        fields["neighbours"] = left.slider(
             _("Neighbours"),
             2,
             100,
@@ -164,7 +165,7 @@ def _fields(info: ModelInfo, shown: MapSpec) -> dict[str, Any]:
             help=_("Of each point. Few show small groups, many the large shape."),
         )
     if method == "umap":
-        fields["min_dist"] = st.slider(
+        fields["min_dist"] = right.slider(
             _("Least distance"),
             0.0,
             1.0,

@@ -1,5 +1,7 @@
 """What a model knows, as a landscape of points; any place of it can be decoded."""
 
+from typing import TYPE_CHECKING
+
 import streamlit as st
 from models.catalog import ModelInfo
 
@@ -8,6 +10,17 @@ from explorer.components.map import latent_map
 from explorer.panels import comparing, landscape, mapping, picker, point as place, problem, selecting
 from explorer.text import _
 
+if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
+
+
+def _places(side_by_side: bool) -> "tuple[DeltaGenerator, ...]":
+    """Return where the choice of maps goes, the search, the maps, and what is under selection."""
+    if side_by_side:
+        return *st.columns(2, gap="medium"), st.container(), st.container()
+    maps, panel = st.columns([2.1, 1], gap="medium")
+    return panel, panel, maps, panel
+
 
 @st.fragment
 def landscape_of(info: ModelInfo) -> None:
@@ -15,16 +28,17 @@ def landscape_of(info: ModelInfo) -> None:
     target = ""
     with problem.explained():
         problem.show_notices()
-        left, right = st.columns([3 if comparing.many(info) else 2.1, 1], gap="medium")
-        with right:
+        choice, search, maps, below = _places(comparing.many(info))
+        with choice:
             found = mapping.chosen(info)
             if found is None:
                 return
             panes = comparing.panes(info, found)
             shown = panes[0].shown
+        with search:
             rings, focus = landscape.search(found, shown)
             way = landscape.way(info, found)
-        with left:
+        with maps:
             latent_map(
                 shown,
                 key="map",
@@ -38,7 +52,7 @@ def landscape_of(info: ModelInfo) -> None:
                 selections=selecting.for_browser(selecting.of(panes)),
                 letter=selecting.letter(),
             )
-        with right:
+        with below:
             target = "views/explore.py" if landscape.here(info) else ""
             target = selecting.show(info, panes) or target
     if target:

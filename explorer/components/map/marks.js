@@ -29,20 +29,23 @@ class Marks {
   draw(context, camera, points, look) {
     const { ink, ground, accent } = look
     for (const [letter, places] of Object.entries(this.lines)) {
-      const colour = letterColour(letter, look)
-      drawLine(context, camera, places, { ink: colour, ground, width: 1.5, closed: true })
-      const top = places.reduce((best, place) => (place[1] > best[1] ? place : best))
-      drawLetter(context, camera.toScreen(...top), letter, colour, look)
+      drawLine(context, camera, places, { ink: letterColour(letter, look), ground, width: 1.5, closed: true })
     }
     drawLine(context, camera, this.drawn, { ink, ground, width: 1.5, closed: true })
-    for (const [letter, place] of this.badges) {
-      drawLetter(context, camera.toScreen(...place), letter, letterColour(letter, look), look)
-    }
     if (this.same < 0 || points.paint[this.same] === HIDDEN) return
     const [x, y] = camera.toScreen(points.places[2 * this.same], points.places[2 * this.same + 1])
     context.beginPath()
     context.arc(x, y, SAME_RING, 0, 2 * Math.PI)
     stroke(context, { ink: accent, ground, width: 2.5 })
+  }
+
+  // Draw the letters: over all else, and on a line where that is highest.
+  drawLetters(context, camera, look) {
+    const highest = places => places.reduce((best, place) => (place[1] > best[1] ? place : best))
+    const lines = Object.entries(this.lines).map(([letter, places]) => [letter, highest(places)])
+    for (const [letter, place] of [...lines, ...this.badges]) {
+      drawLetter(context, camera.toScreen(...place), letter, letterColour(letter, look), look)
+    }
   }
 }
 

@@ -87,6 +87,7 @@ class Stage {
     this.overlay.draw(context, camera, this.points, this.look)
     this.marks.draw(context, camera, this.points, this.look)
     this.labels.draw(context, camera)
+    this.marks.drawLetters(context, camera, this.look)
     const busy = performance.now() - began
     this.figures.redraws++
     this.figures.busy += busy
