@@ -43,7 +43,7 @@ def landscape_of(info: ModelInfo) -> None:
                 shown,
                 key="map",
                 url=place.socket_url(),
-                on_pick=lambda number, choice: landscape.pick(info, panes[number].found, choice),
+                on_pick=lambda number, what: landscape.pick(info, panes[number].found, what),
                 on_select=lambda number, rows: selecting.take(panes, number, rows),
                 beside=[pane.shown for pane in panes[1:]],
                 path=way,

@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 
 from explorer import map_data, maps
 from explorer.components.map import Chosen, Extra, Selection, Shown, chosen, payload, selection
-from explorer.panels import comparing, landscape, selecting
+from explorer.panels import landscape, selecting
 from explorer.panels.comparing import Pane
 from models import catalog, datasets
 from models.embedding.maps import Categories, EmbeddingMap, Source
@@ -361,3 +361,66 @@ def test_the_film_of_interpolate_is_a_line_on_the_map(open_app: Open, drawn: Map
     assert there is not None
     low, high = there.positions.min(0), there.positions.max(0)
     assert ((low <= path) & (path <= high)).all() and np.ptp(path, axis=0).max() > 0.05
+
+
+# Side by side ------------------------------------------------------------------------------------------------
+
+
+def test_maps_beside_and_selections_are_in_the_payload(found: EmbeddingMap, shown: Shown) -> None:
+    other = dataclasses.replace(shown, key="1" * 64, caption="Another one")
+    gone = Selection("2" * 64, np.arange(3))
+    rows = np.array([0, 8, 299])
+    selections = {"A": Selection(other.key, rows), "B": gone}
+    data = json.loads(json.dumps(payload(shown, "", beside=[other], selections=selections, letter="B")))
+    assert [one["caption"] for one in data["beside"]] == ["Another one"] and data["letter"] == "B"
+    (selected,) = data["selections"].values()  # that of no map of the page is left out
+    read = selection({"key": selected["on"], "bits": selected["bits"]}, other)
+    assert selected["on"] == other.key and read is not None and read.tolist() == rows.tolist()
+
+
+@pytest.fixture
+def mapped(found: EmbeddingMap, monkeypatch: pytest.MonkeyPatch) -> EmbeddingMap:
+    """A map that is not that of the principal components, shown by the page."""
+    other = dataclasses.replace(
+        found, spec=found.spec.model_copy(update={"method": "umap"}), positions=found.positions[:, ::-1]
+    )
+    monkeypatch.setattr(maps, "quick", lambda info: other)
+    return other
+
+
+def test_principal_components_stand_beside_a_map(open_app: Open, drawn: Maps, mapped: EmbeddingMap) -> None:
+    app = open_app("map", model="tiny-vae")
+    assert not drawn.options["beside"] and drawn.shown.caption == ""
+    plane = maps.principal(mapped)
+    assert plane is not None
+    compare(app, plane)
+    (beside,) = drawn.options["beside"]
+    assert not app.exception and beside.key == map_data.digest(plane)
+    assert beside.caption.startswith("PCA of 300 points") and drawn.shown.caption.startswith("UMAP of 300")
+    drawn.tell(app, "on_pick", Chosen((7,), (1.0,)), 1)
+    assert app.session_state["view"].point.latent == pytest.approx(plane.latents[7], abs=2e-3)
+    compare(app)
+    assert not drawn.options["beside"]
+
+
+def test_a_direction_leads_from_one_map_to_another(
+    open_app: Open, drawn: Maps, sheets: Any, mapped: EmbeddingMap
+) -> None:
+    plane = maps.principal(mapped)
+    assert plane is not None
+    app = open_app("map", model="tiny-vae")
+    compare(app, plane)
+    drawn.tell(app, "on_select", np.arange(10), 1)
+    app.button_group(key="map-selection").set_value("B").run()
+    drawn.tell(app, "on_select", np.arange(10, 30), 0)
+    assert drawn.options["letter"] == "B" and sheets[-1]["key"] == "map-direction"
+    keys = {letter: one.key for letter, one in drawn.options["selections"].items()}
+    assert keys == {"A": map_data.digest(plane), "B": drawn.shown.key}
+    compare(app)  # and with its map the selection goes
+    assert list(drawn.options["selections"]) == ["B"]
+
+
+def compare(app: AppTest, *others: EmbeddingMap) -> None:
+    """Choose what stands beside the map."""
+    key = f"map-beside-{catalog.find('tiny-vae').digest[:8]}"
+    app.multiselect(key=key).set_value([one.spec for one in others]).run().run()

@@ -294,6 +294,7 @@ class Pane {
   echo(row) {
     if (row === this.marks.same) return
     this.marks.same = row
+    this.node.dataset.same = row < 0 ? "" : this.points.order[row]
     this.stage.draw(false)
   }
 
