@@ -1,7 +1,11 @@
 """The maps that pages show of a model: those that are there, and a quick one that always is."""
 
 import threading
+import weakref
 from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from explorer import cache, controls
@@ -9,7 +13,7 @@ from explorer.text import N_
 from models import datasets
 from models.catalog import ModelInfo
 from models.requests import Codes, default_label
-from models.shared import Progress, Shared
+from models.shared import COSTLY, Progress, Shared, Task
 
 if TYPE_CHECKING:  # the first page must not wait for numpy
     import numpy as np
@@ -21,6 +25,9 @@ if TYPE_CHECKING:  # the first page must not wait for numpy
 QUICK = 2000  # points of a quick map
 _KEPT = 8  # maps in memory
 _maps: "Shared[EmbeddingMap]" = Shared(keep=_KEPT)
+_planes: "weakref.WeakKeyDictionary[EmbeddingMap, tuple[EmbeddingMap, Task[Mapping[str, float]]]]" = (
+    weakref.WeakKeyDictionary()
+)
 _there: "OrderedDict[str, EmbeddingMap]" = OrderedDict()
 _lock = threading.Lock()
 _VALUES = {"density": N_("Density"), "error": N_("Reconstruction error"), "score": N_("Discriminator score")}
@@ -74,6 +81,75 @@ def quick(info: ModelInfo, count: int = QUICK) -> "EmbeddingMap | None":
         return _of_samples(info, count)
 
     return _maps.begin(f"{info.digest} {count}", make).value()
+
+
+def principal(found: "EmbeddingMap") -> "EmbeddingMap | None":
+    """Return the map of the two principal components of a map's latents, of those points that have one.
+
+    It takes no time, but for its figures: they come later, see `measuring`. None where that is no other map.
+
+    Args:
+        found: The map.
+    """
+    from models.embedding.maps import MapSpec
+
+    spec = MapSpec.model_validate({**found.spec.model_dump(), "of": "latents", "method": "pca"})
+    if spec == found.spec or found.latents.shape[1] < 3:
+        return None
+    with _lock:
+        plane, task = _planes.get(found, (None, None))
+    if plane is None or task is None:
+        plane = _principal(found, spec)
+        if plane is None:
+            return None
+        task = Task(partial(_figures, plane))
+    elif not plane.quality and not task.running and not task.failed:
+        plane = replace(plane, quality=task.value())
+    with _lock:
+        _planes[found] = (plane, task)
+    return plane
+
+
+def measuring(found: "EmbeddingMap") -> bool:
+    """Tell whether the figures of what `principal` made of a map are still to come."""
+    with _lock:
+        _, task = _planes.get(found, (None, None))
+    return task is not None and task.running
+
+
+def _principal(found: "EmbeddingMap", spec: "MapSpec") -> "EmbeddingMap | None":
+    import numpy as np
+
+    from explorer.map_pictures import has_latent
+    from models.embedding.maps import Categories, EmbeddingMap
+
+    known = np.flatnonzero(has_latent(found))
+    if len(known) < 3:
+        return None
+    latents = found.latents[known]
+    return EmbeddingMap(
+        spec,
+        plane_of(latents),
+        latents,
+        found.sources[known],
+        found.indices[known],
+        {name: Categories(kind.codes[known], kind.names) for name, kind in found.categories.items()},
+        {
+            name: values[known] for name, values in found.values.items() if name != "density"
+        },  # of another plane
+    )
+
+
+def _figures(plane: "EmbeddingMap", progress: Progress) -> "Mapping[str, float]":
+    from models.embedding import quality
+    from models.embedding.maps import Source
+
+    label = plane.categories.get("label")
+    real = plane.sources != Source.GENERATED
+    with COSTLY:
+        return quality.measured(
+            plane.latents, plane.positions, None if label is None else label.codes[real], None, progress
+        )
 
 
 def value_title(name: str) -> str:

@@ -28,8 +28,14 @@ _SOURCE = "source"
 _CHOSEN = "map_choice"  # words for the point that was clicked, with the point
 
 
-def shown(info: ModelInfo, found: "EmbeddingMap") -> Shown:
-    """Return what the browser has to know of a map, and let it fetch the rest."""
+def shown(info: ModelInfo, found: "EmbeddingMap", caption: str = "") -> Shown:
+    """Return what the browser has to know of a map, and let it fetch the rest.
+
+    Args:
+        info: The model.
+        found: The map.
+        caption: A line under it.
+    """
     key = map_data.publish(found)
     map_pictures.load_ahead(found)
     channels, height, width = info.sample_shape
@@ -47,6 +53,7 @@ def shown(info: ModelInfo, found: "EmbeddingMap") -> Shown:
         label=map_pictures.LABEL if map_pictures.LABEL in found.categories else "",
         colourings=colourings,
         colouring=colourings[0].name if colourings else "",
+        caption=caption,
     )
 
 

@@ -1,7 +1,7 @@
 """How the map of a page is made: the choice, the wait for a new one, and its quality by number."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -69,7 +69,6 @@ def chosen(info: ModelInfo) -> "EmbeddingMap | None":
                 _("Make the map"), key="map-first", icon=":material/map:", type="primary", help=hint
             ):
                 _ask(info, library.default_spec(info))
-    st.caption(_words(found))
     if error := st.session_state.get(_FAILED, {}).get(info.digest):
         problem.show(error)
     if job:
@@ -155,8 +154,9 @@ def _fields(info: ModelInfo, shown: MapSpec) -> dict[str, Any]:
         "dataset": "" if pictures == "samples" else info.dataset,
         "generated": {"images": 0, "samples": count, "both": count // 2}[pictures],
     }
+    left, right = st.columns(2)  # or a low window would cut the popover off
     if method != "pca":
-        fields["neighbours"] = st.slider(
+        fields["neighbours"] = left.slider(
             _("Neighbours"),
             2,
             100,
@@ -165,7 +165,7 @@ def _fields(info: ModelInfo, shown: MapSpec) -> dict[str, Any]:
             help=_("Of each point. Few show small groups, many the large shape."),
         )
     if method == "umap":
-        fields["min_dist"] = st.slider(
+        fields["min_dist"] = right.slider(
             _("Least distance"),
             0.0,
             1.0,
@@ -242,7 +242,29 @@ def _settle(info: ModelInfo, job: Job) -> None:
 # Words -----------------------------------------------------------------------------------------------------
 
 
-def _words(found: "EmbeddingMap") -> str:
+def title(spec: MapSpec, taken: Collection[str] = ()) -> str:
+    """Return what a map is called in a list: in a few words, with as many more as it takes to tell it from others.
+
+    Args:
+        spec: The map.
+        taken: Names of others.
+    """
+    samples = _(_SHOWN["samples" if not spec.dataset else "both" if spec.generated else "images"])
+    text = " · ".join((_METHODS[spec.method], _(_OF[spec.of]), f"{spec.count:,}", samples))
+    details = (
+        _("{n} neighbours").format(n=spec.neighbours),
+        _("distance {value:.2f}").format(value=spec.min_dist),
+        _("seed {n}").format(n=spec.seed),
+        spec.metric,
+    )
+    for detail in details:
+        if text not in taken:
+            break
+        text = f"{text} · {detail}"
+    return text
+
+
+def words(found: "EmbeddingMap") -> str:
     """Say what the map is, and how good it is by number."""
     spec = found.spec
     parts = [

@@ -1,15 +1,17 @@
 """What was selected on the map: its pictures, its mean, and the way from one selection to another."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from explorer import controls, map_pictures, state, tray
-from explorer.components.map import Chosen, Shown
+from explorer.components.map import Chosen, Selection, Shown
 from explorer.components.tiles import tiles
 from explorer.panels import arithmetic, landscape, problem
+from explorer.panels.comparing import Pane
 from explorer.text import _, percent
 from explorer.words import word
 from models.catalog import ModelInfo
@@ -31,16 +33,46 @@ _KEPT = "map_selections"
 _NEXT = "map-selection"  # which one the next lasso is
 
 
-def of(shown: Shown) -> "Mapping[str, NDArray[np.int64]]":
-    """Return the selections of a map, by letter; those of another map mean nothing here."""
-    key, selections = st.session_state.get(_KEPT, ("", {}))
-    return selections if key == shown.key else {}
+@dataclass(frozen=True, eq=False)
+class Selected:
+    """A selection.
+
+    Args:
+        found: The map on which it was made.
+        shown: The same as the browser has to know it.
+        rows: Indices of the points, ascending.
+    """
+
+    found: "EmbeddingMap"
+    shown: Shown
+    rows: "NDArray[np.int64]"
 
 
-def take(shown: Shown, indices: "NDArray[np.int64]") -> None:
-    """Make some points the selection that is being chosen."""
-    letter = st.session_state.get(_NEXT) or LETTERS[0]
-    st.session_state[_KEPT] = (shown.key, {**of(shown), letter: indices})
+def of(panes: Sequence[Pane]) -> Mapping[str, Selected]:
+    """Return the selections on some maps, by letter; those on other maps mean nothing here."""
+    there = {pane.shown.key: pane for pane in panes}
+    kept: Mapping[str, Selection] = st.session_state.get(_KEPT, {})
+    return {
+        letter: Selected(there[one.key].found, there[one.key].shown, one.rows)
+        for letter, one in kept.items()
+        if one.key in there
+    }
+
+
+def for_browser(selections: Mapping[str, Selected]) -> Mapping[str, Selection]:
+    """Return selections as the component has to know them."""
+    return {letter: Selection(one.shown.key, one.rows) for letter, one in selections.items()}
+
+
+def letter() -> str:
+    """Return which selection is being chosen."""
+    return st.session_state.get(_NEXT) or LETTERS[0]
+
+
+def take(panes: Sequence[Pane], number: int, rows: "NDArray[np.int64]") -> None:
+    """Make some points of a map the selection that is being chosen."""
+    there = for_browser(of(panes))
+    st.session_state[_KEPT] = {**there, letter(): Selection(panes[number].shown.key, rows)}
 
 
 def _clear() -> None:
@@ -48,9 +80,9 @@ def _clear() -> None:
     st.session_state.pop(_NEXT, None)
 
 
-def show(info: ModelInfo, found: "EmbeddingMap", shown: Shown) -> str:
+def show(info: ModelInfo, panes: Sequence[Pane]) -> str:
     """Draw the selections; returns the page to go to, empty to stay."""
-    selections = of(shown)
+    selections = of(panes)
     if not selections:
         st.caption(_("Draw around points to see their pictures and their mean."))
         return ""
@@ -64,12 +96,11 @@ def show(info: ModelInfo, found: "EmbeddingMap", shown: Shown) -> str:
             help=_("What you draw around next becomes this selection. Two of them make a direction."),
         )
         st.button(_("Clear"), key="map-clear", icon=":material/close:", type="tertiary", on_click=_clear)
-    letter = st.session_state.get(_NEXT) or LETTERS[0]
-    if letter in selections:
-        _sheet(info, found, shown, selections[letter])
+    if letter() in selections:
+        _sheet(info, selections[letter()])
     else:
-        st.caption(_("Draw around other points for selection {letter}.").format(letter=letter))
-    return _direction(info, found, selections) if len(selections) == len(LETTERS) else ""
+        st.caption(_("Draw around other points for selection {letter}.").format(letter=letter()))
+    return _direction(info, *(selections[one] for one in LETTERS)) if len(selections) == len(LETTERS) else ""
 
 
 # One selection ---------------------------------------------------------------------------------------------
@@ -82,10 +113,11 @@ def some(indices: "NDArray[np.int64]", most: int) -> "NDArray[np.int64]":
     return indices if len(indices) <= most else indices[np.linspace(0, len(indices) - 1, most).astype(int)]
 
 
-def _sheet(info: ModelInfo, found: "EmbeddingMap", shown: Shown, indices: "NDArray[np.int64]") -> None:
+def _sheet(info: ModelInfo, selected: Selected) -> None:
+    found, indices = selected.found, selected.rows
     rows = some(indices, MOST)
     try:
-        images = map_pictures.pictures(found, rows, shown.pictures)
+        images = map_pictures.pictures(found, rows, selected.shown.pictures)
     except (map_pictures.LoadingError, LookupError):  # the images are not there yet, or are others by now
         images = map_pictures.pictures(found, rows, "decoded")
     left, right = st.columns([1, 2.4], vertical_alignment="center")
@@ -138,9 +170,7 @@ def common_label(info: ModelInfo, found: "EmbeddingMap", indices: "NDArray[np.in
     return counts.most_common(1)[0][0] if counts else None
 
 
-def _decoded(
-    info: ModelInfo, found: "EmbeddingMap", latents: "NDArray[np.float32]", label: int | None
-) -> "Pixels":
+def _decoded(found: "EmbeddingMap", latents: "NDArray[np.float32]", label: int | None) -> "Pixels":
     import numpy as np
 
     labels = None if label is None else np.full(len(latents), label, np.int64)
@@ -150,24 +180,24 @@ def _decoded(
 def mean_picture(info: ModelInfo, found: "EmbeddingMap", indices: "NDArray[np.int64]") -> "Pixels | None":
     """Return what the mean of some points decodes to, uint8 (H, W, C); None where they have no latents."""
     mean = mean_of(found, indices)
-    return None if mean is None else _decoded(info, found, mean[None], common_label(info, found, indices))[0]
+    return None if mean is None else _decoded(found, mean[None], common_label(info, found, indices))[0]
 
 
 # Two of them -----------------------------------------------------------------------------------------------
 
 
-def _direction(info: ModelInfo, found: "EmbeddingMap", selections: "Mapping[str, NDArray[np.int64]]") -> str:
+def _direction(info: ModelInfo, a: Selected, b: Selected) -> str:
     import numpy as np
 
-    first, second = (mean_of(found, selections[letter]) for letter in LETTERS)
+    first, second = (mean_of(one.found, one.rows) for one in (a, b))
     if first is None or second is None:
         st.caption(_("There is no way from A to B: this model cannot encode the images of one of them."))
         return ""
     st.subheader(_("From A to B"), anchor=False)
     shares = np.linspace(0, 1, _STEPS, dtype=np.float32)[:, None]
-    label = common_label(info, found, selections[LETTERS[0]])
+    label = common_label(info, a.found, a.rows)
     between = ((1 - shares) * first + shares * second).astype(np.float32)
-    images = _decoded(info, found, between, label)
+    images = _decoded(a.found, between, label)
     _channels, height, width = info.sample_shape
     tiles(
         png(contact_sheet(images, _STEPS)),
@@ -179,8 +209,7 @@ def _direction(info: ModelInfo, found: "EmbeddingMap", selections: "Mapping[str,
         columns=_STEPS,
         largest=64,
     )
-    means = zip(LETTERS, (first, second), strict=True)
-    points = [_point(info, found, selections[letter], mean) for letter, mean in means]
+    points = [_point(info, one, mean) for one, mean in ((a, first), (b, second))]
     with st.container(horizontal=True):
         if st.button(
             _("Use in Explore"),
@@ -204,13 +233,12 @@ def _direction(info: ModelInfo, found: "EmbeddingMap", selections: "Mapping[str,
     return ""
 
 
-def _point(
-    info: ModelInfo, found: "EmbeddingMap", indices: "NDArray[np.int64]", mean: "NDArray[np.float32]"
-) -> Point:
+def _point(info: ModelInfo, selected: Selected, mean: "NDArray[np.float32]") -> Point:
     latent = state.half(mean.tolist())
-    if landscape.own(found, indices):
+    if landscape.own(selected.found, selected.rows):
         state.keep_private(latent)
-    return Point(latent=latent, axes=controls.point_of(info).axes, label=common_label(info, found, indices))
+    label = common_label(info, selected.found, selected.rows)
+    return Point(latent=latent, axes=controls.point_of(info).axes, label=label)
 
 
 def _hand_over(info: ModelInfo, means: list[Point]) -> None:

@@ -1,12 +1,25 @@
 """What a model knows, as a landscape of points; any place of it can be decoded."""
 
+from typing import TYPE_CHECKING
+
 import streamlit as st
 from models.catalog import ModelInfo
 
 from explorer import link
 from explorer.components.map import latent_map
-from explorer.panels import landscape, mapping, picker, point as place, problem, selecting
+from explorer.panels import comparing, landscape, mapping, picker, point as place, problem, selecting
 from explorer.text import _
+
+if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
+
+
+def _places(side_by_side: bool) -> "tuple[DeltaGenerator, ...]":
+    """Return where the choice of maps goes, the search, the maps, and what is under selection."""
+    if side_by_side:
+        return *st.columns(2, gap="medium"), st.container(), st.container()
+    maps, panel = st.columns([2.1, 1], gap="medium")
+    return panel, panel, maps, panel
 
 
 @st.fragment
@@ -15,29 +28,33 @@ def landscape_of(info: ModelInfo) -> None:
     target = ""
     with problem.explained():
         problem.show_notices()
-        left, right = st.columns([2.1, 1], gap="medium")
-        with right:
+        choice, search, maps, below = _places(comparing.many(info))
+        with choice:
             found = mapping.chosen(info)
             if found is None:
                 return
-            shown = landscape.shown(info, found)
+            panes = comparing.panes(info, found)
+            shown = panes[0].shown
+        with search:
             rings, focus = landscape.search(found, shown)
             way = landscape.way(info, found)
-        with left:
+        with maps:
             latent_map(
                 shown,
                 key="map",
                 url=place.socket_url(),
-                on_pick=lambda choice: landscape.pick(info, found, choice),
-                on_select=lambda rows: selecting.take(shown, rows),
+                on_pick=lambda number, what: landscape.pick(info, panes[number].found, what),
+                on_select=lambda number, rows: selecting.take(panes, number, rows),
+                beside=[pane.shown for pane in panes[1:]],
                 path=way,
                 found=rings,
                 focus=focus,
-                selected=bool(selecting.of(shown)),
+                selections=selecting.for_browser(selecting.of(panes)),
+                letter=selecting.letter(),
             )
-        with right:
+        with below:
             target = "views/explore.py" if landscape.here(info) else ""
-            target = selecting.show(info, found, shown) or target
+            target = selecting.show(info, panes) or target
     if target:
         st.switch_page(target)
     link.publish(link.MAP)

@@ -4,6 +4,7 @@ What a map was computed from is its key: weights, images, classifier, spec, vers
 if all of it is as it was written and it names this key.
 """
 
+import contextlib
 import hashlib
 import json
 from functools import lru_cache
@@ -40,22 +41,24 @@ def default_spec(info: ModelInfo) -> MapSpec:
 
 def shipped(digest: str) -> EmbeddingMap | None:
     """Return the map that comes with the project for a model's weights; None if there is none, or it is damaged."""
-    for path in _shipped_files():
-        try:
-            if _shipped_spec(path, path.stat().st_mtime_ns).model == digest:
+    for path, spec in _specs(paths.shipped_maps()):
+        if spec.model == digest:
+            with contextlib.suppress(UserError):
                 return files.read(path)
-        except (OSError, UserError):
-            continue
     return None
 
 
-def _shipped_files() -> list[Path]:
-    root = paths.shipped_maps()
-    return sorted(root.glob(f"*{files.SUFFIX}")) if root.is_dir() else []
+def _specs(root: Path) -> list[tuple[Path, MapSpec]]:
+    """Return the maps of a folder, by the names of their files; what cannot be read is left out."""
+    result: list[tuple[Path, MapSpec]] = []
+    for path in sorted(root.glob(f"*{files.SUFFIX}")):
+        with contextlib.suppress(OSError, UserError):
+            result.append((path, _spec(path, path.stat().st_mtime_ns)))
+    return result
 
 
 @lru_cache(maxsize=256)
-def _shipped_spec(path: Path, changed: int) -> MapSpec:
+def _spec(path: Path, changed: int) -> MapSpec:
     del changed
     return files.spec_of(path)
 
@@ -102,3 +105,14 @@ def find(spec: MapSpec, info: ModelInfo) -> EmbeddingMap | None:
     """Return a map that need not be computed: the shipped one if it is what is asked for, or a cached one."""
     there = shipped(info.digest)
     return there if there and there.spec == spec else cached(spec, info)
+
+
+def known(info: ModelInfo) -> list[MapSpec]:
+    """Return the maps of a model that `find` finds, the shipped one first; only their headers were looked at."""
+    there = [spec for _, spec in _specs(paths.shipped_maps()) if spec.model == info.digest]
+    there += [
+        spec
+        for path, spec in _specs(folder())
+        if spec.model == info.digest and path == path_of(key(spec, info))
+    ]
+    return list(dict.fromkeys(there))

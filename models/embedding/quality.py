@@ -90,7 +90,7 @@ def measured(
     vectors: NDArray[np.float32],
     positions: NDArray[np.float32],
     labels: NDArray[np.integer] | None,
-    pixels: NDArray[np.uint8],
+    pixels: NDArray[np.uint8] | None,
     progress: Progress = unheard,
 ) -> Mapping[str, float]:
     """Return the figures of a map.
@@ -99,7 +99,7 @@ def measured(
         vectors: What was mapped, shape (N, D).
         positions: Where it is, shape (N, 2).
         labels: Of the real images, which come first, shape (R,), -1 where unknown; None: they have none.
-        pixels: Of the real images, shape (R, P).
+        pixels: Of the real images, shape (R, P); None: they are not looked at.
         progress: Told the share that is done; may raise, to end it.
 
     Returns:
@@ -115,7 +115,7 @@ def measured(
     if labels is None or len(np.unique(labels[known])) < 2:
         return result
     known = known[subset(len(known))]
-    spaces = {"map": positions, "space": vectors, "pixels": pixels}
+    spaces = {"map": positions, "space": vectors, **({} if pixels is None else {"pixels": pixels})}
     for done, (name, space) in enumerate(spaces.items()):
         result[f"knn_{name}"] = knn_accuracy(space[known].astype(np.float32), labels[known])
         progress(0.5 + (done + 1) / (2 * len(spaces)))

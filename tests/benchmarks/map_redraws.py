@@ -1,14 +1,17 @@
-"""How fast the map is in a real Chromium without a GPU: redraws, thumbnails, lasso; plotly's scattergl beside it.
+"""How fast the map is in a real Chromium without a GPU: redraws, thumbnails, clicks, lasso; plotly's scattergl too.
 
-    uv run python tests/benchmarks/map_redraws.py [--points 60000 1000000] [--seconds 4] [--model fashion-vae]
+    uv run python tests/benchmarks/map_redraws.py [--points 60000 1000000] [--seconds 4] [--maps 1] [--model NAME]
 
 Redraws: the component itself with made-up points, 1000 x 640 pixels, one for each; while it is dragged and while the
 wheel turns, an event for each frame of the browser. `points each` is how many a redraw drew: those in view, or fewer
 where it has to while the map moves; at rest all are drawn. plotly gets the same points, and as many changes of its
-ranges as it can take.
+ranges as it can take. With `--maps 2`, another map of the same points stands beside it.
 
-Thumbnails and lasso: the real app, with 10,000 encoded images. A thumbnail counts from the event that the pointer moved
-to the frame that shows the picture; the lasso from the release of the button to the contact sheet on the page.
+Thumbnails, clicks and lasso: the real app, with 10,000 encoded images. A thumbnail counts from the event that the
+pointer moved to the frame that shows the picture. A click goes to a point that the pointer was not near to before: it
+counts from the move that led there, an instant before the button, to the frame that shows the decoded picture under
+the pointer; and from the release of the button to that with the picture of the point of Explore beside the map, which
+Streamlit draws. The lasso counts from the release of the button to the contact sheet on the page.
 """
 
 import argparse
@@ -29,10 +32,11 @@ from starlette.applications import Starlette
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from explorer import map_data
+from explorer import map_data, maps
 from explorer.bench.serving import serving
 from explorer.bench.startup import FLAGS, chromium, free_port
 from explorer.components import map as component, script
+from models import catalog
 from models.embedding.maps import Categories, EmbeddingMap, MapSpec, Source
 
 if TYPE_CHECKING:
@@ -92,6 +96,26 @@ _HOVER = """root => {
     if (of !== undefined && of === index) requestAnimationFrame(() => times.push([i, performance.now() - from]))
   }).observe(canvas, { attributeFilter: ["data-of"] })
 }"""
+_CLICK = """root => {
+  const [view, lens] = [".view", ".lens"].map(name => root.querySelector(name))
+  const decoded = [...lens.querySelectorAll("canvas")].at(-1)
+  const beside = () => document.querySelector("[data-testid=stImage] img")
+  window.clicks = []
+  let moved = 0
+  view.addEventListener("pointermove", () => (moved = performance.now()), true)
+  view.addEventListener("pointerup", () => {
+    const [released, before, click] = [performance.now(), beside().src, { from: moved }]
+    window.clicks.push(click)
+    const look = () => {
+      const [index, img] = [lens.dataset.index, beside()]
+      if (index === undefined) return
+      if (!click.lens && decoded.dataset.of === index) click.lens = performance.now() - click.from
+      if (img?.complete && img.src !== before) click.beside = performance.now() - released
+      if (!click.lens || !click.beside) requestAnimationFrame(look)
+    }
+    requestAnimationFrame(look)
+  }, true)
+}"""
 _SHEET = """() => new Promise(done => {
   addEventListener("pointerup", () => {
     const since = performance.now()
@@ -111,9 +135,9 @@ _SHEET = """() => new Promise(done => {
 })"""
 
 
-def landscape(count: int) -> EmbeddingMap:
-    """Return a map of made-up clusters, with a scale over them."""
-    rng = np.random.default_rng(0)
+def landscape(count: int, seed: int = 0) -> EmbeddingMap:
+    """Return a map of made-up clusters; with another seed, another map of the same points."""
+    rng = np.random.default_rng(seed)
     codes = rng.integers(0, CLASSES, count)
     middles, widths = rng.uniform(-0.8, 0.8, (CLASSES, 2)), rng.uniform(0.04, 0.15, (CLASSES, 2))
     positions = middles[codes] + widths[codes] * rng.standard_normal((count, 2))
@@ -130,11 +154,16 @@ def landscape(count: int) -> EmbeddingMap:
     )
 
 
-def payload(found: EmbeddingMap) -> dict[str, Any]:
+def payload(found: EmbeddingMap, *others: EmbeddingMap) -> dict[str, Any]:
     """Return what the component is given."""
+    return component.payload(described(found), "/api/live", beside=[described(one) for one in others])
+
+
+def described(found: EmbeddingMap) -> component.Shown:
+    """Return what the component has to know of a map."""
     key = map_data.publish(found)
     names = found.categories["label"].names
-    shown = component.Shown(
+    return component.Shown(
         key=key,
         address=map_data.address("", key),
         name="Map",
@@ -148,18 +177,19 @@ def payload(found: EmbeddingMap) -> dict[str, Any]:
         colourings=[component.Colouring("label", "Class", "categories", 0, names)],
         colouring="label",
     )
-    return component.payload(shown, "/api/live")
 
 
 @contextlib.contextmanager
-def served(found: EmbeddingMap) -> Iterator[str]:
-    """Serve the component alone, with one map; yields the address."""
+def served(*found: EmbeddingMap) -> Iterator[str]:
+    """Serve the component alone, with some maps; yields the address."""
     html = _COMPONENT % (script("tools.css", "map/map.css"), component._HTML)
     page = Starlette(
         routes=[
             Route("/", lambda _: HTMLResponse(html)),
             Route("/map.js", lambda _: Response(script(*component._SCRIPTS), media_type="text/javascript")),
-            Route("/payload/", lambda _: Response(json.dumps(payload(found)), media_type="application/json")),
+            Route(
+                "/payload/", lambda _: Response(json.dumps(payload(*found)), media_type="application/json")
+            ),
             *map_data.routes(""),
         ]
     )
@@ -181,11 +211,12 @@ def show_row(count: int, what: str, way: str, figures: dict[str, float]) -> None
     print(FORMAT.format(f"{count:,}", what, way, f"{figures['rate']:.1f}", points, busy), flush=True)
 
 
-def redraws(browser: "Browser", count: int, seconds: float) -> None:
+def redraws(browser: "Browser", count: int, seconds: float, beside: int) -> None:
     """Measure the component and plotly with the same points."""
-    found = landscape(count)
-    with served(found) as address:
-        page = browser.new_page(viewport=SIZE | {"height": 900})  # pyright: ignore[reportArgumentType]
+    found, *others = (landscape(count, seed) for seed in range(1 + beside))
+    with served(found, *others) as address:
+        size = {"width": 1000 + 1012 * beside, "height": 900}
+        page = browser.new_page(viewport=size)  # pyright: ignore[reportArgumentType]
         page.goto(address)
         page.locator(".latent-map[data-ready]").wait_for()
         page.evaluate("document.querySelector('.view').style.height = '640px'")
@@ -234,6 +265,32 @@ def thumbnails(page: "Page", moves: int) -> None:
             )
 
 
+def clicks(page: "Page", model: str, count: int) -> None:
+    """Click on points all over the map, and print how long their decoded pictures take."""
+    found = maps.ready(catalog.find(model))
+    assert found is not None, "the model has a map that comes with the project"
+    box: Any = page.locator(".latent-map .view").bounding_box()
+    size = np.asarray([box["width"], box["height"]])
+    low, high = found.positions.min(0), found.positions.max(0)
+    scale = (0.93 * size / (high - low)).min()
+    places = (found.positions - (low + high) / 2) * (1, -1) * scale + size / 2
+    page.locator(".latent-map").evaluate(_CLICK)
+    for x, y in np.random.default_rng(1).permutation(places)[:count]:
+        page.mouse.move(box["x"] + 3, box["y"] + 3)
+        page.wait_for_timeout(200)
+        page.mouse.move(box["x"] + x, box["y"] + y)
+        page.mouse.down()
+        page.mouse.up()
+        page.wait_for_timeout(1800)
+    seen = page.evaluate("window.clicks")
+    for name, what in (("lens", "decoded picture under the pointer"), ("beside", "that beside the map")):
+        times = [one[name] for one in seen if name in one]
+        print(
+            f"click to {what}: p50 {np.quantile(times, 0.5):.0f} ms, p95 {np.quantile(times, 0.95):.0f} ms, "
+            f"most {max(times):.0f} ms ({len(times)} clicks)"
+        )
+
+
 def lasso(page: "Page") -> None:
     """Draw around about half of the points, and print how long the contact sheet takes."""
     box: Any = page.locator(".latent-map .view").bounding_box()
@@ -260,6 +317,10 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=4)
     parser.add_argument("--model", default="fashion-vae", help="whose map is hovered over; empty: no app")
     parser.add_argument("--moves", type=int, default=60)
+    parser.add_argument("--clicks", type=int, default=30)
+    parser.add_argument(
+        "--maps", type=int, default=1, choices=(1, 2, 3), help="side by side, of the first figures"
+    )
     options = parser.parse_args()
     from playwright.sync_api import sync_playwright
 
@@ -270,7 +331,7 @@ def main() -> None:
         if options.points:
             print(FORMAT.format("points", "what", "how", "redraws/s", "points each", "ms each"))
         for count in options.points:
-            redraws(browser, count, options.seconds)
+            redraws(browser, count, options.seconds, options.maps - 1)
         if options.model:
             with (
                 tempfile.TemporaryDirectory() as home,
@@ -280,12 +341,9 @@ def main() -> None:
                 page.set_default_timeout(120_000)
                 page.goto(f"{server.address}/map?model={options.model}")
                 page.locator(".latent-map[data-ready]").wait_for()
-                page.get_by_role("combobox", name="Points").click()
-                before = page.locator(".latent-map").get_attribute("data-ready")
-                page.get_by_role("option", name="10,000").click()
-                page.locator(f".latent-map[data-ready]:not([data-ready='{before}'])").wait_for()
                 page.wait_for_timeout(3000)
                 thumbnails(page, options.moves)
+                clicks(page, options.model, options.clicks)
                 lasso(page)
         browser.close()
 

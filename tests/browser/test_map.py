@@ -1,7 +1,9 @@
 """The map in a real browser: hover, click, lasso, filter, colours; every picture is that of its own point."""
 
+import base64
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -23,13 +25,14 @@ ALL = ((0.05, 0.004), (0.96, 0.004), (0.96, 0.996), (0.004, 0.996), (0.004, 0.05
 class Map:
     """The map of a page, as a person meets it."""
 
-    def __init__(self, page: Any, state: str = "live") -> None:
+    def __init__(self, page: Any, state: str = "live", number: int = 0) -> None:
+        self.number = number  # of those side by side
         self.page = page
         self.root = page.locator(f".latent-map[data-ready][data-state={state}]")
         self.root.wait_for()
-        self.view = page.locator(".latent-map .view")
-        self.lens = page.locator(".latent-map .lens")
-        self.shots = page.locator(".latent-map .lens canvas")
+        self.view = page.locator(".latent-map .view").nth(number)
+        self.lens = page.locator(".latent-map .lens").nth(number)
+        self.shots = self.lens.locator("canvas")
         self.chips = page.locator(".latent-map .entries .chip")
         self.status = page.locator(".latent-map .status")
         page.wait_for_timeout(300)  # what is loaded around the map may still move it
@@ -39,16 +42,36 @@ class Map:
         box = self.view.bounding_box()
         self.page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"])
 
-    def sweep(self, found: EmbeddingMap, count: int = 40) -> Iterator[int]:
-        """Move the pointer all over the points of the whole map; yields the index of each that it meets."""
-        seen: set[int] = set()
+    def shares(self, found: EmbeddingMap) -> np.ndarray:
+        """Return where the points of the whole map are seen: shares of its width and height, (N, 2)."""
         low, high = found.positions.min(0), found.positions.max(0)
         box = self.view.bounding_box()
         size = np.asarray([box["width"], box["height"]])
-        shares = (found.positions - (low + high) / 2) * (1, -1) * (
-            0.93 * size / (high - low)
-        ).min() / size + 0.5
-        for x, y in shares[:: max(1, len(found) // count)]:
+        scale = (0.93 * size / (high - low)).min()
+        return (found.positions - (low + high) / 2) * (1, -1) * scale / size + 0.5
+
+    def pixels(self) -> np.ndarray:
+        """Return what the canvas shows, (H, W, 4)."""
+        script = """c => [c.height, c.width, btoa(c.getContext("2d").getImageData(0, 0, c.width, c.height).data
+          .reduce((text, byte) => text + String.fromCharCode(byte), ""))]"""
+        height, width, data = self.view.locator("> canvas").evaluate(script)
+        return np.frombuffer(base64.b64decode(data), np.uint8).reshape(height, width, 4).astype(int)
+
+    def count(self, colour: tuple[int, int, int]) -> int:
+        """Return how many pixels are of a colour, at rest, or nearly."""
+        self.page.wait_for_timeout(500)
+        return int((np.abs(self.pixels()[..., :3] - colour).max(2) < 24).sum())
+
+    @property
+    def same(self) -> int | None:
+        """The point that is ringed because it is looked at on another map."""
+        index = self.page.locator(".latent-map .pane").nth(self.number).get_attribute("data-same")
+        return int(index) if index else None
+
+    def sweep(self, found: EmbeddingMap, count: int = 40) -> Iterator[int]:
+        """Move the pointer all over the points of the whole map; yields the index of each that it meets."""
+        seen: set[int] = set()
+        for x, y in self.shares(found)[:: max(1, len(found) // count)]:
             self.point(x, y)
             index = self.index
             if index is not None and index not in seen:
@@ -73,11 +96,11 @@ class Map:
     def seen(self) -> str:
         """Return what the canvas shows, at rest."""
         self.page.wait_for_timeout(500)
-        return self.page.locator(".view > canvas").evaluate("c => c.toDataURL()")
+        return self.view.locator("> canvas").evaluate("c => c.toDataURL()")
 
     def lasso(self, corners: tuple[tuple[float, float], ...]) -> str:
         """Draw around a part of the map; returns what the page says of the points in it."""
-        self.page.get_by_role("button", name="Draw around points").click()
+        self.page.get_by_role("button", name="Draw around points").nth(self.number).click()
         self.point(*corners[0])
         self.page.mouse.down()
         for x, y in (*corners[1:], corners[0]):
@@ -288,6 +311,182 @@ def test_colours_are_chosen_in_the_browser_and_filters_stay(open_page: Open) -> 
     shown.page.get_by_role("button", name="Show all").click()
     select.select_option(label="Shape")
     assert [chip.get_attribute("aria-pressed") for chip in shown.chips.all()] == ["true"] * 3
+
+
+def test_a_range_of_values_leaves_out_the_rest(shown: Map, found: EmbeddingMap) -> None:
+    errors = found.values["error"]
+    select = shown.page.locator(".latent-map select")
+    select.select_option(label="Reconstruction error")
+    least, most = (
+        shown.page.get_by_role("slider", name=f"{end} Reconstruction error") for end in ("Least", "Most")
+    )
+    assert least.get_attribute("aria-valuetext").endswith("or less")
+    least.focus()
+    for _ in range(4):
+        least.press("PageUp")
+    most.press("Home")  # as far as the other one
+    most.press("PageUp")
+    low, high = (float(end.get_attribute("aria-valuenow")) for end in (least, most))
+    assert low < high and least.get_attribute("aria-valuetext") == f"{low:.2g}"
+    kept = (low <= errors) & (errors <= high)
+    met = list(shown.sweep(found, 150))
+    assert 0.02 < kept.mean() < 0.5 and len(met) >= 3 and kept[met].all()
+    select.select_option(label="Class")  # what was left out stays so
+    inside = int(shown.lasso(ALL).split()[0].replace(",", ""))
+    assert 0.9 * kept.sum() <= inside <= kept.sum()
+    select.select_option(label="Reconstruction error")
+    assert float(least.get_attribute("aria-valuenow")) == low
+    bar = shown.page.locator(".latent-map .scale").bounding_box()
+    shown.page.mouse.move(bar["x"] + bar["width"] * 0.95, bar["y"] + 10)
+    shown.page.mouse.down()
+    shown.page.mouse.move(bar["x"] + bar["width"] + 30, bar["y"] + 10, steps=3)
+    shown.page.mouse.up()
+    assert most.get_attribute("aria-valuetext").endswith("or more")
+    shown.page.get_by_role("button", name="Show all").click()
+    assert not kept[list(shown.sweep(found, 150))].all()
+    assert least.get_attribute("aria-valuetext").endswith("or less")
+
+
+def leave_and_return(shown: Map) -> Map:
+    """Go to another page and back."""
+    shown.page.get_by_role("link", name="Gallery").click()
+    shown.page.wait_for_url(lambda url: "/map" not in url)
+    shown.page.locator(".latent-map").wait_for(state="detached")
+    shown.page.get_by_role("link", name="Map", exact=True).click()
+    return Map(shown.page)
+
+
+def test_the_view_and_the_lines_are_kept_when_the_page_is_left(shown: Map) -> None:
+    whole = shown.seen()
+    shown.lasso(((0.3, 0.3), (0.6, 0.3), (0.6, 0.6)))
+    shown.point(0.4, 0.6)
+    shown.page.mouse.wheel(0, -600)
+    shown.point(0.5, 1.2)
+    near = shown.seen()
+    again = leave_and_return(shown)
+    again.point(0.5, 1.2)
+    assert again.seen() == near != whole
+    again.page.get_by_role("button", name="Clear").click()
+    again.page.get_by_text("Draw around points to see").wait_for()
+    again.page.get_by_role("button", name="Show the whole map").click()
+    again = leave_and_return(again)
+    again.point(0.5, 1.2)
+    assert again.seen() == whole
+
+
+INK, B_COLOUR = (34, 38, 43), (211, 18, 126)
+
+
+def test_the_line_around_a_stays_while_b_is_drawn(shown: Map) -> None:
+    bare = shown.count(INK)
+    shown.lasso(((0.2, 0.2), (0.5, 0.2), (0.5, 0.5), (0.2, 0.5)))
+    shown.point(0.5, 1.2)
+    drawn = shown.count(INK)
+    assert drawn > bare + 300 and shown.count(B_COLOUR) == 0
+    shown.page.get_by_role("radio", name="B").click()
+    shown.page.get_by_text("Draw around other points for selection B").wait_for()
+    shown.page.get_by_role("button", name="Draw around points").click()
+    shown.point(0.55, 0.55)
+    shown.page.mouse.down()
+    for x, y in ((0.85, 0.55), (0.85, 0.85), (0.55, 0.85)):
+        shown.point(x, y)
+    assert shown.count(INK) > drawn  # both lines
+    shown.page.mouse.up()
+    shown.page.locator(".st-key-map-direction .tile").first.wait_for()
+    shown.point(0.5, 1.2)
+    assert shown.count(B_COLOUR) > 300 and shown.count(INK) > bare + 300
+    shown.page.get_by_role("button", name="Clear").click()
+    shown.page.get_by_text("Draw around points to see").wait_for()
+    assert shown.count(B_COLOUR) == 0 and shown.count(INK) == pytest.approx(bare, abs=20)
+
+
+@pytest.fixture
+def plane(found: EmbeddingMap) -> EmbeddingMap:
+    """The principal components of the same latents."""
+    there = maps.principal(found)
+    assert there is not None
+    return there
+
+
+@pytest.fixture
+def pair(open_page: Open) -> tuple[Map, Map]:
+    """The map of a page, and its principal components beside it."""
+    page = open_page(f"/map?model={MODEL}")
+    Map(page)
+    page.get_by_role("combobox", name="Compare with").click()
+    page.get_by_role("option", name=re.compile("^PCA")).click()
+    page.keyboard.press("Escape")
+    page.locator(".latent-map[data-ready*=' ']").wait_for()
+    return Map(page), Map(page, number=1)
+
+
+def test_side_by_side_a_point_is_the_same_on_both_maps(
+    pair: tuple[Map, Map], found: EmbeddingMap, plane: EmbeddingMap
+) -> None:
+    for here, there, own, other in ((*pair, found, plane), (*pair[::-1], plane, found)):
+        met = 0
+        for index in here.sweep(own, 12):
+            assert there.same is not None
+            assert other.sources[there.same] == own.sources[index]
+            assert other.indices[there.same] == own.indices[index]
+            met += 1
+        assert met >= 3
+        here.point(0.5, 1.05)
+        assert there.same is None
+    words = pair[0].page.locator(".latent-map .caption").all_inner_texts()
+    assert len(words) == 2 and words[0].startswith("UMAP of") and words[1].startswith("PCA of")
+
+
+def test_side_by_side_a_filter_and_a_selection_hold_on_both_maps(
+    pair: tuple[Map, Map], found: EmbeddingMap, plane: EmbeddingMap
+) -> None:
+    left, right = pair
+    codes = plane.categories["label"].codes
+    left.chips.nth(6).dblclick()  # alone
+    met = list(right.sweep(plane, 150))
+    assert len(met) >= 5 and (codes[met] == 6).all()
+    inside = int(left.lasso(ALL).split()[0].replace(",", ""))
+    assert 0.97 * (codes == 6).sum() <= inside <= (codes == 6).sum()
+    left.page.get_by_role("button", name="Show all").click()
+    left.point(0.5, 1.05)
+    assert right.count(INK) > 2 * inside
+    pixels = right.pixels()[..., :3]
+    size = np.asarray([pixels.shape[1], pixels.shape[0]])
+    x, y = (right.shares(plane) * size).astype(int).clip(0, size - 1).T
+    dark = pixels[y, x].max(1) < 90
+    assert dark[codes == 6].mean() > 0.8 and dark[codes != 6].mean() < 0.35
+    assert right.lasso(((0.3, 0.3), (0.6, 0.3), (0.6, 0.6))).endswith("%")  # of the other map's own points
+    left.point(0.5, 1.05)
+    assert left.count(INK) > 300  # they are marked on the first map now
+
+
+def test_a_map_that_is_being_computed_can_be_cancelled(
+    open_page: Open, running: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EXPLORER_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.delenv("EXPLORER_RUNS_DIR", raising=False)
+    with running(tmp_path) as address:
+        page = open_page(f"/map?model={MODEL}", at=address)
+        shown = Map(page)
+        before, picture = shown.root.get_attribute("data-ready"), shown.seen()
+        page.get_by_role("button", name="How it is made").click()
+        page.get_by_role("radio", name="t-SNE").click()
+        page.get_by_role("button", name="Make this map").click()
+        halfway = page.locator("[role=progressbar]")
+        halfway.wait_for()
+        page.wait_for_function(
+            "() => document.querySelector('[role=progressbar]')?.getAttribute('aria-valuenow') >= 50"
+        )
+        (job,) = (tmp_path / "runs").glob("*/job.json")
+        page.get_by_role("button", name="Cancel").click()
+        halfway.wait_for(state="detached")
+        assert not job.parent.exists()  # nor anything that would go on
+        assert shown.root.get_attribute("data-ready") == before
+        shown.point(0.5, 1.2)
+        assert shown.seen() == picture
+        page.wait_for_timeout(3000)  # in which it would have come to its end
+        left = {path.suffix for path in (tmp_path / "cache" / "maps").glob("*")}
+        assert left <= {".lock"}  # no map, and no half of one
 
 
 def test_without_a_socket_images_are_shown(open_page: Open, found: EmbeddingMap) -> None:

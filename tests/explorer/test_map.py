@@ -12,8 +12,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from explorer import map_data, maps
-from explorer.components.map import Chosen, Extra, Shown, chosen, payload, selection
+from explorer.components.map import Chosen, Extra, Selection, Shown, chosen, payload, selection
 from explorer.panels import landscape, selecting
+from explorer.panels.comparing import Pane
 from models import catalog, datasets
 from models.embedding.maps import Categories, EmbeddingMap, Source
 from models.render import decoder
@@ -32,8 +33,8 @@ class Maps:
     def __call__(self, shown: Shown, **options: Any) -> None:
         self.drawn.append((shown, options))
         if self._pending is not None:
-            (event, value), self._pending = self._pending, None
-            options[event](value)
+            (event, number, value), self._pending = self._pending, None
+            options[event](number, value)
 
     @property
     def shown(self) -> Shown:
@@ -45,9 +46,9 @@ class Maps:
         """What went with it."""
         return self.drawn[-1][1]
 
-    def tell(self, app: AppTest, event: str, value: Any) -> None:
-        """Let the browser report something."""
-        self._pending = (event, value)
+    def tell(self, app: AppTest, event: str, value: Any, number: int = 0) -> None:
+        """Let the browser report something of a map."""
+        self._pending = (event, number, value)
         app.run().run()
 
 
@@ -250,7 +251,7 @@ def test_a_selection_shows_its_pictures_and_its_mean(open_app: Open, drawn: Maps
     assert there is not None
     rows = np.flatnonzero(there.categories["label"].codes == 3)
     drawn.tell(app, "on_select", rows)
-    assert drawn.options["selected"]
+    assert drawn.options["selections"]["A"].rows.tolist() == rows.tolist()
     (sheet,) = [one for one in sheets if one["key"] == "map-sheet"][-1:]
     assert len(sheet["names"]) == 48 and all(name.startswith("3 · training image") for name in sheet["names"])
     assert f"{len(rows)} points, 48 of them below · 3 100 %" in texts(app)
@@ -305,12 +306,15 @@ def test_images_that_the_model_cannot_encode_have_no_place_in_explore(
     assert sheets[-1]["key"] == "map-sheet" and "no way from A to B" in texts(app)
 
 
-def test_another_map_has_no_selection(shown: Shown, monkeypatch: pytest.MonkeyPatch) -> None:
-    kept = {"map_selections": ("0" * 64, {"A": np.arange(3)})}
+def test_another_map_has_no_selection(
+    found: EmbeddingMap, shown: Shown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: dict[str, Any] = {"map_selections": {"A": Selection("0" * 64, np.arange(3))}}
     monkeypatch.setattr(selecting.st, "session_state", kept)
-    assert selecting.of(shown) == {}
-    selecting.take(shown, np.arange(4))
-    assert selecting.of(shown)["A"].tolist() == [0, 1, 2, 3]
+    panes = [Pane(found, shown)]
+    assert selecting.of(panes) == {}
+    selecting.take(panes, 0, np.arange(4))
+    assert selecting.of(panes)["A"].rows.tolist() == [0, 1, 2, 3]
 
 
 @pytest.mark.parametrize(("count", "most"), [(10, 48), (48, 48), (5000, 48)])
@@ -357,3 +361,66 @@ def test_the_film_of_interpolate_is_a_line_on_the_map(open_app: Open, drawn: Map
     assert there is not None
     low, high = there.positions.min(0), there.positions.max(0)
     assert ((low <= path) & (path <= high)).all() and np.ptp(path, axis=0).max() > 0.05
+
+
+# Side by side ------------------------------------------------------------------------------------------------
+
+
+def test_maps_beside_and_selections_are_in_the_payload(found: EmbeddingMap, shown: Shown) -> None:
+    other = dataclasses.replace(shown, key="1" * 64, caption="Another one")
+    gone = Selection("2" * 64, np.arange(3))
+    rows = np.array([0, 8, 299])
+    selections = {"A": Selection(other.key, rows), "B": gone}
+    data = json.loads(json.dumps(payload(shown, "", beside=[other], selections=selections, letter="B")))
+    assert [one["caption"] for one in data["beside"]] == ["Another one"] and data["letter"] == "B"
+    (selected,) = data["selections"].values()  # that of no map of the page is left out
+    read = selection({"key": selected["on"], "bits": selected["bits"]}, other)
+    assert selected["on"] == other.key and read is not None and read.tolist() == rows.tolist()
+
+
+@pytest.fixture
+def mapped(found: EmbeddingMap, monkeypatch: pytest.MonkeyPatch) -> EmbeddingMap:
+    """A map that is not that of the principal components, shown by the page."""
+    other = dataclasses.replace(
+        found, spec=found.spec.model_copy(update={"method": "umap"}), positions=found.positions[:, ::-1]
+    )
+    monkeypatch.setattr(maps, "quick", lambda info: other)
+    return other
+
+
+def test_principal_components_stand_beside_a_map(open_app: Open, drawn: Maps, mapped: EmbeddingMap) -> None:
+    app = open_app("map", model="tiny-vae")
+    assert not drawn.options["beside"] and drawn.shown.caption == ""
+    plane = maps.principal(mapped)
+    assert plane is not None
+    compare(app, plane)
+    (beside,) = drawn.options["beside"]
+    assert not app.exception and beside.key == map_data.digest(plane)
+    assert beside.caption.startswith("PCA of 300 points") and drawn.shown.caption.startswith("UMAP of 300")
+    drawn.tell(app, "on_pick", Chosen((7,), (1.0,)), 1)
+    assert app.session_state["view"].point.latent == pytest.approx(plane.latents[7], abs=2e-3)
+    compare(app)
+    assert not drawn.options["beside"]
+
+
+def test_a_direction_leads_from_one_map_to_another(
+    open_app: Open, drawn: Maps, sheets: Any, mapped: EmbeddingMap
+) -> None:
+    plane = maps.principal(mapped)
+    assert plane is not None
+    app = open_app("map", model="tiny-vae")
+    compare(app, plane)
+    drawn.tell(app, "on_select", np.arange(10), 1)
+    app.button_group(key="map-selection").set_value("B").run()
+    drawn.tell(app, "on_select", np.arange(10, 30), 0)
+    assert drawn.options["letter"] == "B" and sheets[-1]["key"] == "map-direction"
+    keys = {letter: one.key for letter, one in drawn.options["selections"].items()}
+    assert keys == {"A": map_data.digest(plane), "B": drawn.shown.key}
+    compare(app)  # and with its map the selection goes
+    assert list(drawn.options["selections"]) == ["B"]
+
+
+def compare(app: AppTest, *others: EmbeddingMap) -> None:
+    """Choose what stands beside the map."""
+    key = f"map-beside-{catalog.find('tiny-vae').digest[:8]}"
+    app.multiselect(key=key).set_value([one.spec for one in others]).run().run()

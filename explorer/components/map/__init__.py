@@ -1,14 +1,16 @@
 """A map of thousands of points, live: pan, zoom, colour, filter, decode and select without a new page.
 
-What it shows it fetches itself, from the routes of `explorer.map_data`. Python hears of a point that was clicked and of
-points that were selected, by their own indices in the map, whatever was filtered or coloured meanwhile.
+Up to three maps of a model stand side by side, and show one another's selections, filters and points. What they show
+they fetch themselves, from the routes of `explorer.map_data`. Python hears of a point that was clicked and of points
+that were selected, by their own indices in the map, whatever was filtered or coloured meanwhile.
 """
 
 import base64
 import binascii
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 import streamlit as st
@@ -22,8 +24,8 @@ if TYPE_CHECKING:
 
 _HTML = '<div class="latent-map" role="group"></div>'
 _SHARED = ("live.js", "latent_pad/parts.js", "latent_pad/space.js", "latent_pad/picture.js")
-_PARTS = ("points", "camera", "splat", "colours", "colouring", "labels", "overlay", "stage", "store")
-_HANDS = ("legend", "lens", "probe", "gestures", "map")
+_PARTS = ("points", "camera", "splat", "colours", "colouring", "labels", "overlay", "marks", "stage", "store")
+_HANDS = ("range", "legend", "lens", "probe", "gestures", "memory", "pane", "map")
 _SCRIPTS = (*_SHARED, *(f"map/{name}.js" for name in (*_PARTS, *_HANDS)))
 NEAR = 8  # points that a place between points is made of, at most; as in probe.js
 
@@ -68,6 +70,7 @@ class Shown:
         label: Name of the colouring that says what a point is; empty if none does.
         colourings: What the points can be coloured by.
         colouring: Name of that which they begin with.
+        caption: What the map is, in a line under it; empty: none.
     """
 
     key: str
@@ -82,6 +85,20 @@ class Shown:
     label: str
     colourings: Sequence[Colouring]
     colouring: str
+    caption: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Selection:
+    """Points that were selected.
+
+    Args:
+        key: Of the map on which they were.
+        rows: Their indices there, ascending.
+    """
+
+    key: str
+    rows: "NDArray[np.int64]"
 
 
 @dataclass(frozen=True)
@@ -133,6 +150,12 @@ def _texts() -> dict[str, Any]:
         "legend": _("Legend"),
         "filter": _("Show or leave out {name}; a double click, or Shift, shows it alone"),
         "all": _("Show all"),
+        "range": {
+            "least": _("Least {name}"),
+            "most": _("Most {name}"),
+            "less": _("{value} or less"),
+            "more": _("{value} or more"),
+        },
         "image": _("Image"),
         "decoded": _("Reconstruction"),
         "sample": _("Sample"),
@@ -151,27 +174,45 @@ def _encoded(array: "NDArray[Any]") -> str:
     return base64.b64encode(array.tobytes()).decode()
 
 
+def _bits(rows: "NDArray[np.int64]", count: int) -> str:
+    """Write indices below `count` as `selection` reads them."""
+    import numpy as np
+
+    flags = np.zeros(-(-count // 8) * 8, np.uint8)
+    flags[rows] = 1
+    return _encoded(np.packbits(flags, bitorder="little"))
+
+
 def payload(
     shown: Shown,
     url: str,
     *,
+    beside: Sequence[Shown] = (),
     path: "Sequence[tuple[float, float]]" = (),
     extras: Sequence[Extra] = (),
     found: Sequence[int] = (),
     focus: tuple[int, str] | None = None,
-    selected: bool = False,
+    selections: Mapping[str, Selection] = MappingProxyType({}),
+    letter: str = "A",
 ) -> dict[str, Any]:
     """Return all that the browser needs but the points; each payload stands for itself, because it may be the first."""
     import numpy as np
 
+    counts = {one.key: one.count for one in (shown, *beside)}
     return {
         **asdict(shown),
+        "beside": [asdict(one) for one in beside],
         "url": url,
         "path": [list(place) for place in path],
         "extras": [{"places": _encoded(one.places.astype("<f4")), "colour": one.colour} for one in extras],
         "found": _encoded(np.asarray(found, "<i4")),
         "focus": focus and {"index": focus[0], "serial": focus[1]},
-        "selected": selected,
+        "selections": {
+            name: {"on": one.key, "bits": _bits(one.rows, counts[one.key])}
+            for name, one in selections.items()
+            if one.key in counts
+        },
+        "letter": letter,
         "texts": _texts(),
     }
 
@@ -222,39 +263,57 @@ def latent_map(
     *,
     key: str,
     url: str,
-    on_pick: Callable[[Chosen], None],
-    on_select: "Callable[[NDArray[np.int64]], None]",
+    on_pick: Callable[[int, Chosen], None],
+    on_select: "Callable[[int, NDArray[np.int64]], None]",
+    beside: Sequence[Shown] = (),
     path: "Sequence[tuple[float, float]]" = (),
     extras: Sequence[Extra] = (),
     found: Sequence[int] = (),
     focus: tuple[int, str] | None = None,
-    selected: bool = False,
+    selections: Mapping[str, Selection] = MappingProxyType({}),
+    letter: str = "A",
 ) -> None:
-    """Show a map.
+    """Show a map, and others of the same model beside it.
 
     Args:
         shown: The map.
         key: Of the element.
         url: Of the live socket, a path of this server.
-        on_pick: Called with what was clicked, before the page is drawn anew.
-        on_select: Called with the indices of points that were selected, before the page is drawn anew.
-        path: Places of a line over the points.
-        extras: Further points.
-        found: Indices of points to ring.
+        on_pick: Called with the number of a map, 0 for the first, and what was clicked there, before the page is drawn
+            anew.
+        on_select: Called with the number of a map and the indices of points that were selected there.
+        beside: Maps that stand beside it; it is the first, by which all are coloured and filtered.
+        path: Places of a line over the points of the first map.
+        extras: Further points there.
+        found: Indices of its points to ring.
         focus: Index of a point to go to, and what names the wish: it is fulfilled once.
-        selected: Whether the page still shows a selection: else the line around it goes.
+        selections: That the page still shows, by letter: others lose the line around them.
+        letter: Of the next selection.
     """
+    every = (shown, *beside)
 
     def pick() -> None:
-        choice = chosen(st.session_state[key].pick, shown)
-        if choice is not None:
-            on_pick(choice)
+        for number, one in enumerate(every):
+            choice = chosen(st.session_state[key].pick, one)
+            if choice is not None:
+                on_pick(number, choice)
 
     def select() -> None:
-        indices = selection(st.session_state[key].select, shown)
-        if indices is not None:
-            on_select(indices)
+        for number, one in enumerate(every):
+            indices = selection(st.session_state[key].select, one)
+            if indices is not None:
+                on_select(number, indices)
 
-    data = payload(shown, url, path=path, extras=extras, found=found, focus=focus, selected=selected)
+    data = payload(
+        shown,
+        url,
+        beside=beside,
+        path=path,
+        extras=extras,
+        found=found,
+        focus=focus,
+        selections=selections,
+        letter=letter,
+    )
     # In a list, because Streamlit imports pandas (a second) to look for data frames in a dictionary's values.
     _component()(data=[data], key=key, on_pick_change=pick, on_select_change=select)

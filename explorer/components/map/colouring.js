@@ -2,6 +2,7 @@
 const GENERATED = 2 // a source, see `models.embedding.maps.Source`
 const UNKNOWN_PAINT = 255
 const MOST_PAINTS = 250
+const LETTER_PAINTS = { A: 251, B: 252 } // of points of selections
 
 class Colouring {
   constructor() {
@@ -29,14 +30,14 @@ class Colouring {
   }
 
   // Paint points; returns how many have each code of the colouring, where it has codes.
-  // colouring: { name, names } or { name, low, high }, or undefined; filters: [name, set of codes] pairs.
+  // colouring: { name, names } or { name, low, high }, or undefined; filters: [name, hides(code or value)] pairs.
   paint({ paint, count }, colouring, filters) {
     if (!colouring) paint.fill(UNKNOWN_PAINT)
     const counts = colouring?.names ? this.#codes(paint, colouring) : []
     if (colouring && !colouring.names) this.#scale(paint, colouring)
-    for (const [name, codes] of filters) {
+    for (const [name, hides] of filters) {
       const column = this.columns.get(name)
-      for (let row = 0; row < count; row++) if (codes.has(column[row])) paint[row] = HIDDEN
+      for (let row = 0; row < count; row++) if (hides(column[row])) paint[row] = HIDDEN
     }
     return counts
   }

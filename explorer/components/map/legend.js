@@ -1,8 +1,8 @@
 // What points are coloured by and which are shown: the choice of a colouring, and the legend, whose entries filter.
 //
 // A filter belongs to what it was made with and stays when the colouring changes: of classes that were left out none
-// comes back. A click takes an entry out or back in; a double click, or one with Shift, shows it alone.
-const SCALE_STEPS = 10 // colours of a scale's picture
+// comes back. A click takes an entry out or back in; a double click, or one with Shift, shows it alone. Of values a
+// range is chosen.
 
 class Legend {
   // onchange(): called when the person has chosen.
@@ -18,12 +18,19 @@ class Legend {
     this.all = make("button", "chip all", { type: "button", hidden: true })
     this.node.append(label, this.entries, this.all)
     this.hidden = new Map() // colouring's name: set of its codes that are not shown
+    this.ranges = new Map() // colouring's name: the values that are, { low, high }
+    this.range = new Range(filter => {
+      if (filter) this.ranges.set(this.chosen, filter)
+      else this.ranges.delete(this.chosen)
+      this.#changed()
+    })
     this.select.addEventListener("change", () => {
       this.chosen = this.select.value
       onchange()
     })
     this.all.addEventListener("click", () => {
       this.hidden.clear()
+      this.ranges.clear()
       this.#changed()
     })
   }
@@ -37,7 +44,7 @@ class Legend {
     this.select.replaceChildren(...colourings.map(({ name, title }) => new Option(title, name)))
     const known = name => colourings.some(one => one.name === name)
     if (!known(this.chosen)) this.chosen = known(chosen) ? chosen : colourings[0]?.name
-    for (const name of [...this.hidden.keys()]) if (!known(name)) this.hidden.delete(name)
+    for (const kept of [this.hidden, this.ranges]) for (const name of [...kept.keys()]) known(name) || kept.delete(name)
     if (this.chosen) this.select.value = this.chosen
     this.node.hidden = !colourings.length
     this.key = null
@@ -47,9 +54,11 @@ class Legend {
     return this.colourings.find(one => one.name === this.chosen)
   }
 
-  // What filters: [colouring's name, set of the codes that are not shown] pairs.
+  // What filters: [colouring's name, hides(code or value)] pairs; a value that is not known is in no range.
   get filters() {
-    return [...this.hidden].filter(([, codes]) => codes.size)
+    const codes = [...this.hidden].filter(([, codes]) => codes.size).map(([name, codes]) => [name, code => codes.has(code)])
+    const ranges = [...this.ranges].map(([name, { low, high }]) => [name, value => !(low <= value && value <= high)])
+    return [...codes, ...ranges]
   }
 
   // Draw the entries. colours: of the codes, or of a scale from low to high; counts: points of each code.
@@ -78,14 +87,8 @@ class Legend {
 
   #scale(colours) {
     if (!this.colouring) return []
-    const { low, high } = this.colouring
-    const bar = make("i", "ramp")
-    const steps = Array.from({ length: SCALE_STEPS }, (_, i) =>
-      toCss(colours[Math.round((i * (colours.length - 1)) / (SCALE_STEPS - 1))]),
-    )
-    bar.style.background = `linear-gradient(to right, ${steps.join(", ")})`
-    const ends = [low, high].map(value => make("span", "end", { textContent: short(value) }))
-    return [ends[0], bar, ends[1]]
+    this.range.describe(this.colouring, colours, this.texts.range)
+    return [this.range.node]
   }
 
   #codes() {
@@ -115,6 +118,7 @@ class Legend {
   #refresh() {
     const codes = this.hidden.get(this.chosen)
     this.chips?.forEach((chip, code) => chip.setAttribute("aria-pressed", String(!codes?.has(code))))
+    if (this.colouring && !this.colouring.names) this.range.put(this.ranges.get(this.chosen))
     this.all.hidden = !this.filters.length
   }
 }

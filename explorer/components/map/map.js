@@ -1,345 +1,120 @@
-// A map of thousands of points: seen, searched, decoded and selected without asking the server for a new page.
+// A map of thousands of points, or a few of the same model side by side.
 //
-// Python hears of a point that was clicked and of points that were selected, by their own indices; all else stays here.
-const maps = new WeakMap()
-const TALL = 0.66 // of the window's height
-const SLIM = 1.05 // times the map's own width, at most
-const HEIGHTS = [300, 680] // CSS pixels
-const CLOSE = 8 // times the whole map, where a search leads to
-const BUTTON_ZOOM = 1.8
-const LABEL_SIZE = 14 // CSS pixels
-const TOOLS = ["lasso", "more", "less", "full"]
+// Side by side they have one legend, and show what one does with a point on the others, where these have it: filters and
+// colours, the point under the pointer, selections, what a search found. Python hears of a point that was clicked and of
+// points that were selected, by their own indices in their map; all else stays here.
+const groups = new WeakMap()
 
-class LatentMap {
+class Maps {
   constructor(root) {
     this.root = root
-    this.stage = new Stage(gliding => this.#drawn(gliding))
-    this.lens = new Lens()
-    this.legend = new Legend(() => this.#colour())
-    this.colouring = new Colouring()
-    this.probe = new Probe(this)
-    this.live = false
-    this.steering = false // whether the keyboard moves the map
-    this.#build()
-    this.#listen()
+    this.panes = []
+    this.legend = new Legend(() => this.#recolour())
+    this.row = make("div", "panes")
+    this.status = make("div", "status")
+    this.status.setAttribute("role", "status")
+    root.replaceChildren(this.legend.node, this.row, this.status)
   }
 
-  get camera() {
-    return this.stage.camera
+  get #lead() {
+    return this.panes[0]
   }
 
   close() {
-    this.observer.disconnect()
-    this.scheme.removeEventListener("change", this.onscheme)
-    window.removeEventListener("resize", this.fit)
-    this.stage.close()
-    this.stream?.close()
+    cancelAnimationFrame(this.wish)
+    this.panes.forEach(pane => pane.close())
   }
-
-  #build() {
-    this.view = make("div", "view", { tabIndex: 0 })
-    this.view.setAttribute("role", "application")
-    this.cross = make("i", "cross", { hidden: true })
-    this.tools = make("div", "tools")
-    this.buttons = TOOLS.map(name => {
-      const button = make("button", "tool", { type: "button" })
-      button.append(makeIcon(name))
-      return button
-    })
-    this.tools.append(...this.buttons)
-    this.view.append(this.stage.canvas, this.cross, this.lens.node)
-    this.frame = make("div", "frame")
-    this.frame.append(this.view, this.tools)
-    this.status = make("div", "status")
-    this.status.setAttribute("role", "status")
-    this.root.replaceChildren(this.legend.node, this.frame, this.status)
-    this.root.figures = this.stage.figures
-  }
-
-  #listen() {
-    const { stage, view } = this
-    this.gestures = new Gestures(view, {
-      pan: (right, down) => stage.move(camera => camera.pan(right, down)),
-      zoom: (factor, ...at) => stage.move(camera => camera.zoomAt(factor, ...at)),
-      hover: (left, top) => this.#hover(left, top),
-      leave: () => this.probe.hide(),
-      click: (left, top) => this.#click(left, top),
-      line: (corners, done) => this.#line(corners, done),
-      key: name => this.#key(name),
-    })
-    const [lasso, more, less, full] = this.buttons
-    lasso.addEventListener("click", () => this.#select(!this.gestures.selecting))
-    more.addEventListener("click", () => stage.glide({ k: this.camera.k * BUTTON_ZOOM }))
-    less.addEventListener("click", () => stage.glide({ k: this.camera.k / BUTTON_ZOOM }))
-    full.addEventListener("click", () => stage.glide(this.camera.home()))
-    view.addEventListener("focus", () => view.matches(":focus-visible") && this.#steer(true))
-    view.addEventListener("blur", () => this.#steer(false))
-    view.addEventListener("pointerenter", () => this.#dress())
-    this.fit = () => this.#fit()
-    this.onscheme = () => setTimeout(() => this.#dress(), 100) // Streamlit dresses the page first
-    this.scheme = matchMedia("(prefers-color-scheme: dark)")
-    this.scheme.addEventListener("change", this.onscheme)
-    this.observer = new ResizeObserver(this.fit)
-    this.observer.observe(this.root)
-    window.addEventListener("resize", this.fit)
-  }
-
-  // Data from Python ----------------------------------------------------------------------------------------
 
   async update(data) {
-    const before = this.data
     this.data = data
-    this.#describe()
-    if (before?.model !== data.model || before?.url !== data.url) this.#open()
-    if (before?.key !== data.key || before?.pictures !== data.pictures || !this.points) {
-      if (!(await this.#load(data))) return
-    }
-    const { ranks } = this.points
-    const { overlay } = this.stage
-    overlay.path = data.path
-    overlay.extras = data.extras.map(({ places, colour }) => ({ places: decodeFloats(places), colour }))
-    overlay.found = Array.from(new Int32Array(decodeBytes(data.found).buffer), index => ranks[index])
-    if (before?.selected && !data.selected) overlay.lasso = []
-    if (!(await this.#colour())) return
-    if (data.focus && data.focus.serial !== this.focused) {
-      this.focused = data.focus.serial
-      this.#visit(ranks[data.focus.index])
-    }
-    this.root.dataset.ready = data.key
-  }
-
-  #describe() {
-    const { texts, colourings, colouring, name } = this.data
+    const { texts, colourings, colouring, beside } = data
     this.root.setAttribute("aria-label", texts.map)
-    this.view.setAttribute("aria-label", name)
-    this.view.setAttribute("aria-roledescription", texts.role)
-    TOOLS.forEach((tool, i) => {
-      this.buttons[i].title = texts.tools[tool]
-      this.buttons[i].setAttribute("aria-label", texts.tools[tool])
-    })
-    this.#select(this.gestures.selecting)
     this.legend.describe(colourings, colouring, texts)
-    if (!this.steering) this.status.textContent = texts.hint
+    if (!this.panes.some(({ steering }) => steering)) this.say(texts.hint)
+    const every = [data, ...beside.map(one => ({ ...data, ...one, path: [], extras: [] }))]
+    const keys = every.map(({ key }) => key).join(" ")
+    if (this.root.dataset.ready !== keys) this.root.removeAttribute("data-ready")
+    this.#count(every.length)
+    const loads = every.map((one, i) => this.panes[i].update(one))
+    if (!(await loads[0]) || !(await this.#colour())) return
+    if (beside.length && (!(await Promise.all(loads)).every(Boolean) || !(await this.#colour()))) return
+    if (this.data !== data) return
+    this.#ring(data)
+    if (data.focus) this.#lead.visit(data.focus)
+    this.root.dataset.ready = keys
   }
 
-  // Tell whether this map is still the one to show when it is here.
-  async #load(data) {
-    this.root.removeAttribute("data-ready")
-    const store = new Store(data, { latents: () => this.probe.decode(), pictures: () => this.probe.draw() })
-    const points = await store.points().catch(() => null)
-    if (this.data.key !== data.key || this.data.pictures !== data.pictures) return false
-    if (!points) {
-      this.#say(data.texts.gone)
-      return false
+  // Have as many panes as there are maps.
+  #count(count) {
+    while (this.panes.length > count) this.panes.pop().close()
+    while (this.panes.length < count) {
+      const pane = new Pane(this)
+      this.panes.push(pane)
+      this.row.append(pane.node)
     }
-    Object.assign(this, { store, points })
-    this.colouring.forget()
-    this.probe.hide()
-    this.#fit()
-    this.stage.show(points)
-    return true
+    this.root.figures = this.#lead.stage.figures
   }
 
-  #open() {
-    this.stream?.close()
-    this.stream = liveSocket(this.data.url).open({
-      model: this.data.model,
-      priority: 0,
-      onpixels: reply => this.probe.receive(reply),
-      onstate: state => {
-        this.live = state === "live"
-        this.root.dataset.state = state
-        if (this.live && this.store) this.probe.decode()
-      },
+  // Ring what was found, on all maps that have it.
+  #ring({ found }) {
+    const { points } = this.#lead
+    const rows = Array.from(new Int32Array(decodeBytes(found).buffer), index => points.ranks[index])
+    for (const pane of this.panes) {
+      pane.ring(rows.map(row => points.rowOn(pane.points, row)).filter(row => row >= 0))
+    }
+  }
+
+  // Colour all maps as the first one; tells whether that could be done, and was not changed meanwhile.
+  async #colour() {
+    const [lead, ...others] = this.panes
+    if (!(await lead.colour())) return false
+    return (await Promise.all(others.filter(({ points }) => points).map(pane => pane.colour(lead)))).every(Boolean)
+  }
+
+  // A handle of the legend moves more often than there are frames.
+  #recolour() {
+    this.wish ||= requestAnimationFrame(() => {
+      this.wish = 0
+      this.#colour()
     })
   }
 
-  #say(sentence) {
+  // What panes ask for -----------------------------------------------------------------------------------------
+
+  draw(pane, colours) {
+    if (pane === this.#lead) this.legend.draw(colours, pane.counts)
+  }
+
+  say(sentence) {
     this.status.textContent = sentence
   }
 
-  // Colours and filters -------------------------------------------------------------------------------------
+  connected() {
+    this.root.dataset.state = this.panes.find(({ live }) => !live)?.state ?? "live"
+  }
 
-  // Colour and filter the points as the legend says; tells whether that could be done, and was not changed meanwhile.
-  async #colour() {
-    if (!this.points) return false
-    const { legend, colouring, store, points, data } = this
-    const filters = legend.filters
-    const names = [legend.colouring?.name, data.label, ...filters.map(([name]) => name)]
-    try {
-      const needed = [...new Set(names.filter(Boolean))]
-      if (!(await colouring.fetch(needed, data.colourings, store, points))) return false
-    } catch {
-      this.#say(data.texts.gone)
-      return false
+  // The points of a map that is shown, undefined for another one.
+  pointsOf(key) {
+    return this.panes.find(({ shows }) => shows === key)?.points
+  }
+
+  // Ring a pane's row on the others; -1: none.
+  share(from, row) {
+    for (const pane of this.panes) {
+      if (pane !== from && pane.points) pane.echo(row < 0 ? -1 : from.points.rowOn(pane.points, row))
     }
-    this.counts = colouring.paint(points, legend.colouring, filters)
-    const { target } = this.probe
-    if (target && points.paint[target.rows[0]] === HIDDEN) this.probe.hide()
-    this.#dress(true)
-    return true
-  }
-
-  // Take the colours of the page over, and draw; with `anew` also where they are the same.
-  #dress(anew = false) {
-    if (!this.counts) return
-    const style = getComputedStyle(this.view)
-    const { backgroundColor, color: ink, outlineColor: accent } = style
-    const key = [backgroundColor, ink, accent, this.stage.ratio].join()
-    if (key === this.dressed && !anew) return
-    this.dressed = key
-    const ground = parseColour(backgroundColor)
-    const { colouring } = this.legend
-    const codes = Math.min(colouring?.names?.length ?? 1, MOST_PAINTS)
-    const colours = colouring && !colouring.names ? rampColours(ground) : distinctColours(codes, ground)
-    const paints = [...colours.map((colour, i) => [1 + i, colour]), [UNKNOWN_PAINT, UNKNOWN]]
-    this.stage.dress(paints, { ground, ink, accent, font: `600 ${LABEL_SIZE}px ${style.fontFamily}` })
-    this.legend.draw(colours, this.counts)
-    this.#name()
-    this.stage.draw(true)
-  }
-
-  // What the classes are called: what the points are coloured by where that has names.
-  get #label() {
-    return this.legend.colourings.find(({ name }) => name === this.data.label)
-  }
-
-  #name() {
-    const { colouring } = this.legend
-    const named = colouring?.column === "categories" ? colouring : this.#label
-    const codes = named && this.colouring.columns.get(named.name)
-    this.stage.labels.place(this.points, codes ? named.names : [], row => codes[row], this.stage.look)
-  }
-
-  // The label that a conditional model decodes a row with; -1 for other models.
-  labelOf(row) {
-    return this.data.conditional ? (this.colouring.columns.get(this.data.label)?.[row] ?? -1) : -1
-  }
-
-  nameOf(row) {
-    const { colouring } = this.legend
-    return this.colouring.describe(row, this.points, { label: this.#label, colouring, numbers: this.data.texts.numbers })
-  }
-
-  #fit() {
-    const width = this.frame.clientWidth
-    if (!this.points || !width) return
-    const height = Math.round(clamp(Math.min(TALL * innerHeight, SLIM * width), ...HEIGHTS))
-    this.view.style.height = `${height}px`
-    this.lens.fit(this.data.shape, width)
-    this.stage.fit(width, height)
-  }
-
-  // What a person does --------------------------------------------------------------------------------------
-
-  #hover(left, top) {
-    if (!this.points || this.gestures.drag?.moved) return
-    this.#steer(false)
-    this.probe.look(left, top)
-    this.view.classList.toggle("hit", this.probe.target?.row >= 0)
-  }
-
-  #click(left, top) {
-    if (!this.points) return
-    this.probe.look(left, top)
-    this.#pick()
-  }
-
-  #pick() {
-    const { choice } = this.probe
-    if (choice) this.report("pick", { key: this.data.key, ...choice })
-  }
-
-  #select(on) {
-    this.gestures.selecting = on
-    this.buttons[0].setAttribute("aria-pressed", String(on))
-    this.view.classList.toggle("selecting", on)
-  }
-
-  #line(corners, done) {
-    if (!this.points) return
-    const { overlay } = this.stage
-    this.probe.hide()
-    overlay.lasso = corners.map(([left, top]) => this.camera.toPlace(left, top))
-    if (done) {
-      const rows = corners.length > 2 ? this.points.inside(overlay.lasso) : []
-      if (rows.length) this.#report(rows)
-      else overlay.lasso = []
-      this.#select(false)
-    }
-    this.stage.draw(false)
-  }
-
-  #report(rows) {
-    const { key, count } = this.data
-    const indices = rows.map(row => this.points.order[row])
-    this.report("select", { key, count: rows.length, bits: toBits(indices, count) })
-  }
-
-  // The keyboard ------------------------------------------------------------------------------------------
-
-  // With the keyboard the middle of the window is what a pointer would be at.
-  #steer(on) {
-    if (this.steering === on || !this.data) return
-    this.steering = on
-    this.cross.hidden = !on
-    if (on) this.#probeMiddle()
-    else this.#say(this.data.texts.hint)
-  }
-
-  #drawn(gliding) {
-    if (!this.steering || !this.steered) return
-    this.#probeMiddle()
-    this.steered = gliding
-  }
-
-  #probeMiddle() {
-    if (!this.points) return
-    this.probe.look(this.camera.width / 2, this.camera.height / 2)
-    const { title, words } = this.lens
-    this.#say([title.textContent, words.textContent].filter(Boolean).join(" · "))
-  }
-
-  #key(name) {
-    if (name === "moved") {
-      this.steered = true
-      this.#steer(true)
-    } else if (name === "0") {
-      this.steered = true
-      this.stage.glide(this.camera.home())
-    } else if (name === "Enter") {
-      this.#steer(true)
-      this.#pick()
-    } else if (name === "Escape") {
-      this.#select(false)
-      this.stage.overlay.lasso = []
-      this.probe.hide()
-      this.stage.draw(false)
-    } else {
-      return false
-    }
-    return true
-  }
-
-  // Go to a point that a search found, so that Enter opens it.
-  #visit(row) {
-    const [x, y] = this.points.places.subarray(2 * row, 2 * row + 2)
-    this.view.focus({ preventScroll: true })
-    this.#steer(true)
-    this.steered = true
-    this.stage.glide({ x, y, k: Math.max(this.camera.k, CLOSE * this.camera.whole) })
   }
 }
 
 export default function ({ data: [data] = [], parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".latent-map")
   if (!root || !data) return
-  let map = maps.get(parentElement)
-  if (!map) maps.set(parentElement, (map = new LatentMap(root)))
-  map.report = (name, value) => setTriggerValue(name, value)
-  map.update(data)
+  let group = groups.get(parentElement)
+  if (!group) groups.set(parentElement, (group = new Maps(root)))
+  group.report = (name, value) => setTriggerValue(name, value)
+  group.update(data)
   return () => {
-    map.close()
-    maps.delete(parentElement)
+    group.close()
+    groups.delete(parentElement)
   }
 }

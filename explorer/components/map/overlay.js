@@ -1,4 +1,4 @@
-// What lies over the points: a path, further points, rings around some, the line of a lasso.
+// What lies over the points: a path, further points, rings around some.
 const RINGS = 3000 // around points that were found, at most
 const RING = 6 // CSS pixels of a ring's radius,
 const FINE_RING = 3.5 // where there are many
@@ -10,14 +10,12 @@ class Overlay {
     this.path = [] // places of a path
     this.extras = [] // { places: Float32Array, colour }
     this.found = [] // rows to ring
-    this.lasso = [] // places of the line of the last lasso
   }
 
   draw(context, camera, points, { accent, ink, ground, ratio }) {
     for (const { places, colour } of this.extras) this.#scatter(context, camera, places, colour, ground)
-    this.#line(context, camera, this.path, { ink: accent, ground, width: 2.5 })
+    drawLine(context, camera, this.path, { ink: accent, ground, width: 2.5 })
     this.#rings(context, camera, points, ink, ratio)
-    this.#line(context, camera, this.lasso, { ink, ground, width: 1.5, closed: true })
   }
 
   #scatter(context, camera, places, colour, ground) {
@@ -32,24 +30,6 @@ class Overlay {
     }
   }
 
-  #line(context, camera, places, { ink, ground, width, closed = false }) {
-    if (places.length < 2) return
-    context.beginPath()
-    places.forEach(([x, y], i) => context[i ? "lineTo" : "moveTo"](...camera.toScreen(x, y)))
-    if (closed) {
-      context.closePath()
-      context.globalAlpha = 0.06
-      context.fillStyle = ink
-      context.fill("evenodd")
-      context.globalAlpha = 1
-    }
-    context.lineJoin = "round"
-    for (const [style, wide] of [[ground, width + 2.5], [ink, width]]) {
-      Object.assign(context, { strokeStyle: style, lineWidth: wide })
-      context.stroke()
-    }
-  }
-
   #rings(context, camera, points, ink, ratio) {
     const radius = this.found.length > MANY ? FINE_RING : RING
     const key = `${ink} ${ratio} ${radius}`
@@ -61,6 +41,29 @@ class Overlay {
       if (x < -side || y < -side || x > camera.width + side || y > camera.height + side) continue
       context.drawImage(this.stamp, x - side / 2, y - side / 2, side, side)
     }
+  }
+}
+
+// Draw a line through some places, over a wider one of the ground's colour.
+function drawLine(context, camera, places, { ink, ground, width, closed = false }) {
+  if (places.length < 2) return
+  context.beginPath()
+  places.forEach(([x, y], i) => context[i ? "lineTo" : "moveTo"](...camera.toScreen(x, y)))
+  if (closed) {
+    context.closePath()
+    context.globalAlpha = 0.06
+    context.fillStyle = ink
+    context.fill("evenodd")
+    context.globalAlpha = 1
+  }
+  context.lineJoin = "round"
+  stroke(context, { ink, ground, width })
+}
+
+function stroke(context, { ink, ground, width }) {
+  for (const [style, wide] of [[ground, width + 2.5], [ink, width]]) {
+    Object.assign(context, { strokeStyle: style, lineWidth: wide })
+    context.stroke()
   }
 }
 

@@ -21,6 +21,7 @@ class Points {
     this.sources = new Uint8Array(buffer, 16 * count, count)
     this.known = new Uint8Array(buffer, 17 * count, count)
     this.paint = new Uint8Array(count).fill(1)
+    this.matches = new WeakMap() // rows of other maps' points
     this.blocks = Math.ceil(count / BLOCK)
     this.boxes = new Float32Array(4 * this.blocks) // left, bottom, right, top
     for (let block = 0; block < this.blocks; block++) this.#bound(block)
@@ -84,6 +85,32 @@ class Points {
       this.order.forEach((index, row) => (this.inverse[index] = row))
     }
     return this.inverse
+  }
+
+  // The row of each point by what it is on every map of a model: its source, and its number there.
+  get identities() {
+    if (!this.rows) {
+      this.rows = new Map()
+      for (let row = 0; row < this.count; row++) this.rows.set(this.#identity(row), row)
+    }
+    return this.rows
+  }
+
+  #identity(row) {
+    return this.sources[row] * 2 ** 32 + this.numbers[row]
+  }
+
+  // Return the row that a row of this map has on another one, -1 if the point is not there.
+  rowOn(other, row) {
+    return other === this ? row : (other.identities.get(this.#identity(row)) ?? -1)
+  }
+
+  // The same of all rows, shape (count,).
+  rowsOn(other) {
+    if (!this.matches.has(other)) {
+      this.matches.set(other, Int32Array.from({ length: this.count }, (_, row) => this.rowOn(other, row)))
+    }
+    return this.matches.get(other)
   }
 
   // Squared distance from a place to a block's box.
@@ -181,4 +208,10 @@ function toBits(indices, count) {
   let text = ""
   for (let i = 0; i < bytes.length; i += 8192) text += String.fromCharCode(...bytes.subarray(i, i + 8192))
   return btoa(text)
+}
+
+// Return the same from text: a function that tells whether an index is in the set.
+function fromBits(text) {
+  const bytes = decodeBytes(text)
+  return index => ((bytes[index >> 3] >> (index & 7)) & 1) === 1
 }

@@ -8,7 +8,7 @@ const NEAR = 8 // points that a place between them is made of
 const RELIABLE = [0.5, 0.1] // from which on a place is near to points, or at least not far
 
 class Probe {
-  // map: { points, store, camera, lens, data, live, stream, nameOf(row), labelOf(row) }
+  // map: { points, store, camera, lens, data, live, stream, nameOf(row), labelOf(row), pointAt(row) }
   constructor(map) {
     this.map = map
     this.target = null
@@ -32,11 +32,13 @@ class Probe {
       this.#showPlace()
     }
     lens.stand(left, top, camera.width, camera.height)
+    this.map.pointAt(this.target.row)
   }
 
   hide() {
     this.target = null
     this.map.lens.hide()
+    this.map.pointAt(-1)
   }
 
   // Return what is to be said of the target to Python, null without one.

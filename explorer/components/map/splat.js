@@ -7,7 +7,8 @@
 const PAD = 24 // pixels around the picture that discs may reach into, so that none has to be clipped
 const TONES = 63 // levels of a colour channel in the sums
 const FULL = 4 // weight of a pixel that lies in a disc; at its edge it is less
-const MOST = 960 // weight of a pixel that is not added to any more: 63 * (960 + 4) < 2^16
+const MARKED = 4 // points that a point counts as which stands out
+const MOST = 960 // weight of a pixel that is not added to any more: 63 * (960 + 4 * 4) < 2^16
 const CROWD = 0.8 // pixels between neighbours below which a point is a pixel and no disc
 const SMALLEST = 1.6 // diameters of discs: in device pixels,
 const LARGEST = 7.5 // and in CSS pixels
@@ -19,18 +20,18 @@ class Splat {
     this.width = this.height = 0
     this.low = new Int32Array(256) // red and green of each paint, and below blue and weight
     this.high = new Int32Array(256)
-    this.scale = new Float32Array(MOST + FULL + 1)
-    this.rest = new Float32Array(MOST + FULL + 1)
+    this.scale = new Float32Array(MOST + MARKED * FULL + 1)
+    this.rest = new Float32Array(MOST + MARKED * FULL + 1)
     this.ground = [255, 255, 255]
   }
 
-  // colours: [red, green, blue] in [0, 255] by paint; ground: of the same kind.
+  // colours: [paint, [red, green, blue] in [0, 255], points that it counts as] of each; ground: a colour, too.
   dye(colours, ground) {
     this.ground = ground
-    for (const [paint, colour] of colours) {
-      const [red, green, blue] = colour.map(value => Math.round((value / 255) * TONES))
+    for (const [paint, colour, weight = 1] of colours) {
+      const [red, green, blue] = colour.map(value => weight * Math.round((value / 255) * TONES))
       this.low[paint] = (red << 16) | green
-      this.high[paint] = (blue << 16) | 1
+      this.high[paint] = (blue << 16) | weight
     }
   }
 

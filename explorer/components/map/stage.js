@@ -16,6 +16,7 @@ class Stage {
     this.context = this.canvas.getContext("2d", { alpha: false, willReadFrequently: true })
     this.camera = new Camera()
     this.overlay = new Overlay()
+    this.marks = new Marks()
     this.labels = new Labels()
     this.figures = { redraws: 0, points: 0, busy: 0 } // of all redraws, for measurements
     this.coarse = 0 // level of the frames while the map moves
@@ -31,7 +32,7 @@ class Stage {
   show(points) {
     this.points = points
     this.splat = new Splat(points)
-    this.overlay.lasso = []
+    this.marks.forget()
     this.camera.show(points.extent, points.bounds)
   }
 
@@ -39,7 +40,7 @@ class Stage {
     return Math.min(window.devicePixelRatio || 1, SHARPEST)
   }
 
-  // colours: [paint, colour] pairs; look: { ground, ink, accent, font }, all for CSS but the ground, which is a colour.
+  // colours: as `Splat.dye` takes them; look: { ground, ink, accent, font }, all for CSS but the ground, which is a colour.
   dress(colours, look) {
     this.splat.dye(colours, look.ground)
     this.look = { ...look, ground: toCss(look.ground), ratio: this.ratio }
@@ -84,7 +85,9 @@ class Stage {
     const ratio = canvas.width / camera.width
     context.setTransform(ratio, 0, 0, ratio, 0, 0)
     this.overlay.draw(context, camera, this.points, this.look)
+    this.marks.draw(context, camera, this.points, this.look)
     this.labels.draw(context, camera)
+    this.marks.drawLetters(context, camera, this.look)
     const busy = performance.now() - began
     this.figures.redraws++
     this.figures.busy += busy
