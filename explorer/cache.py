@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from explorer import held_out
 from explorer.components.tiles import COLUMNS
+from explorer.held_out import HeldOut
 from explorer.settings import settings
-from models import catalog, paths
+from models import catalog, datasets, paths
 from models.catalog import CARD, CONFIG, ModelInfo
 from models.errors import UserError
 from models.requests import Directions, RenderRequest, Sample
@@ -211,6 +213,18 @@ def preview(dataset: str) -> bytes | None:
     from models.datasets.previews import preview as sheet_of
 
     return media.png(sheet_of(dataset, count=32, columns=16))
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _held_out(dataset: str, state: str | None) -> HeldOut:
+    del state
+    return held_out.read(dataset)
+
+
+def real_images(info: ModelInfo) -> HeldOut:
+    """Return held-out images of a model's data set; raises UserError where it is not here, or of another size."""
+    there = info.dataset and datasets.state(info.dataset)
+    return held_out.check(info, _held_out(info.dataset, there or None))
 
 
 @st.cache_data(show_spinner=False)

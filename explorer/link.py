@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 import streamlit as st
 from pydantic import ValidationError
 
-from explorer import cache, rivals, route, state
+from explorer import cache, quiz, rivals, route, state
 from explorer.controls import MAX_PSI, MAX_START
 from explorer.route import Plane, Route
 from explorer.sitemap import COMPARE, EXPLORE, GALLERY, INTERPOLATE, LIBRARY, MAP, PLANE, TRAIN
@@ -29,7 +29,7 @@ _PARAMETERS = {
     INTERPOLATE: ("model", "psi", "keys", "method", "frames"),
     PLANE: ("model", *_POINT, "plane", "spacing"),
     MAP: ("model", *_POINT),
-    COMPARE: ("model", "models", "part", "seed", "psi"),
+    COMPARE: ("model", "models", "part", "seed", "psi", "quiz"),
     TRAIN: ("model",),
     LIBRARY: ("model",),
 }
@@ -75,6 +75,7 @@ def write(view: View, page: str) -> dict[str, str]:
         "spacing": view.plane.spacing,
         "models": ",".join(view.rivals),
         "part": view.part,
+        "quiz": str(view.quiz) if view.part == rivals.QUIZ else "",
     }
     return {name: values[name] for name in _PARAMETERS[page] if values[name]}
 
@@ -145,6 +146,7 @@ class _Reader:
                 "plane": self._plane(self.view.plane if model == self.view.model else Plane()),
                 "rivals": self._rivals(model),
                 "part": self._name("part", rivals.PARTS, self.view.part),
+                "quiz": int(self._number("quiz", int, self.view.quiz, 1, quiz.MAX_NUMBER)),
             }
         )
 

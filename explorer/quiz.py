@@ -53,7 +53,7 @@ class Setup(Value):
 
     @property
     def targets(self) -> tuple[str, ...]:
-        """What a person is asked to find, two rounds each: real images, or where there are none each model's samples."""
+        """What a person is asked to find, two rounds each: real images, or without them each model's samples."""
         return (REAL,) if self.real else self.models
 
     @property

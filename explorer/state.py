@@ -30,6 +30,7 @@ class View(Value):
         plane: What Plane shows.
         rivals: Ids of the models that Compare shows; empty: the model and its counterpart.
         part: Which part of Compare is open.
+        quiz: Number of the quiz of Compare's blind test.
     """
 
     model: str = ""
@@ -40,6 +41,7 @@ class View(Value):
     plane: Plane = Plane()
     rivals: tuple[str, ...] = ()
     part: str = ""
+    quiz: int = 1
 
 
 def view() -> View:
