@@ -3,6 +3,7 @@
 const grids = new WeakMap()
 
 const GAP = 6
+const CHOICE_GAP = 14 // what is chosen has a ring
 const WIDEST_GAP = 16
 const LEAST = 0.9 // share of the room that a tile takes: less of it is lost to whole pixels
 
@@ -109,7 +110,8 @@ function fit(root, grid) {
   const free = !data.rows.length && !data.heads.length && data.choice === undefined
   const narrow = free && root.clientWidth < 520
   const columns = narrow ? Math.ceil(data.columns / 2) : data.columns
-  const room = root.clientWidth - labels - GAP * (columns - (labels ? 0 : 1))
+  const gap = data.choice === undefined ? GAP : CHOICE_GAP
+  const room = root.clientWidth - labels - gap * (columns - (labels ? 0 : 1))
   const ratio = window.devicePixelRatio || 1
   const wide = Math.max(8, Math.min(data.largest, room / columns))
   const exact = (wide * ratio) / data.size[0]
@@ -123,7 +125,7 @@ function fit(root, grid) {
   }
   grid.columns = columns
   const spare = room - tile * columns
-  root.style.columnGap = `${Math.min(WIDEST_GAP, GAP + Math.max(0, spare) / columns)}px`
+  root.style.columnGap = `${Math.min(WIDEST_GAP, gap + Math.max(0, spare) / columns)}px`
   root.style.rowGap = root.style.columnGap
   root.style.setProperty("--tile", `${tile}px`)
   root.style.gridTemplateColumns = `${labels ? `${labels}px ` : ""}repeat(${columns}, ${tile}px)`
