@@ -41,8 +41,8 @@ AVERAGE = Reason(
         "Its objective, the ELBO, compares the decoder's picture μ(z) with the image x pixel by pixel, for codes z "
         "that the encoder draws, and wants these codes to look like the prior. The weight β says how much."
     ),
-    r"\mathcal{L} = \mathbb{E}_{q(z|x)}\big[\log p(x|z)\big] - \beta\, \mathrm{KL}\big(q(z|x)\,\|\,p(z)\big), \quad "
-    r"\log p(x|z) = -\frac{\|x - \mu(z)\|^2}{2\sigma^2} + c",
+    r"\begin{aligned} \mathcal{L} = {}& \mathbb{E}_{q(z|x)}\big[\log p(x|z)\big] \\ & - \beta\, \mathrm{KL}"
+    r"\big(q(z|x)\,\|\,p(z)\big) \\ \log p(x|z) = {}& -\frac{\|x - \mu(z)\|^2}{2\sigma^2} + c \end{aligned}",
     _math(
         f"<mi>&#x2112;</mi><mo>=</mo>{_E_Q}<mo>[</mo><mi>log</mi><mi>p</mi>"
         "<mo>(</mo><mi>x</mi><mo>|</mo><mi>z</mi><mo>)</mo>"
@@ -62,8 +62,8 @@ MEAN = Reason(
         "could stand for; a Bernoulli likelihood leads to the same mean. Where edges of these images lie in different "
         "places, their mean has none: that is the blur. A larger β makes more codes overlap."
     ),
-    r"\mu^*(z) = \arg\min_{\mu} \mathbb{E}\big[\|x - \mu\|^2 \,\big|\, z\big] = \mathbb{E}[x \,|\, z] = "
-    r"\frac{\sum_i q(z|x_i)\, x_i}{\sum_i q(z|x_i)}",
+    r"\begin{aligned} \mu^*(z) &= \arg\min_{\mu} \mathbb{E}\big[\|x - \mu\|^2 \,\big|\, z\big] \\"
+    r"&= \mathbb{E}[x \,|\, z] = \frac{\sum_i q(z|x_i)\, x_i}{\sum_i q(z|x_i)} \end{aligned}",
     _math(
         "<msup><mi>μ</mi><mo>*</mo></msup><mo>(</mo><mi>z</mi><mo>)"
         "</mo><mo>=</mo><munder><mi>arg min</mi><mi>μ</mi>"
@@ -85,7 +85,8 @@ MODE = Reason(
         "ones, so making one costs; any single sharp image of the many costs little. The price is diversity: nothing "
         "asks the generator for all of them, and it may drop some."
     ),
-    r"\min_G \max_D \; \mathbb{E}_{x}\big[\log D(x)\big] + \mathbb{E}_{z}\big[\log\big(1 - D(G(z))\big)\big]",
+    r"\begin{aligned} \min_G \max_D \;& \mathbb{E}_{x}\big[\log D(x)\big] \\"
+    r"& + \mathbb{E}_{z}\big[\log\big(1 - D(G(z))\big)\big] \end{aligned}",
     _math(
         "<munder><mi>min</mi><mi>G</mi></munder><munder><mi>max</mi><mi>D"
         "</mi></munder><msub><mi>&#x1d53c;</mi><mi>x</mi></msub>"
