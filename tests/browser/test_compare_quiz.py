@@ -25,9 +25,7 @@ class Quiz:
     def drawn(self) -> None:
         """Wait for an open round."""
         self.check.wait_for()
-        self.page.wait_for_function(
-            "() => [...document.querySelectorAll('*')].some(e => e.shadowRoot?.querySelector('.tile[aria-disabled=false]'))"
-        )
+        self.page.locator(".tile[aria-disabled=false]").first.wait_for()
 
     def markup(self) -> str:
         """Return all that the page tells about the pictures."""
@@ -70,7 +68,7 @@ def test_a_round_tells_nothing_before_it_is_checked(quiz: Quiz) -> None:
     reals = sum(note.endswith("real") for note in notes)
     hits = sum(notes[place].endswith("real") for place in (0, 8))
     assert f"{hits} of {reals}" in quiz.page.locator(".tallies").inner_text()
-    quiz.tiles.first.click()  # it is locked
+    quiz.tiles.first.click(force=True)  # it is locked
     assert quiz.tiles.first.get_attribute("aria-pressed") == "true"
 
 
