@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from explorer.components.tiles import COLUMNS
+from explorer.held_out import HeldOut, read
 from explorer.settings import settings
 from models import catalog, paths
 from models.catalog import CARD, CONFIG, ModelInfo
@@ -25,7 +26,6 @@ from models.shared import Progress, Shared
 from models.training.record import Record
 
 if TYPE_CHECKING:  # importing it for more than annotations would import torch
-    from models.media import Pixels
     from models.render import RenderResult
 
 _ATTEMPTS = 3  # to read a checkpoint that is being replaced
@@ -225,8 +225,8 @@ def preview(dataset: str) -> bytes | None:
     return media.png(sheet_of(dataset, count=32, columns=16))
 
 
-def held_out(dataset: str, shape: tuple[int, ...]) -> "Pixels":
-    """Return the held-out images of a data set for models of a shape, uint8 (N, H, W, C); nothing is downloaded.
+def held_out(dataset: str, shape: tuple[int, ...]) -> HeldOut:
+    """Return the held-out images of a data set for models of a shape; nothing is downloaded.
 
     Raises:
         UserError: It is not known, not on this machine, or of another shape.
@@ -236,12 +236,9 @@ def held_out(dataset: str, shape: tuple[int, ...]) -> "Pixels":
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
-def _held_out(dataset: str, state: str | None) -> "Pixels":
+def _held_out(dataset: str, state: str | None) -> HeldOut:
     del state  # where its files are, and which: tests, and people, move them
-    from models import datasets
-
-    images = datasets.load(dataset, "test").images
-    return images.permute(0, 2, 3, 1).contiguous().numpy()
+    return read(dataset)
 
 
 @st.cache_data(show_spinner=False)

@@ -110,7 +110,7 @@ def held_out(info: ModelInfo, number: int) -> "Pixels":
         info: The model.
         number: Of the image; those beyond the last one count from the first again.
     """
-    found = cache.held_out(info.dataset, info.sample_shape)
+    found = cache.held_out(info.dataset, info.sample_shape).images
     return found[number % len(found)]
 
 

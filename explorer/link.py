@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 import streamlit as st
 from pydantic import ValidationError
 
-from explorer import cache, rivals, route, state
+from explorer import cache, quiz, rivals, route, state
 from explorer.controls import MAX_PSI, MAX_START
 from explorer.route import Plane, Route
 from explorer.sitemap import COMPARE, EXPLORE, GALLERY, INTERPOLATE, LIBRARY, MAP, PLANE, TRAIN
@@ -30,7 +30,7 @@ _PARAMETERS = {
     INTERPOLATE: ("model", "psi", "keys", "method", "frames"),
     PLANE: ("model", *_POINT, "plane", "spacing"),
     MAP: ("model", *_POINT),
-    COMPARE: ("model", "models", "part", "seed", "psi", "images"),
+    COMPARE: ("model", "models", "part", "seed", "psi", "images", "quiz"),
     TRAIN: ("model",),
     LIBRARY: ("model",),
 }
@@ -78,6 +78,7 @@ def write(view: View, page: str) -> dict[str, str]:
         "models": ",".join(view.rivals),
         "part": view.part,
         "images": "" if view.images == _IMAGES else ",".join(map(str, view.images)),
+        "quiz": str(view.quiz) if view.part == rivals.QUIZ else "",
     }
     return {name: values[name] for name in _PARAMETERS[page] if values[name]}
 
@@ -149,6 +150,7 @@ class _Reader:
                 "rivals": self._rivals(model),
                 "part": self._name("part", rivals.PARTS, self.view.part),
                 "images": self._images(info),
+                "quiz": int(self._number("quiz", int, self.view.quiz, 1, quiz.MAX_NUMBER)),
             }
         )
 

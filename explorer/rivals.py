@@ -22,6 +22,7 @@ _ADVERSARIAL = (
     "cgan",
     "vaegan",
 )  # families: what they do that the others do not is the question of the page
+_VARIATIONAL = ("vae", "cvae")
 
 
 def fit(models: Sequence[ModelInfo]) -> bool:
@@ -44,7 +45,7 @@ def counterpart(info: ModelInfo, known: Sequence[ModelInfo]) -> ModelInfo | None
     Where there are several, the first of `known` that is conditional or not as it is.
     """
     others = [other for other in fitting(info, known) if other.id != info.id]
-    opposite = [other for other in others if _adversarial(other) != _adversarial(info)]
+    opposite = [other for other in others if is_adversarial(other) != is_adversarial(info)]
     alike = [other for other in opposite if bool(other.labels) == bool(info.labels)]
     return next(iter(alike or opposite or others), None)
 
@@ -57,8 +58,14 @@ def chosen(info: ModelInfo, names: Sequence[str], known: Sequence[ModelInfo]) ->
         return found
     other = counterpart(info, known)
     pair = [info] if other is None else [info, other]
-    return sorted(pair, key=_adversarial)
+    return sorted(pair, key=is_adversarial)
 
 
-def _adversarial(info: ModelInfo) -> bool:
+def is_adversarial(info: ModelInfo) -> bool:
+    """Tell whether a discriminator has taught a model."""
     return info.family in _ADVERSARIAL
+
+
+def is_variational(info: ModelInfo) -> bool:
+    """Tell whether a model learns by comparing pictures with images, through a posterior over codes."""
+    return info.family in _VARIATIONAL

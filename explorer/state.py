@@ -32,6 +32,7 @@ class View(Value):
         part: Which part of Compare is open.
         images: Numbers of the held-out images that Compare shows: the one that models make again, and the other end
             of their paths.
+        quiz: Number of the quiz of Compare's blind test.
     """
 
     model: str = ""
@@ -43,6 +44,7 @@ class View(Value):
     rivals: tuple[str, ...] = ()
     part: str = ""
     images: tuple[Seed, Seed] = (0, 1)
+    quiz: int = 1
 
 
 def view() -> View:

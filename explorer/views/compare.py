@@ -4,7 +4,7 @@ import streamlit as st
 
 from explorer import link, rivals, state
 from explorer.panels import compare, picker, problem
-from explorer.panels.compare import contestants
+from explorer.panels.compare import contestants, report
 from explorer.text import _
 
 st.title(_("Compare"), anchor=False)
@@ -19,16 +19,19 @@ if chosen is not None:
     problem.show_notices()
     models = contestants.choose(chosen)
     if len(models) >= rivals.LEAST:
-        part = st.segmented_control(
-            _("Part"),
-            rivals.PARTS,
-            format_func=lambda name: _(rivals.TITLES[name]),
-            required=True,
-            label_visibility="collapsed",
-            **state.controlled(
-                "compare-part", state.view().part or rivals.PLACE, lambda name: state.update(part=name)
-            ),
-        )
+        with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+            part = st.segmented_control(
+                _("Part"),
+                rivals.PARTS,
+                format_func=lambda name: _(rivals.TITLES[name]),
+                required=True,
+                label_visibility="collapsed",
+                width="content",
+                **state.controlled(
+                    "compare-part", state.view().part or rivals.PLACE, lambda name: state.update(part=name)
+                ),
+            )
+            report.show(models)
         with problem.explained():
             compare.SHOW[part](models)
     link.publish(link.COMPARE)

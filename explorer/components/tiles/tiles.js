@@ -3,6 +3,7 @@
 const grids = new WeakMap()
 
 const GAP = 6
+const CHOICE_GAP = 14 // what is chosen has a ring
 const WIDEST_GAP = 16
 const LEAST = 0.9 // share of the room that a tile takes: less of it is lost to whole pixels
 
@@ -30,7 +31,15 @@ function build(root, data) {
     canvas.width = data.size[0]
     canvas.height = data.size[1]
     button.append(canvas)
-    root.append(button)
+    if (data.choice === undefined) root.append(button)
+    else {
+      const cell = document.createElement("div") // with room for what is said of it later
+      cell.className = "cell"
+      const note = document.createElement("div")
+      note.className = "note"
+      cell.append(button, note)
+      root.append(cell)
+    }
     buttons.push(button)
   })
   return buttons
@@ -45,6 +54,21 @@ function describe(root, grid, data) {
     button.setAttribute("aria-label", data.names[index])
     button.classList.toggle("marked", marked.has(index))
     if (marked.size) button.setAttribute("aria-pressed", String(marked.has(index)))
+  })
+}
+
+// Several pictures can be pressed, until that is locked: then each says whether it was rightly so.
+function showChoice(grid) {
+  const { data, chosen } = grid
+  grid.buttons.forEach((button, index) => {
+    const verdict = data.verdicts?.[index] ?? ""
+    button.setAttribute("aria-pressed", String(chosen.has(index)))
+    button.setAttribute("aria-disabled", String(data.locked))
+    button.className = ["tile", chosen.has(index) && "picked", data.locked && "locked", verdict]
+      .filter(Boolean)
+      .join(" ")
+    button.nextSibling.textContent = data.notes?.[index] ?? ""
+    button.nextSibling.className = `note ${verdict}`
   })
 }
 
@@ -83,9 +107,11 @@ function fit(root, grid) {
   if (!data || !root.clientWidth) return
   const longest = Math.max(0, ...data.rows.map(text => text.length))
   const labels = longest && Math.min(132, 14 + 7 * longest)
-  const narrow = !data.rows.length && !data.heads.length && root.clientWidth < 520
+  const free = !data.rows.length && !data.heads.length && data.choice === undefined
+  const narrow = free && root.clientWidth < 520
   const columns = narrow ? Math.ceil(data.columns / 2) : data.columns
-  const room = root.clientWidth - labels - GAP * (columns - (labels ? 0 : 1))
+  const gap = data.choice === undefined ? GAP : CHOICE_GAP
+  const room = root.clientWidth - labels - gap * (columns - (labels ? 0 : 1))
   const ratio = window.devicePixelRatio || 1
   const wide = Math.max(8, Math.min(data.largest, room / columns))
   const exact = (wide * ratio) / data.size[0]
@@ -99,7 +125,7 @@ function fit(root, grid) {
   }
   grid.columns = columns
   const spare = room - tile * columns
-  root.style.columnGap = `${Math.min(WIDEST_GAP, GAP + Math.max(0, spare) / columns)}px`
+  root.style.columnGap = `${Math.min(WIDEST_GAP, gap + Math.max(0, spare) / columns)}px`
   root.style.rowGap = root.style.columnGap
   root.style.setProperty("--tile", `${tile}px`)
   root.style.gridTemplateColumns = `${labels ? `${labels}px ` : ""}repeat(${columns}, ${tile}px)`
@@ -117,11 +143,11 @@ function walk(grid, event) {
   grid.buttons[to].focus()
 }
 
-export default function ({ data: [data] = [], parentElement, setTriggerValue }) {
+export default function ({ data: [data] = [], parentElement, setTriggerValue, setStateValue }) {
   const root = parentElement.querySelector(".tiles")
   if (!root || !data) return
   let grid = grids.get(parentElement)
-  const layout = JSON.stringify([data.size, data.names.length, data.columns, data.rows.length, data.heads])
+  const layout = JSON.stringify([data.size, data.names.length, data.columns, data.rows.length, data.heads, data.choice !== undefined])
   if (!grid) {
     grid = { observer: new ResizeObserver(() => fit(root, grid)), times: 1 }
     grids.set(parentElement, grid)
@@ -134,6 +160,12 @@ export default function ({ data: [data] = [], parentElement, setTriggerValue }) 
   }
   fit(root, grid)
   describe(root, grid, data)
+  if (data.choice !== undefined) {
+    // What is pressed here is newer than what the page knew when it was drawn.
+    if (grid.choice !== data.choice || data.locked) grid.chosen = new Set(data.chosen)
+    grid.choice = data.choice
+    showChoice(grid)
+  }
   if (grid.sheet !== data.sheet || grid.drawn !== layout) {
     grid.sheet = data.sheet
     grid.drawn = layout
@@ -142,7 +174,11 @@ export default function ({ data: [data] = [], parentElement, setTriggerValue }) 
   }
   root.onclick = event => {
     const index = grid.buttons.indexOf(event.target.closest(".tile"))
-    if (index >= 0) setTriggerValue("open", index)
+    if (index < 0 || grid.data.locked) return
+    if (grid.data.choice === undefined) return setTriggerValue("open", index)
+    if (!grid.chosen.delete(index)) grid.chosen.add(index)
+    showChoice(grid)
+    setStateValue("chosen", [...grid.chosen].sort((a, b) => a - b))
   }
   root.onkeydown = event => walk(grid, event)
   return () => {

@@ -53,7 +53,7 @@ def choose(info: ModelInfo, end: int, title: str) -> Subject | None:
     if _is_own(end):
         return _own(info)
     try:
-        images = cache.held_out(info.dataset, info.sample_shape)
+        images = cache.held_out(info.dataset, info.sample_shape).images
     except UserError as error:  # the data are not here: quietly, for it is nobody's mistake
         _missing(error)
         return None

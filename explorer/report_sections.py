@@ -1,0 +1,182 @@
+"""What a report of a comparison holds: one function a section, given the models. One more is one more line."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from explorer import cache, controls, evidence, reasons, sweep
+from explorer.quiz import REAL, Game, Tally
+from explorer.report import Block, Chart, Estimate, Formula, Picture, Report, Section, Table, Text
+from explorer.text import N_, _
+from models import datasets, media
+from models.catalog import ModelInfo
+from models.errors import UserError
+from models.requests import Sample
+from models.tables import Table as Options
+
+if TYPE_CHECKING:
+    from models.images import Pixels
+
+Maker = Callable[[Sequence[ModelInfo]], Section | None]
+SAMPLES = 32  # of each model
+_COLUMNS = 16
+_IMAGES = 16  # that are reconstructed
+_WIDTH = 960  # CSS pixels of a picture
+
+MAKERS = Options[Maker](
+    "section",
+    {
+        "models": "explorer.report_sections:models",
+        "samples": "explorer.report_sections:samples",
+        "reconstructions": "explorer.report_sections:reconstructions",
+        "cards": "explorer.report_sections:cards",
+        "why": "explorer.report_sections:why",
+    },
+)
+TITLES: Mapping[str, str] = {
+    "models": N_("The models, and the commands that train them again"),
+    "samples": N_("Samples at the same seeds"),
+    "reconstructions": N_("Reconstructions of the same images"),
+    "cards": N_("Figures of the models' cards"),
+    "why": N_("Why VAEs blur and GANs do not"),
+}
+
+
+def made(models: Sequence[ModelInfo], more: Sequence[Section] = ()) -> Report:
+    """Make the report of some models.
+
+    Args:
+        models: Of one data set.
+        more: Sections besides those of `MAKERS`: what belongs to one session.
+    """
+    sections = [section for name in MAKERS if (section := MAKERS[name](models)) is not None]
+    title = _("{names}: a comparison").format(names=_listed([info.title for info in models]))
+    about = {
+        "dataset": models[0].dataset,
+        "models": [{"id": info.id, "digest": info.digest} for info in models],
+    }
+    return Report(title, (*sections, *more), about)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return _("{first} and {last}").format(first=", ".join(names[:-1]), last=names[-1])
+
+
+def models(models: Sequence[ModelInfo]) -> Section:
+    """Say what each model is."""
+    head = [_("Model"), _("Family"), _("Data set"), _("Latent dimensions"), _("Parameters"), _("Images seen")]
+    rows = [
+        (
+            info.title,
+            info.family,
+            datasets.title(info.dataset),
+            info.latent_dim,
+            info.parameters,
+            info.card.images,
+        )
+        for info in models
+    ]
+    origin = [
+        (info.title, info.id, info.digest, info.card.command or _("not known"), info.card.licence)
+        for info in models
+    ]
+    more = [_("Model"), _("Id"), _("SHA-256 of the weights"), _("Trained by"), _("Licence")]
+    return Section(_("Models"), (Table(head, rows), Table(more, origin)))
+
+
+def samples(models: Sequence[ModelInfo]) -> Section:
+    """Show samples of each model at the same seeds."""
+    blocks: list[Block] = [
+        Text(
+            _(
+                "The same seeds in each model; in another model a seed is another picture. Nothing is truncated."
+            )
+        )
+    ]
+    for info in models:
+        found = cache.render(controls.ask(info, Sample(count=SAMPLES)))
+        words = _("{title}, seeds 0 to {last}").format(title=info.title, last=SAMPLES - 1)
+        about = {"model": info.id, "digest": info.digest, "seeds": list(range(SAMPLES))}
+        blocks.append(_sheet(found.images, words, about))
+    return Section(_(TITLES["samples"]), blocks)
+
+
+def _sheet(images: "Pixels", words: str, about: Mapping[str, object]) -> Picture:
+    return Picture(media.png(media.contact_sheet(images, _COLUMNS)), words, _WIDTH, about)
+
+
+def reconstructions(models: Sequence[ModelInfo]) -> Section | None:
+    """Show the same images as each model that encodes makes them again; None where no model does."""
+    able = [info for info in models if info.can("encode")]
+    if not able:
+        return None
+    try:
+        images = cache.held_out(able[0].dataset, able[0].sample_shape).images[:_IMAGES]
+    except UserError as error:
+        return Section(_(TITLES["reconstructions"]), (Text(f"{error.problem} {error.remedy}"),))
+    count = {"dataset": able[0].dataset, "split": "test", "images": len(images)}
+    blocks: list[Block] = [_sheet(images, _("Held-out images"), count)]
+    for info in able:
+        pictures, psnr = evidence.reconstructed(info, images)
+        mean = float(psnr.mean())
+        words = _("{title}: PSNR {mean:.1f} dB, mean of these {n}").format(
+            title=info.title, mean=mean, n=len(psnr)
+        )
+        about = {
+            **count,
+            "model": info.id,
+            "digest": info.digest,
+            "psnr_db": [float(value) for value in psnr],
+        }
+        blocks.append(_sheet(pictures, words, about))
+    return Section(_(TITLES["reconstructions"]), blocks)
+
+
+def cards(models: Sequence[ModelInfo]) -> Section | None:
+    """List what the models' cards say, with the protocol; None where they say nothing."""
+    from models.metrics import METRICS
+
+    names = [name for name in METRICS if any(name in info.card.metrics for info in models)]
+    names += sorted({name for info in models for name in info.card.metrics} - set(names))
+    if not names:
+        return None
+    rows = []
+    for name in names:
+        found = [info.card.metrics.get(name) for info in models]
+        rows.append((name, *(metric.value if metric else None for metric in found)))
+    protocols = sorted(
+        {metric.protocol for info in models for metric in info.card.metrics.values() if metric.protocol}
+    )
+    words = _("One measurement each, without intervals. {protocols}").format(protocols="; ".join(protocols))
+    return Section(_(TITLES["cards"]), (Table([_("Figure"), *(info.title for info in models)], rows, words),))
+
+
+def why(models: Sequence[ModelInfo]) -> Section:
+    """Explain where the blur comes from, with the sweep of the weight beside it."""
+    blocks: list[Block] = []
+    for reason in reasons.REASONS:
+        blocks += [Text(f"{_(reason.title)}. {_(reason.words)}"), Formula(reason.mathml, reason.latex)]
+    blocks.append(Text(_(reasons.SOURCES), small=True))
+    found = sweep.find(cache.models()[0], models[0].dataset)
+    if found is not None:
+        words = _("VAEs of {dataset} that differ in the weight β of the KL term only; figures of their cards")
+        blocks.append(Chart(sweep.chart(found), words.format(dataset=datasets.title(found.dataset))))
+    return Section(_(TITLES["why"]), blocks)
+
+
+def quiz(models: Sequence[ModelInfo], game: Game) -> Section:
+    """Tell what a person has answered in the blind test."""
+    real = bool(game.setup.real)
+    titles = {REAL: _("Real images"), **{info.id: info.title for info in models}}
+    words = _("Quiz {number}, {rounds} rounds; intervals of 95 % by Wilson (1927).").format(
+        number=game.setup.number, rounds=game.done
+    )
+    share = _("Share taken for real") if real else _("Share judged rightly")
+    rows = [
+        (titles[origin], _share(tally), tally.hits, tally.count) for origin, tally in game.tallies().items()
+    ]
+    table = Table([_("Pictures of"), share, _("Of them"), _("Judged")], rows, words)
+    return Section(_("Blind test"), (table,))
+
+
+def _share(tally: Tally) -> Estimate | None:
+    return None if tally.share is None else Estimate(tally.share, *tally.interval())

@@ -1,0 +1,141 @@
+"""The blind test without the page: balanced, without repeats, the same for the same number, honest intervals."""
+
+from collections import Counter
+from itertools import chain
+
+import pytest
+from hypothesis import given, settings, strategies as st
+from pydantic import ValidationError
+
+from explorer.quiz import REAL, Game, Picture, Setup, Tally, wilson
+from models.errors import UserError
+
+PAIR = Setup(models=("vae", "gan"), real=500)
+FOUR = Setup(models=("a", "b", "c", "d"), real=500)
+MODELS_ONLY = Setup(models=("vae", "gan", "other"))
+SIDES = st.lists(st.sampled_from([2, 3, 4]), min_size=1, max_size=12)
+
+
+def shown(setup: Setup, *sides: int) -> list[Picture]:
+    return list(chain.from_iterable(one.pictures for one in Game(setup=setup, sides=sides).rounds()))
+
+
+@pytest.mark.parametrize(
+    ("hits", "count", "low", "high"),
+    [
+        (81, 263, 0.2553, 0.3662),  # Newcombe (1998), Statistics in Medicine 17, table I, method 3
+        (15, 148, 0.0624, 0.1605),
+        (0, 20, 0.0000, 0.1611),
+        (1, 29, 0.0061, 0.1718),
+    ],
+)
+def test_the_interval_is_that_of_the_literature(hits: int, count: int, low: float, high: float) -> None:
+    assert wilson(hits, count) == pytest.approx((low, high), abs=5e-5)
+
+
+def test_the_interval_stays_in_bounds() -> None:
+    assert wilson(0, 0) == (0.0, 1.0) and Tally().share is None
+    assert wilson(7, 7)[1] == 1.0 and wilson(7, 7)[0] < 1.0
+    assert wilson(0, 7)[0] == pytest.approx(0.0, abs=1e-12) and wilson(0, 7) == pytest.approx(
+        [1 - x for x in reversed(wilson(7, 7))]
+    )
+    with pytest.raises(ValueError, match="no proportion"):
+        wilson(3, 2)
+
+
+@pytest.mark.parametrize("setup", [PAIR, FOUR])
+@pytest.mark.parametrize("side", [2, 3, 4])
+def test_half_is_real_and_each_model_is_shown_equally_often(setup: Setup, side: int) -> None:
+    counts = Counter(picture.origin for picture in shown(setup, *[side] * 8))
+    assert counts[REAL] == 4 * side * side
+    models = [counts[name] for name in setup.models]
+    assert sum(models) == 4 * side * side and max(models) - min(models) <= 1
+
+
+def test_how_many_are_real_cannot_be_counted_on() -> None:
+    rounds = Game(setup=PAIR, sides=(4,) * 20).rounds()
+    reals = [sum(picture.origin == REAL for picture in one.pictures) for one in rounds]
+    assert set(reals) == {7, 8, 9}
+    assert all(a + b == 16 for a, b in zip(reals[::2], reals[1::2], strict=True))
+
+
+def test_places_say_nothing() -> None:
+    rounds = Game(setup=PAIR, sides=(2,) * 200).rounds()
+    at = Counter(place for one in rounds for place, p in enumerate(one.pictures) if p.origin == REAL)
+    assert all(70 <= at[place] <= 130 for place in range(4))  # 100 each, 4 standard deviations
+
+
+@settings(max_examples=40, deadline=None)
+@given(sides=SIDES, number=st.integers(1, 1000), setup=st.sampled_from([PAIR, FOUR, MODELS_ONLY]))
+def test_no_picture_comes_twice_whatever_the_sizes(sides: list[int], number: int, setup: Setup) -> None:
+    pictures = shown(setup.model_copy(update={"number": number}), *sides)
+    assert (
+        len({(p.origin, p.number) for p in pictures}) == len(pictures) == sum(side * side for side in sides)
+    )
+
+
+def test_the_number_decides() -> None:
+    other = PAIR.model_copy(update={"number": 2})
+    assert shown(PAIR, 3, 4, 2) == shown(PAIR, 3, 4, 2)
+    assert not {(p.origin, p.number) for p in shown(PAIR, 4, 4)} & {
+        (p.origin, p.number) for p in shown(other, 4, 4)
+    }
+
+
+def test_going_on_leaves_the_rounds_before_as_they_were() -> None:
+    game = Game(setup=FOUR, sides=(3,))
+    assert game.answered({0}).next(4).rounds()[0] == game.current
+
+
+def test_conditional_models_draw_the_classes_of_the_data() -> None:
+    setup = Setup(models=("cvae", "gan"), classes=(10, 0), real=400, labels=(3,) * 300 + (7,) * 100)
+    labels = Counter((p.origin, p.label) for p in shown(setup, *[4] * 24) if p.origin != REAL)
+    assert {key for key in labels} == {("cvae", 3), ("cvae", 7), ("gan", None)}
+    assert 0.6 < labels["cvae", 3] / (labels["cvae", 3] + labels["cvae", 7]) < 0.9
+
+
+def test_scores_are_of_all_answered_rounds() -> None:
+    game = Game(setup=PAIR, sides=(3,))
+    assert game.open and game.done == 0 and game.tallies()[REAL] == Tally(0, 0)
+    reals = [i for i, p in enumerate(game.current.pictures) if p.origin == REAL]
+    vaes = [i for i, p in enumerate(game.current.pictures) if p.origin == "vae"]
+    game = game.answered({*reals, vaes[0], 99, -1})
+    assert not game.open and game.answered(set()) == game  # once checked, nothing changes it
+    assert game.tallies()[REAL] == Tally(len(reals), len(reals))
+    assert game.tallies()["vae"] == Tally(1, len(vaes))
+    passed = game.next(4).next(2)  # the round of 4 x 4 was left unanswered
+    assert passed.answers[1] is None and passed.done == 1 and passed.tallies() == game.tallies()
+    both = passed.answered(set()).tallies()
+    assert sum(tally.count for tally in both.values()) == 9 + 4
+    assert both[REAL].hits == len(reals) and both[REAL].count > len(reals)
+
+
+def test_without_real_images_each_model_is_looked_for_in_turn() -> None:
+    game = Game(setup=MODELS_ONLY, sides=(4,) * 6)
+    rounds = game.rounds()
+    assert [one.target for one in rounds] == ["vae", "vae", "gan", "gan", "other", "other"]
+    counts = Counter(picture.origin for picture in chain.from_iterable(one.pictures for one in rounds))
+    assert REAL not in counts and max(counts.values()) - min(counts.values()) <= 1
+    first = Game(setup=MODELS_ONLY, sides=(3,))
+    right = {i for i, p in enumerate(first.current.pictures) if p.origin == "vae"}
+    assert all(tally.hits == tally.count for tally in first.answered(right).tallies().values())
+    wrong = set(range(9)) - right
+    assert all(tally.hits == 0 for tally in first.answered(wrong).tallies().values())
+
+
+def test_it_ends_when_the_images_are_used_up() -> None:
+    small = Setup(models=("vae", "gan"), real=12)
+    assert len(shown(small, 4)) == 16
+    with pytest.raises(UserError, match="have been shown"):
+        shown(small, 4, 4, 4)
+
+
+def test_what_makes_no_quiz_is_refused() -> None:
+    for options in (
+        {"models": ("a", "a")},
+        {"models": ("a",)},
+        {"models": ()},
+        {"models": ("a", "b"), "number": 0},
+    ):
+        with pytest.raises(ValidationError):
+            Setup.model_validate(options)
