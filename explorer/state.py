@@ -12,6 +12,7 @@ import streamlit as st
 
 from explorer.route import Plane, Route, is_seed
 from explorer.timeline import Timeline
+from explorer.together import Together
 from models.requests import Point, Seed
 from models.values import Value
 
@@ -30,6 +31,7 @@ class View(Value):
         plane: What Plane shows.
         rivals: Ids of the models that Compare shows; empty: the model and its counterpart.
         part: Which part of Compare is open.
+        together: Where the models of Compare are.
     """
 
     model: str = ""
@@ -40,6 +42,7 @@ class View(Value):
     plane: Plane = Plane()
     rivals: tuple[str, ...] = ()
     part: str = ""
+    together: Together = Together()
 
 
 def view() -> View:
@@ -174,6 +177,11 @@ def update_route(**changes: Any) -> None:
 def update_plane(**changes: Any) -> None:
     """Change fields of the plane that Plane shows."""
     update(plane=Plane.model_validate({**dict(view().plane), **changes}))
+
+
+def update_together(**changes: Any) -> None:
+    """Change fields of the place that the models of Compare share."""
+    update(together=Together.model_validate({**dict(view().together), **changes}))
 
 
 def choose_model(name: str) -> None:
