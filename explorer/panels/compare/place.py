@@ -31,9 +31,13 @@ def _show(models: tuple[ModelInfo, ...]) -> None:
         if not meeting.ready(models):
             link.publish(link.COMPARE)
             return
-        with st.spinner(_("Opening the models")):
-            found = meeting.meet(models)
-            scene = meeting.scene(found)
+        shown = len(state.notices())  # the page has shown these
+        try:
+            with st.spinner(_("Opening the models")):
+                found = meeting.meet(models)
+                scene = meeting.scene(found)
+        finally:
+            problem.show_notices(after=shown)
         _options(found)
         opened = linked(
             scene,
