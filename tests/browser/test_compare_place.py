@@ -261,7 +261,7 @@ def test_four_models_stand_in_two_rows_where_there_is_little_room(open_page: Ope
     place = Place(page, count=4)
     boxes = [place.rivals.nth(number).bounding_box() for number in range(4)]
     assert boxes[0]["y"] == boxes[1]["y"] < boxes[2]["y"] == boxes[3]["y"]
-    assert boxes[0]["x"] < boxes[1]["x"] and page.get_by_label("Class").count() == 1
+    assert boxes[0]["x"] < boxes[1]["x"] and page.locator(".st-key-compare-label").count() == 1
     before = place.both()
     place.drag(place.rivals.nth(3).locator(".glass"), (0.5, 0.5), (0.8, 0.7))
     place.wait_all_changed(before)
@@ -273,4 +273,4 @@ def test_four_models_stand_in_two_rows_where_there_is_little_room(open_page: Ope
 def test_it_is_accessible_and_fits(open_page: Open, flaws: Any, scheme: str, width: int) -> None:
     page = open_page(LINK, scheme=scheme, width=width, height=900 if width > 1100 else 768)
     Place(page)
-    assert flaws(page, ".stMain") == []
+    assert flaws(page, ".linked") == []

@@ -13,7 +13,7 @@ const BESIDE = 820 // CSS pixels, from which the sliders stand beside two pictur
 const ONE_ROW = 760 // from which four pictures stand in a row
 const GAP = 20
 const PICTURES = 0.56 // of the width, beside the sliders
-const TALLEST = { 1: 0.42, 2: 0.36 } // of the window's height, by rows of pictures
+const TALLEST = { 1: 0.42, 2: 0.26 } // of the window's height, by rows of pictures
 const SMALLEST = 128 // CSS pixels
 
 class Linked {

@@ -58,7 +58,8 @@ def _options(found: Meeting) -> None:
     """Draw what the models start from, and what they are moved along."""
     labels = meeting.labels(found.models)
     names = meeting.has_names(found.models)
-    columns = iter(st.columns([1, 1.2, *([1.2] if labels else []), *([1.6] if names else [])], gap="medium"))
+    widths = [0.9, 1.1, *([1.2] if labels else []), *([1.8] if names else [])]
+    columns = iter(st.columns(widths, gap="medium"))
     with next(columns):
         st.number_input(
             _("Seed"),
@@ -113,6 +114,7 @@ def _along(chosen: str) -> None:
         _("Directions"),
         list(titles),
         format_func=lambda name: titles[name],
+        wrap=True,
         help=_(
             "- **By name**: what a classifier learned to tell apart, found in each latent space.\n"
             "- **By strength**: the directions in which the pictures of each model differ most (PCA)."
