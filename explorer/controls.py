@@ -16,7 +16,7 @@ SMALL = 8  # latent dimensions up to which the axes themselves are the best slid
 SPAN, STEPS = 3.0, 9  # of a traversal
 MAX_PSI = 2.0
 MAX_START = MAX_SEED - 100_000  # of the Gallery, which counts on from there
-_TYPED = 2**53 - 1  # the largest number that a field of Streamlit's reports
+TYPED = 2**53 - 1  # the largest number that a field of Streamlit's reports
 
 
 def default_axes(info: ModelInfo) -> str:
@@ -93,7 +93,7 @@ def seed() -> None:
     st.number_input(
         _("Seed"),
         0,
-        _TYPED,
+        TYPED,
         value=None if point.latent else "min",
         step=1,
         placeholder=_("a place of its own"),
@@ -130,7 +130,7 @@ def first_seed() -> None:
     st.number_input(
         _("First seed"),
         0,
-        _TYPED,
+        TYPED,
         step=64,
         help=_(
             "Every picture comes from a seed, a number that draws one random point of the latent space. The "

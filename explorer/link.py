@@ -10,12 +10,13 @@ from collections.abc import Callable, Mapping, Sequence
 import streamlit as st
 from pydantic import ValidationError
 
-from explorer import cache, quiz, rivals, route, state
+from explorer import cache, quiz, rivals, route, state, together
 from explorer.controls import MAX_PSI, MAX_START
 from explorer.route import Plane, Route
 from explorer.sitemap import COMPARE, EXPLORE, GALLERY, INTERPOLATE, LIBRARY, MAP, PLANE, TRAIN
 from explorer.state import View
 from explorer.text import _
+from explorer.together import Together
 from models import datasets
 from models.catalog import ModelInfo
 from models.choices import ROUTES
@@ -30,7 +31,7 @@ _PARAMETERS = {
     INTERPOLATE: ("model", "psi", "keys", "method", "frames"),
     PLANE: ("model", *_POINT, "plane", "spacing"),
     MAP: ("model", *_POINT),
-    COMPARE: ("model", "models", "part", "seed", "psi", "images", "quiz"),
+    COMPARE: ("model", "models", "part", "seed", "psi", "class", "along", "moves", "images", "quiz"),
     TRAIN: ("model",),
     LIBRARY: ("model",),
 }
@@ -58,7 +59,8 @@ def unpack(text: str) -> tuple[float, ...]:
 def write(view: View, page: str) -> dict[str, str]:
     """Return the parameters that show a view on a page again; defaults are left out."""
     point = view.point
-    label = "" if point.label is None else str(point.label)
+    label = view.together.label if page == COMPARE else point.label
+    label = "" if label is None else str(label)
     pair = view.plane.pair or ()
     values = {
         "model": view.model,
@@ -79,6 +81,8 @@ def write(view: View, page: str) -> dict[str, str]:
         "part": view.part,
         "images": "" if view.images == _IMAGES else ",".join(map(str, view.images)),
         "quiz": str(view.quiz) if view.part == rivals.QUIZ else "",
+        "along": view.together.along,
+        "moves": together.to_text(view.together.moves),
     }
     return {name: values[name] for name in _PARAMETERS[page] if values[name]}
 
@@ -137,6 +141,7 @@ class _Reader:
             changes["label"] = self._label(classes, None if model != self.view.model else point.label)
         elif page == GALLERY and "class" in self.params:
             shown = self._classes(classes)
+        names = self._rivals(model)
         start = self._number("from", int, self.view.start, 0, MAX_START)
         place = Point.model_validate({**dict(point), **changes})
         return self.view.model_copy(
@@ -147,10 +152,11 @@ class _Reader:
                 "classes": shown,
                 "route": self._route(classes, self.view.route if model == self.view.model else _ROUTE),
                 "plane": self._plane(self.view.plane if model == self.view.model else Plane()),
-                "rivals": self._rivals(model),
+                "rivals": names,
                 "part": self._name("part", rivals.PARTS, self.view.part),
                 "images": self._images(info),
                 "quiz": int(self._number("quiz", int, self.view.quiz, 1, quiz.MAX_NUMBER)),
+                "together": self._together(info, names) if page == COMPARE else self.view.together,
             }
         )
 
@@ -211,6 +217,29 @@ class _Reader:
         why = _("which are no two numbers of held-out images, from 0 to {last}").format(last=limit - 1)
         self._wrong("images", why, _("Others are shown instead."))
         return _IMAGES
+
+    def _together(self, info: ModelInfo | None, names: Sequence[str]) -> Together:
+        shown = rivals.chosen(info, names, list(self.known.values())) if info else []
+        default = self.view.together
+        return Together(
+            models=tuple(other.id for other in shown),
+            along=self._name("along", together.KINDS, default.along),
+            moves=self._moves(default.moves if "along" not in self.params else ()),
+            label=self._label(max((len(other.labels) for other in shown), default=0), default.label),
+        )
+
+    def _moves(self, default: together.Moves) -> together.Moves:
+        text = self.params.get("moves")
+        if text is None:
+            return default
+        try:
+            return together.from_text(text)
+        except ValueError:
+            why = _("which is not a list of direction:distance such as 0:1.5,3:-2, of {most} at most")
+            self._wrong(
+                "moves", why.format(most=f"{together.FARTHEST:g}"), _("The samples are shown as they are.")
+            )
+            return ()
 
     def _name(self, parameter: str, names: Sequence[str], default: str) -> str:
         name = self.params.get(parameter, default)

@@ -12,6 +12,7 @@ import streamlit as st
 
 from explorer.route import Plane, Route, is_seed
 from explorer.timeline import Timeline
+from explorer.together import Together
 from models.requests import Point, Seed
 from models.values import Value
 
@@ -33,6 +34,7 @@ class View(Value):
         images: Numbers of the held-out images that Compare shows: the one that models make again, and the other end
             of their paths.
         quiz: Number of the quiz of Compare's blind test.
+        together: Where the models of Compare are.
     """
 
     model: str = ""
@@ -45,6 +47,7 @@ class View(Value):
     part: str = ""
     images: tuple[Seed, Seed] = (0, 1)
     quiz: int = 1
+    together: Together = Together()
 
 
 def view() -> View:
@@ -190,6 +193,11 @@ def choose_image(end: int, number: int) -> None:
     """
     first, second = view().images
     update(images=(number, second) if end == 0 else (first, number))
+
+
+def update_together(**changes: Any) -> None:
+    """Change fields of the place that the models of Compare share."""
+    update(together=Together.model_validate({**dict(view().together), **changes}))
 
 
 def choose_model(name: str) -> None:

@@ -17,6 +17,7 @@ For comparison, the same drag over `st.slider`, the way most demos show a model:
 
 import asyncio
 import contextlib
+import json
 import math
 import subprocess
 import sys
@@ -104,12 +105,12 @@ def _chosen(name: str, known: Sequence[catalog.ModelInfo]) -> catalog.ModelInfo:
 
 
 async def _drags(names: Sequence[str]) -> dict[str, dict[str, Any]]:
-    async with _browser() as browser:
+    async with open_browser() as browser:
         found: dict[str, dict[str, Any]] = {}
         port = free_port()
         with _serving("-m", "explorer", "run", "--no-browser", "--port", str(port), port=port):
             for name in names:
-                async with _page(browser, f"http://127.0.0.1:{port}/explore?model={name}&seed=1") as page:
+                async with open_page(browser, f"http://127.0.0.1:{port}/explore?model={name}&seed=1") as page:
                     found[name] = await _drag_pad(page)
         with tempfile.TemporaryDirectory() as folder:
             script = Path(folder) / "plain.py"
@@ -117,13 +118,14 @@ async def _drags(names: Sequence[str]) -> dict[str, dict[str, Any]]:
             port = free_port()
             options = ("--server.headless=true", f"--server.port={port}", "--server.address=127.0.0.1")
             with _serving("-m", "streamlit", "run", str(script), *options, port=port):
-                async with _page(browser, f"http://127.0.0.1:{port}/") as page:
+                async with open_page(browser, f"http://127.0.0.1:{port}/") as page:
                     found["slider"] = await _drag_slider(page)
     return found
 
 
 @contextlib.asynccontextmanager
-async def _browser() -> "AsyncIterator[Browser]":
+async def open_browser() -> "AsyncIterator[Browser]":
+    """Yield a headless Chromium; raises UserError without one."""
     try:
         from playwright.async_api import async_playwright
     except ModuleNotFoundError:
@@ -141,7 +143,8 @@ async def _browser() -> "AsyncIterator[Browser]":
 
 
 @contextlib.asynccontextmanager
-async def _page(browser: "Browser", address: str) -> "AsyncIterator[Page]":
+async def open_page(browser: "Browser", address: str) -> "AsyncIterator[Page]":
+    """Yield a page of its own window."""
     context = await browser.new_context(viewport={"width": 1440, "height": 900})
     context.set_default_timeout(TIMEOUT * 1000)
     try:
@@ -177,16 +180,40 @@ def _serving(*command: str, port: int) -> Iterator[None]:
 
 async def _drag_pad(page: "Page") -> dict[str, Any]:
     await page.locator(".latent-pad[data-state=live] .film.drawn").wait_for()
+    return (await follow(page, page.locator(_TRACK).first, ["samples"]))["samples"]
+
+
+async def follow(page: "Page", track: "Locator", names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Drag several times; return how closely pictures followed.
+
+    Args:
+        page: Its pictures are live.
+        track: What is dragged along.
+        names: Of the lists on `window.latentExplorer` in which the page records them.
+
+    Returns:
+        Of each list, updates a second and milliseconds from pointer to paint.
+
+    Raises:
+        UserError: No picture came.
+    """
+    clear = f"for (const name of {json.dumps(names)}) window.latentExplorer[name] = []"
+    read = f"{json.dumps(names)}.map(name => window.latentExplorer[name])"
     await asyncio.sleep(_SETTLE)
-    await page.evaluate("window.latentExplorer.samples = []")
+    await page.evaluate(clear)
     # Once over the track without counting: the first drag makes the browser compile the page's code.
-    await _drag(page, page.locator(_TRACK).first, seconds=SECONDS / 2)
+    await _drag(page, track, seconds=SECONDS / 2)
     await asyncio.sleep(_SETTLE)
-    delays: list[float] = []
+    delays: dict[str, list[float]] = {name: [] for name in names}
     for number in range(DRAGS):
-        await page.evaluate("window.latentExplorer.samples = []")
-        await _drag(page, page.locator(_TRACK).first, wait=number / DRAGS / RATE)
-        delays += [painted - stamp for stamp, painted in await page.evaluate("window.latentExplorer.samples")]
+        await page.evaluate(clear)
+        await _drag(page, track, wait=number / DRAGS / RATE)
+        for name, samples in zip(names, await page.evaluate(read), strict=True):
+            delays[name] += [painted - stamp for stamp, painted in samples]
+    return {name: _figures(each) for name, each in delays.items()}
+
+
+def _figures(delays: Sequence[float]) -> dict[str, Any]:
     if len(delays) < 2:
         raise UserError("no-pictures", "No picture came during the drag.", "Run the measurement again.")
     percentiles = quantiles(delays, n=100, method="inclusive")

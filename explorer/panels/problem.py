@@ -46,9 +46,13 @@ def explained() -> Iterator[None]:
         show(error)
 
 
-def show_notices() -> None:
-    """Show what did not fit in the link, until the person does something."""
-    for sentence in state.notices():
+def show_notices(after: int = 0) -> None:
+    """Show what did not fit in the link, until the person does something.
+
+    Args:
+        after: How many of the sentences are shown already.
+    """
+    for sentence in state.notices()[after:]:
         st.warning(literal(sentence), icon=":material/link_off:")
 
 

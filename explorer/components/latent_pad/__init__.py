@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _HTML = '<div class="latent-pad" role="group"></div>'
-_PARTS = ("parts", "space", "dial", "field", "picture", "stage", "latent_pad")
+_PARTS = ("parts", "space", "dial", "field", "picture", "pace", "stage", "latent_pad")
 SCRIPTS = ("live.js", *(f"latent_pad/{name}.js" for name in _PARTS))
 DIGITS = 4  # of a coordinate that the browser reports
 
@@ -168,15 +168,19 @@ def reported(value: object, place: Place, axes: Axes) -> Edits | None:
     """Return the edits that a browser reports, None if they are none or for another place; nothing is believed."""
     if not isinstance(value, dict) or value.get("serial") != serial(place, axes):
         return None
-    given = value.get("edits")
-    if not isinstance(given, list) or len(given) > len(axes.indices):
+    return believed(value.get("edits"), axes.indices)
+
+
+def believed(given: object, indices: Sequence[int]) -> Edits | None:
+    """Return the (direction, coordinate) pairs that a browser reports, None if they are not pairs of these indices."""
+    if not isinstance(given, list) or len(given) > len(indices):
         return None
     edits: dict[int, float] = {}
     for pair in given:
         if not isinstance(pair, list) or len(pair) != 2:
             return None
         index, coordinate = pair
-        if type(index) is not int or index not in axes.indices or index in edits:
+        if type(index) is not int or index not in indices or index in edits:
             return None
         if type(coordinate) not in (int, float) or not math.isfinite(coordinate) or abs(coordinate) > 100:
             return None

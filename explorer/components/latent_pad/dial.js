@@ -120,3 +120,30 @@ class Dial {
     this.node.setAttribute("aria-valuetext", text)
   }
 }
+
+// The sliders of all directions: the first ones at hand, the others behind a fold.
+class Dials {
+  // on(k): what the slider of direction k reports to, see Dial
+  constructor(on) {
+    this.on = on
+    this.list = []
+    this.title = make("summary")
+    this.rest = make("details", "rest")
+    this.boxes = [make("div", "dials"), make("div", "dials")]
+    this.rest.append(this.title, this.boxes[1])
+    this.nodes = [this.boxes[0], this.rest]
+  }
+
+  describe({ names, details, hints, shown }, more) {
+    if (this.list.length !== names.length || this.shown !== shown) {
+      this.shown = shown
+      this.list = names.map((_, k) => new Dial(this.on(k)))
+      const nodes = this.list.map(dial => dial.node)
+      this.boxes[0].replaceChildren(...nodes.slice(0, shown))
+      this.boxes[1].replaceChildren(...nodes.slice(shown))
+      this.rest.hidden = names.length <= shown
+    }
+    this.title.textContent = fill(more, { n: names.length - shown })
+    this.list.forEach((dial, k) => dial.describe(names[k], details[k], hints[k]))
+  }
+}

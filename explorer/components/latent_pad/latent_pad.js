@@ -13,9 +13,7 @@ const PATIENCE_MS = 2000 // for Python's answer
 const EASE_MS = 60 // time constant
 const CLOSE = 1e-3 // sd: there
 const SAME = 0.02 // sd: what rounding may move an echo by
-const KEPT_SAMPLES = 2048
 const SHOW_MS = 10 // that sliders wait for the picture they belong to
-const HOLD_MS = 12 // of a frame's 17, in which a newer picture may come
 const FEW = 4 // sliders
 const NARROW = 560 // CSS pixels
 
@@ -30,8 +28,7 @@ class LatentPad {
     this.pending = [] // keys that Python was told and has not answered yet
     this.touched = new Set() // directions whose coordinates are set, those of the data included
     this.frame = 0
-    this.held = null // a reply that waits for the next frame
-    this.unseen = null // time of the event whose picture is drawn, but no frame has shown yet
+    this.pace = new Pace(reply => this.#drawReply(reply))
     this.state = "connecting"
     this.#build()
     this.fit = () => this.#fit()
@@ -50,7 +47,7 @@ class LatentPad {
     clearTimeout(this.pause)
     clearTimeout(this.filmTimer)
     clearTimeout(this.showing)
-    this.#drop()
+    this.pace.drop()
     cancelAnimationFrame(this.frame)
     this.stream?.close()
     this.filmStream?.close()
@@ -66,7 +63,7 @@ class LatentPad {
       nudge: (value, stamp) => this.#nudge([[k, value]], stamp),
       reset: () => this.#reset([k]),
     })
-    this.newDial = k => new Dial(moves(k))
+    this.dials = new Dials(moves)
     this.field = new Field({
       start: () => this.#hold(this.axes[0]),
       move: (pair, stamp) => this.#put(this.axes.map((k, i) => [k, pair[i]]), stamp),
@@ -98,13 +95,8 @@ class LatentPad {
       end: () => this.#release(),
     })
     this.picture = this.stage.picture
-    this.dials = make("div", "dials")
-    this.rest = make("details", "rest")
-    this.restTitle = make("summary")
-    this.restDials = make("div", "dials")
-    this.rest.append(this.restTitle, this.restDials)
     const side = make("div", "side")
-    side.append(this.dials, this.rest, this.field.node)
+    side.append(...this.dials.nodes, this.field.node)
     this.root.replaceChildren(this.stage.node, side, this.film.node)
   }
 
@@ -141,16 +133,8 @@ class LatentPad {
       while (this.axes.length < 2) this.axes.push(0) // a latent of one dimension
       this.active = this.axes[0]
     }
-    const count = axes.names.length
-    if (this.dialList?.length !== count || before?.axes.shown !== axes.shown) {
-      this.dialList = Array.from({ length: count }, (_, k) => this.newDial(k))
-      this.dials.replaceChildren(...this.dialList.slice(0, axes.shown).map(dial => dial.node))
-      this.restDials.replaceChildren(...this.dialList.slice(axes.shown).map(dial => dial.node))
-      this.rest.hidden = count <= axes.shown
-      this.root.classList.toggle("few", count <= FEW) // the plane takes the room that sliders leave
-    }
-    this.restTitle.textContent = fill(texts.more, { n: count - axes.shown })
-    this.dialList.forEach((dial, k) => dial.describe(axes.names[k], axes.details[k], axes.hints[k]))
+    this.dials.describe(axes, texts.more)
+    this.root.classList.toggle("few", axes.names.length <= FEW) // the plane takes the room that sliders leave
     this.field.describe(axes.names, texts)
     this.film.describe(axes.names, texts, film, shape)
     this.root.setAttribute("aria-label", texts.pad)
@@ -188,7 +172,7 @@ class LatentPad {
   }
 
   #drawGiven(latent) {
-    this.#drop()
+    this.pace.drop()
     cancelAnimationFrame(this.frame)
     this.frame = 0
     this.z = this.target
@@ -212,7 +196,7 @@ class LatentPad {
     this.stream = socket.open({
       model,
       priority: PICTURE_PRIORITY,
-      onpixels: reply => this.#drawReply(reply),
+      onpixels: reply => this.pace.take(reply),
       onstate: (state, reason) => {
         this.state = state
         this.root.dataset.state = state
@@ -232,35 +216,10 @@ class LatentPad {
     this.stream.send({ z: Float32Array.from(this.z), label, tag: { z: this.z, stamp } })
   }
 
-  // Of two pictures that come before a frame, the second waits: it is shown in the next one if nothing newer comes in
-  // time, so that a frame without a picture of its own is rare.
-  #drawReply(reply) {
-    const { pixels, shape, tag } = reply
-    this.#drop()
-    if (tag.stamp !== null && this.unseen !== null) {
-      this.held = reply
-      return
-    }
+  #drawReply({ pixels, shape, tag }) {
     this.picture.draw(pixels, shape)
     this.drawn = tag.z
     if (this.showing) this.#show()
-    if (tag.stamp === null) return
-    this.unseen = tag.stamp
-    requestAnimationFrame(() => this.#sample())
-  }
-
-  #drop() {
-    clearTimeout(this.holding)
-    this.held = null
-  }
-
-  // `bench decode` reads these: one for each frame with a new picture, from the event to that frame.
-  #sample() {
-    const samples = (window.latentExplorer.samples ??= [])
-    samples.push([this.unseen, performance.now()])
-    this.unseen = null
-    if (this.held) this.holding = setTimeout(() => this.#drawReply(this.held), HOLD_MS)
-    if (samples.length > KEPT_SAMPLES) samples.splice(0, KEPT_SAMPLES / 2)
   }
 
   // The filmstrip depends on the point but not on where it is along the strip's own direction.
@@ -380,10 +339,10 @@ class LatentPad {
   #show() {
     clearTimeout(this.showing)
     this.showing = 0
-    const directions = this.dialList.map((_, k) => k)
+    const directions = this.dials.list.map((_, k) => k)
     const now = this.#coordinates(directions)
     const from = directions.map(k => this.space.coordinate(this.from, k))
-    this.dialList.forEach((dial, k) => dial.show(now[k], from[k], this.touched.has(k), k === this.active))
+    this.dials.list.forEach((dial, k) => dial.show(now[k], from[k], this.touched.has(k), k === this.active))
     const pick = values => this.axes.map(k => values[k])
     this.field.show(this.axes, pick(now), pick(from))
     this.film.show(this.active, now[this.active])

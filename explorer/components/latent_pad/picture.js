@@ -1,4 +1,5 @@
 // Pixels on a canvas.
+const DRAG_SPAN = 6 // sd that a drag across a picture makes up for
 
 // Return uint8 pixels (H, W, C), grey or RGB, as an ImageData.
 function toImageData(pixels, [height, width, channels], offset = 0) {
@@ -61,6 +62,28 @@ class Picture {
     const times = Math.max(1, Math.floor((room * ratio) / Math.max(height, width)))
     this.canvas.style.width = `${(times * width) / ratio}px`
     this.canvas.style.height = `${(times * height) / ratio}px`
+  }
+
+  // Let a drag over the picture lead somewhere: on.start() -> [x, y] in sd, on.move([x, y], stamp), on.end().
+  onDrag(glass, { start, move, end }) {
+    let before = null
+    let raw = null
+    let width = 1
+    trackPointer(glass, {
+      start: event => {
+        before = [event.clientX, event.clientY]
+        width = this.canvas.clientWidth
+        raw = start()
+      },
+      move: event => {
+        const scale = DRAG_SPAN / width / (event.shiftKey ? 5 : 1)
+        raw[0] += (event.clientX - before[0]) * scale
+        raw[1] -= (event.clientY - before[1]) * scale
+        before = [event.clientX, event.clientY]
+        move([...raw], event.timeStamp)
+      },
+      end,
+    })
   }
 }
 

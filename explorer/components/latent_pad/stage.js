@@ -1,5 +1,4 @@
 // The picture with what belongs to it: hint, figures, connection, the few switches; it can be dragged.
-const DRAG_SPAN = 6 // sd that a drag across the picture makes up for
 const SMALLEST = 240 // CSS pixels
 const ROOM = [0.5, 0.49] // of the pad's width and of the window's height
 const FULL_ROOM = [0.55, 0.72] // the same on a full screen
@@ -72,27 +71,11 @@ class Stage {
   }
 
   #drag(on) {
-    let before = null
-    let raw = null
-    let width = 1
-    trackPointer(this.glass, {
-      start: event => {
-        before = [event.clientX, event.clientY]
-        width = this.picture.canvas.clientWidth
-        raw = on.start()
-      },
-      move: event => {
-        const scale = DRAG_SPAN / width / (event.shiftKey ? 5 : 1)
-        raw[0] += (event.clientX - before[0]) * scale
-        raw[1] -= (event.clientY - before[1]) * scale
-        before = [event.clientX, event.clientY]
-        on.move([...raw], event.timeStamp)
-      },
-      end: () => {
-        if (!this.likes.hinted) this.#like({ hinted: true })
-        on.end()
-      },
-    })
+    const end = () => {
+      if (!this.likes.hinted) this.#like({ hinted: true })
+      on.end()
+    }
+    this.picture.onDrag(this.glass, { ...on, end })
   }
 
   describe(alt, texts) {
