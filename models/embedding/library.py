@@ -4,13 +4,9 @@ What a map was computed from is its key: weights, images, classifier, spec, vers
 if all of it is as it was written and it names this key.
 """
 
-import hashlib
-import json
-from functools import lru_cache
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from models import catalog, datasets, paths
+from models import catalog, datasets, paths, shelf
 from models.catalog import ModelInfo
 from models.embedding import files
 from models.embedding.maps import EmbeddingMap, MapSpec
@@ -40,24 +36,12 @@ def default_spec(info: ModelInfo) -> MapSpec:
 
 def shipped(digest: str) -> EmbeddingMap | None:
     """Return the map that comes with the project for a model's weights; None if there is none, or it is damaged."""
-    for path in _shipped_files():
-        try:
-            if _shipped_spec(path, path.stat().st_mtime_ns).model == digest:
-                return files.read(path)
-        except (OSError, UserError):
-            continue
-    return None
+    found = shelf.shipped(paths.shipped_maps(), files.SUFFIX, digest, _model_of, files.read)
+    return next(found, None)
 
 
-def _shipped_files() -> list[Path]:
-    root = paths.shipped_maps()
-    return sorted(root.glob(f"*{files.SUFFIX}")) if root.is_dir() else []
-
-
-@lru_cache(maxsize=256)
-def _shipped_spec(path: Path, changed: int) -> MapSpec:
-    del changed
-    return files.spec_of(path)
+def _model_of(path: Path) -> str:
+    return files.spec_of(path).model
 
 
 def key(spec: MapSpec, info: ModelInfo) -> str:
@@ -70,17 +54,9 @@ def key(spec: MapSpec, info: ModelInfo) -> str:
         "weights": info.digest,
         "images": datasets.state(name) if spec.dataset else None,
         "classifier": judge and judge.digest,
-        "libraries": {name: _version(name) for name in ("numpy", "torch", *_LIBRARIES[spec.method])},
+        "libraries": shelf.versions(("numpy", "torch", *_LIBRARIES[spec.method])),
     }
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-
-
-@lru_cache
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return ""
+    return shelf.key(parts)
 
 
 def path_of(key: str) -> Path:

@@ -75,6 +75,12 @@ def applicable(context: Context) -> list[str]:
     return [name for name in METRICS if _lacks(context, name) is None]
 
 
+def lacking(context: Context, names: Sequence[str]) -> dict[str, Need]:
+    """Return which of some metrics cannot be measured, and the first thing that each needs and does not find."""
+    found = {name: _lacks(context, name) for name in names}
+    return {name: need for name, need in found.items() if need}
+
+
 def prepare(
     model: ImageModel,
     data: ImageData,

@@ -14,7 +14,8 @@ from models.errors import UserError
 from models.gan import Gan
 from models.metrics import METRICS, memorisation
 from models.metrics.evaluation import evaluate, prepare
-from models.metrics.repeats import Interval, difference, over_images, over_seeds, report
+from models.metrics.intervals import Interval, difference, over_images, over_seeds
+from models.metrics.repeats import report
 from models.vae import Autoencoder
 
 FIXED = {"size": 16, "channels": 1, "width": 4}
