@@ -44,7 +44,7 @@ def counterpart(info: ModelInfo, known: Sequence[ModelInfo]) -> ModelInfo | None
     Where there are several, the first of `known` that is conditional or not as it is.
     """
     others = [other for other in fitting(info, known) if other.id != info.id]
-    opposite = [other for other in others if _adversarial(other) != _adversarial(info)]
+    opposite = [other for other in others if adversarial(other) != adversarial(info)]
     alike = [other for other in opposite if bool(other.labels) == bool(info.labels)]
     return next(iter(alike or opposite or others), None)
 
@@ -57,8 +57,9 @@ def chosen(info: ModelInfo, names: Sequence[str], known: Sequence[ModelInfo]) ->
         return found
     other = counterpart(info, known)
     pair = [info] if other is None else [info, other]
-    return sorted(pair, key=_adversarial)
+    return sorted(pair, key=adversarial)
 
 
-def _adversarial(info: ModelInfo) -> bool:
+def adversarial(info: ModelInfo) -> bool:
+    """Tell whether a model was trained against a discriminator, as GANs are."""
     return info.family in _ADVERSARIAL

@@ -1,0 +1,112 @@
+"""Curves of what was measured: power spectra, sharpness and classes of samples beside those of real images."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from explorer.starting import theme_charts
+from explorer.text import _
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+Values = NDArray[np.float32]
+_REAL = "#888888"  # readable on light and dark grounds alike
+_BINS = 48
+_HEIGHT = 320
+_LEGEND = {"orientation": "h", "x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom"}
+
+
+def _figure(x: Mapping[str, Any], y: Mapping[str, Any], **layout: Any) -> "Figure":
+    from plotly.graph_objects import Figure
+
+    theme_charts()
+    return Figure(
+        layout={
+            "height": _HEIGHT,
+            "margin": {"l": 0, "r": 8, "t": 40, "b": 0},
+            "legend": _LEGEND,
+            "xaxis": {"zeroline": False, **x},
+            "yaxis": {"zeroline": False, **y},
+            **layout,
+        }
+    )
+
+
+def spectra(frequencies: Values, models: Mapping[str, Values], real: Values) -> "Figure":
+    """Draw the mean power of samples at each radial frequency, both axes logarithmic.
+
+    Args:
+        frequencies: In cycles a pixel, shape (F,); 0 is left out.
+        models: Power by title, each of shape (F,).
+        real: Of real images, shape (F,).
+    """
+    figure = _figure(
+        {"type": "log", "title": _("Radial frequency (cycles a pixel)"), "tickvals": [0.03, 0.06, 0.125, 0.25, 0.5]},
+        {"type": "log", "title": _("Mean power"), "exponentformat": "power"},
+    )  # fmt: skip
+    words = _("%{x:.3f} cycles a pixel: %{y:.2e}")
+    for title, power, line in _with_real(models, real):
+        figure.add_scatter(
+            x=frequencies[1:], y=np.maximum(power[1:], 1e-12), mode="lines", name=title, line=line,
+            hovertemplate=words,
+        )  # fmt: skip
+    figure.add_vline(x=0.25, line={"width": 1, "dash": "dot", "color": _REAL})
+    return figure
+
+
+def sharpness(models: Mapping[str, Values], real: Values) -> "Figure":
+    """Draw how sharp single images are: histograms over a logarithmic axis.
+
+    Args:
+        models: Variances of the Laplacian by title, or quantiles of them, each of shape (N,).
+        real: Of real images.
+    """
+    least = 1e-7
+    logs = {title: np.log10(np.maximum(one, least)) for title, one in (*models.items(), ("", real))}
+    ends = [float(np.quantile(one, share)) for one in logs.values() for share in (0.002, 0.998)]
+    low, high = min(ends), max(ends)
+    edges = np.linspace(low - 0.05, high + 0.05, _BINS + 1)
+    figure = _figure(
+        {"type": "log", "title": _("Variance of the Laplacian"), "exponentformat": "power", "dtick": 1},
+        {"title": _("Share of images (%)"), "rangemode": "tozero"},
+    )
+    words = "%{x:.2g}: %{y:.1f} %"
+    for title, line in [(one, line) for one, _power, line in _with_real(models, real)]:
+        values = logs[title if title in models else ""]
+        shares = 100 * np.histogram(values, edges)[0] / len(values)
+        figure.add_scatter(
+            x=10 ** ((edges[1:] + edges[:-1]) / 2), y=shares, mode="lines", name=title,
+            line={**line, "shape": "hvh"}, hovertemplate=words,
+        )  # fmt: skip
+    return figure
+
+
+def shares(names: Sequence[str], models: Mapping[str, Values], real: Values) -> "Figure":
+    """Draw how often each class, or value of an attribute, occurs.
+
+    Args:
+        names: Of the classes.
+        models: Shares by title, each of shape (classes,).
+        real: Of real images.
+    """
+    figure = _figure(
+        {}, {"title": _("Share of images (%)"), "rangemode": "tozero"}, barmode="group", bargap=0.3
+    )
+    for title, values, line in _with_real(models, real):
+        colour = {"color": line["color"]} if "color" in line else {}
+        figure.add_bar(
+            x=list(names), y=100 * values, name=title, marker={**colour, "line": {"width": 0}},
+            hovertemplate="%{x}: %{y:.1f} %",
+        )  # fmt: skip
+    return figure
+
+
+def _with_real(models: Mapping[str, Values], real: Values) -> list[tuple[str, Values, dict[str, Any]]]:
+    """Return what is drawn: title, values, and the line's options, the models first so that they have their colours."""
+    lines: list[tuple[str, Values, dict[str, Any]]] = [
+        (title, one, {"width": 2}) for title, one in models.items()
+    ]
+    return [*lines, (_("Real"), real, {"width": 2, "dash": "dot", "color": _REAL})]
