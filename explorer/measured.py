@@ -307,9 +307,9 @@ def protocol(measured: Sequence[Figures]) -> str:
     if first.classifier:
         parts.append(_("features and verdicts of {network}").format(network=first.classifier.name))
     parts.append(_joined(_("computed on {device}").format(device=one.device) for one in measured))
-    versions = (f"{name} {number}" for name, number in first.versions.items() if number)
+    versions = (f"{name} {number}" for one in measured for name, number in one.versions.items() if number)
     seconds = duration(sum(one.seconds for one in measured))
-    return " · ".join([*parts, ", ".join(versions), _("took {time}").format(time=seconds)])
+    return " · ".join([*parts, _joined(versions), _("took {time}").format(time=seconds)])
 
 
 def _joined(words: Iterable[str]) -> str:
