@@ -215,7 +215,7 @@ METRICS = Table[Metric](
                 "nearest_train_distance": "Its distance: root mean squared difference, of pixels in [0, 1]",
             },
             trace="models.metrics.memorisation:trace",
-            goals={"nearest_ratio": "one", "copies_share": "lower"},
+            goals={"copies_share": "lower"},
         ),
         "classes": Metric(
             "models.metrics.coverage:measure_classes", ("decode", "judge", "classes"),
