@@ -164,6 +164,6 @@ def _only_encodes(models: Sequence[ModelInfo], shown: MeasuredTable) -> str:
     if row is None or len(there) != 1 or any(row.key == "inversion_psnr_db" for row in shown.rows):
         return ""
     form = _(
-        "Only {model} has an encoder ({psnr} dB); what the others can come near to shows their inversion."
+        "Only {model} reconstructs images by an encoder ({psnr} dB); how near the others come shows their inversion."
     )
     return form.format(model=models[there[0]].title, psnr=row.cells[there[0]].text)

@@ -277,7 +277,9 @@ def _loss(interval: Interval, goal: Goal) -> Interval:
 
 
 def number_text(value: float, like: float | None = None) -> str:
-    """Write a figure with three digits, or with as many places as another one of about its size."""
+    """Write a figure with three digits, or with as many places as another one of about its size; counts as they are."""
+    if like is None and value and value == round(value):
+        return f"{value:,.0f}".replace("-", "−")
     size = abs(value if like is None else like)
     places = 0 if size >= 100 else 2 if size == 0 else max(0, min(5, 2 - math.floor(math.log10(size))))
     text = f"{value:,.{places}f}"
@@ -286,6 +288,8 @@ def number_text(value: float, like: float | None = None) -> str:
 
 def between(interval: Interval) -> str:
     """Write an interval with the places of its mean: 0.86 to 0.88."""
+    if interval.low == interval.high:
+        return _("in every draw")
     low, high = (number_text(end, interval.mean) for end in (interval.low, interval.high))
     return _("{low} to {high}").format(low=low, high=high)
 
@@ -321,7 +325,9 @@ def _left_out(models: Sequence[ModelInfo], measured: Sequence[Figures]) -> tuple
     reasons: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     for name in dict.fromkeys(name for one in measured for name in one.lacking):
         needs = [one.lacking.get(name) for one in measured]
-        for need in dict.fromkeys(need for need in needs if need and need not in _OF_THE_DATA):
+        if any(need in _OF_THE_DATA for need in needs):
+            continue
+        for need in dict.fromkeys(need for need in needs if need):
             who = tuple(info.title for info, lacks in zip(models, needs, strict=True) if lacks == need)
             reasons.setdefault((need, who), []).append(name)
     return tuple(

@@ -73,7 +73,7 @@ def test_the_table_groups_figures_and_marks_the_better_one(pair: tuple[ModelInfo
         "psnr_db": [False, False], "kl_nats": [False, False],
     }  # fmt: skip
     assert rows["sharpness_ratio"].real == 0.98 and rows["sharpness_ratio"].real_text == "0.980"
-    assert rows["psnr_db"].cells[1].text == "" and rows["psnr_db"].cells[0].text == "20.0"
+    assert rows["psnr_db"].cells[1].text == "" and rows["psnr_db"].cells[0].text == "20"
     assert rows["recall"].cells[0].between == "0.590 to 0.610" and rows["recall"].count == 2000
     assert "single outliers" in rows["recall"].misleads and "neighbourhood" in rows["recall"].what
 
@@ -124,7 +124,10 @@ def test_a_figure_without_an_interval_is_not_better() -> None:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.1234, "0.123"), (12345.6, "12,346"), (23.456, "23.5"), (0.0, "0.00"), (-0.0123, "−0.0123"), (1e-9, "0.00000")],
+    [
+        (0.1234, "0.123"), (12345.6, "12,346"), (23.456, "23.5"), (0.0, "0.00"), (10.0, "10"), (-2.0, "−2"),
+        (-0.0123, "−0.0123"), (1e-9, "0.00000"),
+    ],
 )  # fmt: skip
 def test_numbers_have_three_digits(value: float, text: str) -> None:
     assert measured.number_text(value) == text
@@ -176,7 +179,7 @@ def test_the_claim_is_stated_with_its_figure_and_interval(pair: tuple[ModelInfo,
     )
     assert "Tiny vae is better at recall (0.600 against 0.300)." in found
     assert "Tiny gan is better at precision (0.700 against 0.500)." in found
-    assert found[-1].startswith("Only Tiny vae has an encoder (20.0 dB)")
+    assert found[-1].startswith("Only Tiny vae reconstructs images by an encoder (20 dB)")
 
 
 def test_where_the_claim_does_not_hold_it_is_said(pair: tuple[ModelInfo, ...]) -> None:
