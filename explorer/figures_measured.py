@@ -1,13 +1,18 @@
 """Curves of what was measured: power spectra, sharpness and classes of samples beside those of real images."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from explorer import words
 from explorer.starting import theme_charts
-from explorer.text import _
+from explorer.text import N_, _
+from models import datasets
+from models.catalog import ModelInfo
+from models.metrics.figures import Figures
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -15,6 +20,7 @@ if TYPE_CHECKING:
 Values = NDArray[np.float32]
 _REAL = "#888888"  # readable on light and dark grounds alike
 _BINS = 48
+SEEN = N_("What the classifier sees")
 _HEIGHT = 320
 _LEGEND = {"orientation": "h", "x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom"}
 
@@ -35,6 +41,82 @@ def _figure(x: Mapping[str, Any], y: Mapping[str, Any], **layout: Any) -> "Figur
     )
 
 
+@dataclass(frozen=True)
+class Chart:
+    """A chart of what was measured.
+
+    Args:
+        name: For keys.
+        title: For people.
+        figure: The chart.
+        caption: How to read it.
+    """
+
+    name: str
+    title: str
+    figure: "Figure"
+    caption: str
+
+
+def charts(models: Sequence[ModelInfo], measured: Sequence[Figures]) -> list[Chart]:
+    """Return the charts of sharpness, as far as their curves were measured.
+
+    Args:
+        models: The models.
+        measured: Figures of each, measured in the same way.
+    """
+    found: list[Chart] = []
+    power, real = _curves(models, measured, "spectrum", "spectrum_real")
+    if power:
+        frequencies = next(one for one in measured if "spectrum" in one.series).curve("spectrum_frequency")
+        caption = _(
+            "Blur is a curve that falls below the grey one to the right; noise and checkerboard rise above it. Dotted: "
+            "half the Nyquist frequency."
+        )
+        found.append(Chart("spectra", _("Radial power spectrum"), spectra(frequencies, power, real), caption))
+    values, real = _curves(models, measured, "sharpness", "sharpness_real")
+    if values:
+        caption = _("The variance of the Laplacian: how strong the fine detail of an image is.")
+        found.append(Chart("sharpness", _("Sharpness of single images"), sharpness(values, real), caption))
+    return found
+
+
+def attributes(measured: Sequence[Figures]) -> list[str]:
+    """Return what the classifier sees in samples: names of attributes, or an empty one for classes; none without."""
+    there = {key for one in measured for key in one.series}
+    return [name for name, (key, _real, _names) in _attributes(measured).items() if key in there]
+
+
+def seen(models: Sequence[ModelInfo], measured: Sequence[Figures], attribute: str) -> Chart:
+    """Return the chart of how often the classifier sees each class, or value of an attribute; see `attributes`."""
+    key, real_key, names = _attributes(measured)[attribute]
+    values, real = _curves(models, measured, key, real_key)
+    figure = shares([words.word(name) for name in names], values, real)
+    caption = _("Bars far below the grey one are what a model has forgotten, or rarely makes.")
+    return Chart("classes", _(SEEN), figure, caption)
+
+
+def _attributes(measured: Sequence[Figures]) -> dict[str, tuple[str, str, tuple[str, ...]]]:
+    """Return by attribute its series, that of real images, and the names of its values; classes have no name."""
+    data = datasets.known(measured[0].spec.dataset)
+    if data is None:
+        return {}
+    found = {"": ("class_shares", "class_shares_real", data.classes)}
+    for factor in data.factors:
+        name = factor.name
+        found[name] = (f"factor_shares_{name}", f"real_factor_shares_{name}", factor.values)
+    return found
+
+
+def _curves(
+    models: Sequence[ModelInfo], measured: Sequence[Figures], key: str, real: str
+) -> tuple[dict[str, Values], Values]:
+    """Return a series of each model that has it, by title, and that of real images."""
+    there = {info.title: one for info, one in zip(models, measured, strict=True) if key in one.series}
+    curves = {title: one.curve(key) for title, one in there.items()}
+    return curves, next((one.curve(real) for one in there.values()), np.empty(0, np.float32))
+
+
 def spectra(frequencies: Values, models: Mapping[str, Values], real: Values) -> "Figure":
     """Draw the mean power of samples at each radial frequency, both axes logarithmic.
 
@@ -47,11 +129,11 @@ def spectra(frequencies: Values, models: Mapping[str, Values], real: Values) -> 
         {"type": "log", "title": _("Radial frequency (cycles a pixel)"), "tickvals": [0.03, 0.06, 0.125, 0.25, 0.5]},
         {"type": "log", "title": _("Mean power"), "exponentformat": "power"},
     )  # fmt: skip
-    words = _("%{x:.3f} cycles a pixel: %{y:.2e}")
+    hover = _("%{x:.3f} cycles a pixel: %{y:.2e}")
     for title, power, line in _with_real(models, real):
         figure.add_scatter(
             x=frequencies[1:], y=np.maximum(power[1:], 1e-12), mode="lines", name=title, line=line,
-            hovertemplate=words,
+            hovertemplate=hover,
         )  # fmt: skip
     figure.add_vline(x=0.25, line={"width": 1, "dash": "dot", "color": _REAL})
     return figure
@@ -73,13 +155,12 @@ def sharpness(models: Mapping[str, Values], real: Values) -> "Figure":
         {"type": "log", "title": _("Variance of the Laplacian"), "exponentformat": "power", "dtick": 1},
         {"title": _("Share of images (%)"), "rangemode": "tozero"},
     )
-    words = "%{x:.2g}: %{y:.1f} %"
     for title, line in [(one, line) for one, _power, line in _with_real(models, real)]:
         values = logs[title if title in models else ""]
         shares = 100 * np.histogram(values, edges)[0] / len(values)
         figure.add_scatter(
             x=10 ** ((edges[1:] + edges[:-1]) / 2), y=shares, mode="lines", name=title,
-            line={**line, "shape": "hvh"}, hovertemplate=words,
+            line={**line, "shape": "hvh"}, hovertemplate="%{x:.2g}: %{y:.1f} %",
         )  # fmt: skip
     return figure
 

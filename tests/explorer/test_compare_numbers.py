@@ -237,6 +237,20 @@ def test_shares_of_classes_are_percent() -> None:
     assert list(figure.data[0].y) == [25, 75] and list(figure.data[1].x) == ["cat", "dog"]
 
 
+def test_charts_are_those_whose_curves_were_measured(pair: tuple[ModelInfo, ...]) -> None:
+    curve = packed(np.linspace(0.1, 1, 9))
+    sharp = {key: curve for key in ("spectrum", "spectrum_real", "spectrum_frequency")}
+    classes = dict.fromkeys(("class_shares", "class_shares_real"), packed([0.1] * 10))
+    both = [one(VAE, series={**sharp, **classes}), one(GAN, series=sharp)]
+    assert [chart.name for chart in figures_measured.charts(pair, both)] == ["spectra"]
+    assert figures_measured.attributes(both) == [""]
+    bars = figures_measured.seen(pair, both, "").figure.data
+    assert [bar.name for bar in bars] == ["Tiny vae", "Real"] and list(bars[0].x) == [
+        str(i) for i in range(10)
+    ]
+    assert figures_measured.charts(pair, [one(VAE), one(GAN)]) == []
+
+
 # The page ----------------------------------------------------------------------------------------------------
 
 

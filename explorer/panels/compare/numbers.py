@@ -195,44 +195,14 @@ def _notes(shown: MeasuredTable) -> None:
 
 
 def _charts(models: Sequence[ModelInfo], found: Sequence[Figures]) -> None:
-    left, right = st.columns(2)
-    spectra, real = _curves(models, found, "spectrum", "spectrum_real")
-    if spectra:
-        frequencies = found[0].curve("spectrum_frequency")
-        with left:
-            _chart(
-                _("Radial power spectrum"),
-                figures_measured.spectra(frequencies, spectra, real),
-                "numbers-spectra",
-                _(
-                    "Blur is a curve that falls below the grey one to the right; noise and checkerboard rise above it."
-                ),
-            )
-    sharp, real = _curves(models, found, "sharpness", "sharpness_real")
-    if sharp:
-        with right:
-            _chart(
-                _("Sharpness of single images"),
-                figures_measured.sharpness(sharp, real),
-                "numbers-sharpness",
-                _("The variance of the Laplacian: how strong the fine detail of an image is."),
-            )
-    _classes(models, found)
-
-
-def _classes(models: Sequence[ModelInfo], found: Sequence[Figures]) -> None:
-    """Draw how often each class occurs, or each value of an attribute that is chosen."""
-    data = datasets.known(found[0].spec.dataset)
-    if data is None:
-        return
-    sets = {"": ("class_shares", "class_shares_real", data.classes)}
-    sets |= {
-        factor.name: (f"factor_shares_{factor.name}", f"real_factor_shares_{factor.name}", factor.values)
-        for factor in data.factors
-    }
-    there = [name for name, (key, _real, _names) in sets.items() if any(key in one.series for one in found)]
+    for column, chart in zip(st.columns(2), figures_measured.charts(models, found), strict=False):
+        with column:
+            st.subheader(chart.title, anchor=False)
+            _chart(chart)
+    there = figures_measured.attributes(found)
     if not there:
         return
+    st.subheader(_(figures_measured.SEEN), anchor=False)
     chosen = there[0]
     if len(there) > 1:
         chosen = st.selectbox(
@@ -241,26 +211,9 @@ def _classes(models: Sequence[ModelInfo], found: Sequence[Figures]) -> None:
             format_func=lambda name: words.word(name).capitalize(),
             key="numbers-attribute",
         )
-    key, real_key, names = sets[chosen]
-    values, real = _curves(models, found, key, real_key)
-    _chart(
-        _("What a classifier sees in them"),
-        figures_measured.shares([words.word(name) for name in names], values, real),
-        "numbers-classes",
-        _("Bars far below the grey one are classes that a model has forgotten."),
-    )
+    _chart(figures_measured.seen(models, found, chosen))
 
 
-def _curves(
-    models: Sequence[ModelInfo], found: Sequence[Figures], key: str, real: str
-) -> tuple[dict[str, figures_measured.Values], figures_measured.Values]:
-    """Return a series of each model that has it, by title, and that of real images."""
-    there = {info.title: one for info, one in zip(models, found, strict=True) if key in one.series}
-    curves = {title: one.curve(key) for title, one in there.items()}
-    return curves, next((one.curve(real) for one in there.values()), found[0].curve(""))
-
-
-def _chart(title: str, figure: object, key: str, caption: str) -> None:
-    st.subheader(title, anchor=False)
-    st.plotly_chart(figure, key=key, config=_CHART)
-    st.caption(caption)
+def _chart(chart: figures_measured.Chart) -> None:
+    st.plotly_chart(chart.figure, key=f"numbers-{chart.name}", config=_CHART)
+    st.caption(chart.caption)
