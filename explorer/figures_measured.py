@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 Values = NDArray[np.float32]
 _REAL = "#888888"  # readable on light and dark grounds alike
 _BINS = 48
+_TICKS = [1 / 2**power for power in range(6, 0, -1)]  # cycles a pixel
 SEEN = N_("What the classifier sees")
 _HEIGHT = 320
 _LEGEND = {"orientation": "h", "x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom"}
@@ -126,7 +127,7 @@ def spectra(frequencies: Values, models: Mapping[str, Values], real: Values) -> 
         real: Of real images, shape (F,).
     """
     figure = _figure(
-        {"type": "log", "title": _("Radial frequency (cycles a pixel)"), "tickvals": [0.03, 0.06, 0.125, 0.25, 0.5]},
+        {"type": "log", "title": _("Radial frequency (cycles a pixel)"), "tickvals": _TICKS, "tickformat": ".2~g"},
         {"type": "log", "title": _("Mean power"), "exponentformat": "power"},
     )  # fmt: skip
     hover = _("%{x:.3f} cycles a pixel: %{y:.2e}")

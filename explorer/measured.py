@@ -11,7 +11,7 @@ from typing import Any
 from explorer.text import N_, _, duration
 from models import datasets
 from models.catalog import ModelInfo
-from models.metrics import METRICS, NEEDS, Goal, goal_of, of_key
+from models.metrics import METRICS, NEEDS, Goal, Need, goal_of, of_key
 from models.metrics.figures import Figures
 from models.metrics.intervals import Interval, difference
 
@@ -322,7 +322,7 @@ def _joined(words: Iterable[str]) -> str:
 
 def _left_out(models: Sequence[ModelInfo], measured: Sequence[Figures]) -> tuple[str, ...]:
     """Say which metrics are missing for which models, one sentence for each reason."""
-    reasons: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    reasons: dict[tuple[Need, tuple[str, ...]], list[str]] = {}
     for name in dict.fromkeys(name for one in measured for name in one.lacking):
         needs = [one.lacking.get(name) for one in measured]
         if any(need in _OF_THE_DATA for need in needs):

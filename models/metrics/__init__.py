@@ -339,8 +339,10 @@ def goal_of(key: str) -> Goal | None:
     found = of_key(key)
     if found is None:
         return None
-    goals = (goal for pattern, goal in found[0].goals.items() if _variable(pattern, key) is not None)
-    return next(goals, None)
+    for pattern, goal in found[0].goals.items():
+        if _variable(pattern, key) is not None:
+            return goal
+    return None
 
 
 def of_key(key: str) -> tuple[Metric, str] | None:

@@ -77,8 +77,11 @@ def applicable(context: Context) -> list[str]:
 
 def lacking(context: Context, names: Sequence[str]) -> dict[str, Need]:
     """Return which of some metrics cannot be measured, and the first thing that each needs and does not find."""
-    found = {name: _lacks(context, name) for name in names}
-    return {name: need for name, need in found.items() if need}
+    found: dict[str, Need] = {}
+    for name in names:
+        if need := _lacks(context, name):
+            found[name] = need
+    return found
 
 
 def prepare(

@@ -17,7 +17,7 @@ from pydantic import Field
 
 from models.disk import replacing
 from models.errors import UserError, write_error
-from models.metrics import MEMORY_IMAGES
+from models.metrics import MEMORY_IMAGES, Need
 from models.metrics.intervals import Interval
 from models.metrics.spec import Measurement
 from models.values import Value, parse
@@ -68,7 +68,7 @@ class Figures(Value):
     intervals: dict[str, Interval] = Field(default={})
     series: dict[str, str] = Field(default={})
     counts: dict[str, int] = Field(default={})
-    lacking: dict[str, str] = Field(default={})
+    lacking: dict[str, Need] = Field(default={})
     classifier: Network | None = None
     device: str = ""
     versions: dict[str, str] = Field(default={})

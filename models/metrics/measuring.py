@@ -9,6 +9,7 @@ from models import checkpoints, datasets, shelf
 from models.catalog import ModelInfo
 from models.classifier import Classifier
 from models.datasets import ImageData
+from models.jobs import Device
 from models.metrics import METRICS, Need, count_of, figures, library
 from models.metrics.evaluation import Progress, lacking, prepare
 from models.metrics.figures import Figures
@@ -48,7 +49,7 @@ def measure(
     n: int = 10_000,
     seed: int = 0,
     seeds: int = 1,
-    device: str = "auto",
+    device: Device = "auto",
     progress: Progress = unheard,
 ) -> Measured:
     """Load a model, its data and the classifier that judges it, and measure it.
@@ -122,7 +123,7 @@ def figures_of(spec: Measurement, measured: Measured, seconds: float = 0.0) -> F
 
 
 def make(
-    spec: Measurement, info: ModelInfo, *, device: str = "auto", progress: Progress = unheard
+    spec: Measurement, info: ModelInfo, *, device: Device = "auto", progress: Progress = unheard
 ) -> Figures:
     """Measure what a spec says; raises as `measure`."""
     started = time.perf_counter()
@@ -141,7 +142,7 @@ def make(
 
 
 def obtain(
-    spec: Measurement, info: ModelInfo, *, device: str = "auto", progress: Progress = unheard
+    spec: Measurement, info: ModelInfo, *, device: Device = "auto", progress: Progress = unheard
 ) -> Figures:
     """Return figures: shipped ones, those that were computed before, or new ones, which are kept; see `make`."""
     found = library.find(spec, info)

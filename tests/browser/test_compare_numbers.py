@@ -33,7 +33,8 @@ def measure(page: Any) -> None:
 
 def test_models_are_measured_and_shown(numbers: Any, flaws: Callable[[Any, str], list[str]]) -> None:
     page = numbers
-    assert page.get_by_text("359 held-out images").is_visible() and page.locator(".measured").count() == 0
+    page.get_by_text("359 held-out images").wait_for()
+    assert page.locator(".measured").count() == 0
     measure(page)
     page.locator(".measured").wait_for(timeout=LONG)
     assert page.get_by_role("button", name="Measure").count() == 0
