@@ -197,6 +197,6 @@ def test_goals_are_found_by_the_key_of_a_figure() -> None:
         key: goal_of(key) for key in ("fd_net", "recall", "density", "mig_shape", "kl_nats", "no-figure")
     }
     assert found == {
-        "fd_net": "lower", "recall": "higher", "density": "one", "mig_shape": "higher", "kl_nats": None,
+        "fd_net": "lower", "recall": "higher", "density": None, "mig_shape": "higher", "kl_nats": None,
         "no-figure": None,
     }  # fmt: skip
