@@ -327,7 +327,9 @@ def _left_out(models: Sequence[ModelInfo], measured: Sequence[Figures]) -> tuple
         needs = [one.lacking.get(name) for one in measured]
         if any(need in _OF_THE_DATA for need in needs):
             continue
-        for need in dict.fromkeys(need for need in needs if need):
+        for need in dict.fromkeys(needs):
+            if need is None:
+                continue
             who = tuple(info.title for info, lacks in zip(models, needs, strict=True) if lacks == need)
             reasons.setdefault((need, who), []).append(name)
     return tuple(

@@ -83,7 +83,7 @@ def embedding(spec: MapSpec, *, owner: str = "", title: str = "", timeout: float
 
 
 def evaluation(
-    specs: Sequence[Measurement], *, owner: str = "", title: str = "", timeout: float = 7200.0
+    specs: Sequence[Measurement], *, owner: str = "", title: str = "", timeout: float = 3600.0
 ) -> JobSpec:
     """Return the spec of a job that measures models.
 

@@ -10,10 +10,11 @@ from streamlit.testing.v1 import AppTest
 
 from explorer import claims, figures_measured, jobs, measured, measured_html
 from explorer.panels.compare import numbers
+from explorer.settings import settings
 from models import catalog
 from models.catalog import ModelInfo
 from models.errors import UserError
-from models.jobs import Job, JobSpec
+from models.jobs import OVERHEAD, Job, Jobs, JobSpec
 from models.metrics import library, measuring
 from models.metrics.figures import Figures, Network, packed
 from models.metrics.intervals import Interval, over_seeds
@@ -214,7 +215,7 @@ def f32(*values: float) -> figures_measured.Values:
 
 
 def test_spectra_are_drawn_over_one_another_with_real_in_grey() -> None:
-    x = np.arange(9, dtype=np.float32) / 16
+    x = f32(*np.arange(9) / 16)
     power = f32(*(1 / (1 + x)))
     figure: Any = figures_measured.spectra(x, {"A": power, "B": 2 * power}, 3 * power)
     assert [trace.name for trace in figure.data] == ["A", "B", "Real"]
@@ -356,6 +357,18 @@ def test_what_takes_long_is_measured_where_it_is_chosen(open_app: Open, judged: 
     asked = [(catalog.find(spec.model).id, *spec.metrics) for spec in queue.specs]
     assert asked == [("tiny-vae", "inversion"), ("tiny-gan", "inversion"), ("tiny-vae", "likelihood")]
     assert "sharper" in texts(app)  # what is there stays
+
+
+def test_the_queue_of_the_app_takes_a_measurement(
+    judged: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    real = Jobs(tmp_path, longest=settings().train_seconds + OVERHEAD)
+    monkeypatch.setattr(jobs, "queue", lambda: real)
+    monkeypatch.setattr(jobs, "me", lambda: "ada")
+    specs = [library.spec_of(catalog.find(name), n=40, seeds=2) for name in ("tiny-vae", "tiny-gan")]
+    job = jobs.measure(specs, "Figures")
+    assert (job.state, job.spec.kind, job.spec.owner) == ("queued", "evaluate", "ada")
+    assert jobs.measure(specs, "Figures").id == job.id  # it is not asked for twice
 
 
 def test_a_measurement_can_be_cancelled_and_what_failed_is_said(
