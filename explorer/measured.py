@@ -324,10 +324,11 @@ def _left_out(models: Sequence[ModelInfo], measured: Sequence[Figures]) -> tuple
     """Say which metrics are missing for which models, one sentence for each reason."""
     reasons: dict[tuple[Need, tuple[str, ...]], list[str]] = {}
     for name in dict.fromkeys(name for one in measured for name in one.lacking):
-        needs = [one.lacking.get(name) for one in measured]
-        if any(need in _OF_THE_DATA for need in needs):
+        needs: list[Need | None] = [one.lacking.get(name) for one in measured]
+        distinct: dict[Need | None, None] = dict.fromkeys(needs)
+        if any(need in _OF_THE_DATA for need in distinct):
             continue
-        for need in dict.fromkeys(needs):
+        for need in distinct:
             if need is None:
                 continue
             who = tuple(info.title for info, lacks in zip(models, needs, strict=True) if lacks == need)
