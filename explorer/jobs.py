@@ -1,6 +1,6 @@
 """The app's background jobs: the queue that all sessions share, and who may do what with a job."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
@@ -11,7 +11,8 @@ from models import paths
 from models.config import RunConfig
 from models.embedding.spec import MapSpec
 from models.errors import UserError
-from models.jobs import OVERHEAD, Job, Jobs, embedding, keep, training
+from models.jobs import OVERHEAD, Job, Jobs, JobSpec, embedding, evaluation, keep, training
+from models.metrics.spec import Measurement
 
 NOBODY = "nobody"  # who has no cookie, such as a browser that refuses them
 
@@ -70,7 +71,20 @@ def embed(spec: MapSpec, title: str) -> Job:
         spec: The map.
         title: Of the job, for people.
     """
-    asked = embedding(spec, owner=me(), title=title)
+    return _once(embedding(spec, owner=me(), title=title))
+
+
+def measure(specs: Sequence[Measurement], title: str) -> Job:
+    """Put the measuring of models in the queue, unless it is there already for who asks; raises as `train`.
+
+    Args:
+        specs: What is to be measured, one after the other.
+        title: Of the job, for people.
+    """
+    return _once(evaluation(specs, owner=me(), title=title))
+
+
+def _once(asked: JobSpec) -> Job:
     for job in queue().all(me()):
         if not job.over and (job.spec.kind, job.spec.arguments) == (asked.kind, asked.arguments):
             return job

@@ -83,3 +83,8 @@ def shipped_checkpoints() -> Path:
 def shipped_maps() -> Path:
     """Return the folder of the maps that the project ships."""
     return assets() / "maps"
+
+
+def shipped_metrics() -> Path:
+    """Return the folder of the figures of models that the project ships."""
+    return assets() / "metrics"

@@ -58,3 +58,32 @@ def zoo(zoo_folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Pa
     monkeypatch.setenv("EXPLORER_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setenv("EXPLORER_WARM_UP", "false")
     return zoo_folder
+
+
+@pytest.fixture(scope="session")
+def judged_folder(zoo_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the same models, with a classifier that fits their data."""
+    import shutil
+
+    import torch
+
+    from models import catalog, checkpoints
+    from models.catalog import Card, CheckpointConfig
+
+    root = tmp_path_factory.mktemp("judged") / "zoo"
+    shutil.copytree(zoo_folder, root)
+    shutil.rmtree(root / "tiny-classifier")
+    heads = [{"name": "label", "values": [str(i) for i in range(10)]}]
+    config = catalog.model_config({**COMMON, **ZOO["tiny-classifier"], "heads": heads}, "tiny-classifier")
+    torch.manual_seed(0)
+    model = checkpoints.build(config).eval().requires_grad_(False)
+    record = CheckpointConfig(id="tiny-classifier", model=config.model_dump(mode="json"), dataset="digits")
+    checkpoints.save(root / "tiny-classifier", model, record, Card(), None)
+    return root
+
+
+@pytest.fixture
+def judged(zoo: Path, judged_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Make the zoo with a fitting classifier the only models there are."""
+    monkeypatch.setenv("EXPLORER_MODELS_DIR", str(judged_folder))
+    return judged_folder

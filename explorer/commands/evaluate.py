@@ -1,6 +1,8 @@
 """`evaluate`: measure a model on held-out images."""
 
+import time
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
@@ -12,12 +14,15 @@ from models.catalog import ModelInfo
 from models.datasets import DATASETS, info as info_of, sized_for
 from models.errors import UserError
 from models.metrics import METRICS, count_of, of_key
+from models.metrics.spec import MOST_SEEDS, STANDARD, Measurement
 from models.values import MAX_SEED
 
 if TYPE_CHECKING:
-    from models.metrics.repeats import Interval, Report
+    from models.metrics.intervals import Interval
+    from models.metrics.measuring import Measured
+    from models.metrics.repeats import Report
 
-_MAX_SEEDS = 100
+_ALL, _STANDARD = "all", "standard"  # metrics
 _PROTOCOL = "latent-explorer evaluate, held-out images of"
 _NOTES = {
     "95 % interval": "Interval: of the mean over seeds, or, where the figure is a mean over images, over those.",
@@ -44,21 +49,31 @@ def evaluate(
         str,
         typer.Option(
             metavar="NAMES",
-            help=f"'all' that apply and do not take minutes ({', '.join(_SLOW)} do), or some of "
-            f"{', '.join(METRICS)}, with commas.",
+            help=f"'{_ALL}' that apply and do not take minutes ({', '.join(_SLOW)} do), '{_STANDARD}' for those that "
+            f"Compare shows at first, or some of {', '.join(METRICS)}, with commas.",
         ),
-    ] = "all",
+    ] = _ALL,
     device: Device = "auto",
     seed: Annotated[int, typer.Option(min=0, max=MAX_SEED, metavar="INTEGER", help="Of the samples.")] = 0,
     seeds: Annotated[
         int,
         typer.Option(
             min=1,
-            max=_MAX_SEEDS,
+            max=MOST_SEEDS,
             metavar="INTEGER",
             help="Independent samples, from that seed on: means, with 95 % intervals. Five are a good number.",
         ),
     ] = 1,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            "--out",
+            metavar="FILE",
+            help="All of it as JSON in a file, with curves, as the page Compare keeps it.",
+            show_default=False,
+        ),
+    ] = None,
     write_card: Annotated[
         bool,
         typer.Option(
@@ -75,12 +90,17 @@ def evaluate(
         raise UserError("no-data", problem, "Name a data set with --dataset.")
     data = info_of(sized_for(dataset or info.dataset, info.model.size))
     name = data.name
-    chosen = None if metrics == "all" else [word.strip() for word in metrics.split(",")]
-    for word in chosen or ():
+    chosen = _chosen(metrics)
+    for word in chosen:
         METRICS[word]  # an unknown one shows before any image is loaded
+    spec = Measurement(model=info.digest, dataset=name, n=count, seeds=seeds, seed=seed, metrics=chosen)
     written: list[str] = []
+    started = time.perf_counter()
     with only_results():
-        where, found, judge = _measure(info, name, chosen, count, device, (seed, seeds))
+        measured = _measure(info, spec, metrics, device)
+        found, judge, where = measured.report, measured.judge, measured.device
+        if out:
+            _write(out, spec, measured, time.perf_counter() - started)
         values = found.values
         counts = {key: count_of(key, count, data) for key in values}
         if write_card:
@@ -104,43 +124,40 @@ def evaluate(
         note(f"Written to {info.path}: {', '.join(written)}")
 
 
-def _measure(
-    info: ModelInfo,
-    dataset: str,
-    metrics: list[str] | None,
-    count: int,
-    device: Device,
-    seeds: tuple[int, int],
-) -> "tuple[str, Report, ModelInfo | None]":
-    judge = catalog.classifier_for(dataset, info.sample_shape) if info.can("picture") else None
+def _chosen(metrics: str) -> tuple[str, ...]:
+    """Return the names of the metrics; none stand for all."""
+    if metrics == _ALL:
+        return ()
+    return STANDARD if metrics == _STANDARD else tuple(word.strip() for word in metrics.split(","))
 
-    from models import checkpoints, datasets
-    from models.classifier import Classifier
-    from models.metrics.repeats import report
-    from models.training.session import device as choose
 
-    where = choose(device)
+def _measure(info: ModelInfo, spec: Measurement, metrics: str, device: Device) -> "Measured":
+    from models.metrics.measuring import measure
+
     line = ProgressLine(seconds=0)
-    sampled = any(
-        METRICS[name].of == "samples" or "train" in METRICS[name].needs for name in metrics or METRICS
-    )
     try:
-        found = report(
-            checkpoints.load(info),
-            datasets.load(dataset, "test"),
-            metrics=metrics,
-            n=count,
-            classifier=cast(Classifier, checkpoints.load(judge)) if judge else None,
-            network=judge.id if judge else "",
-            train=datasets.load(dataset, "train") if sampled and info.can("decode") else None,
-            device=where,
-            seed=seeds[0],
-            seeds=seeds[1],
+        return measure(
+            info,
+            spec.dataset,
+            metrics=spec.metrics or None,
+            lenient=metrics == _STANDARD,
+            n=spec.n,
+            device=device,
+            seed=spec.seed,
+            seeds=spec.seeds,
             progress=lambda name, done, total: line.show(f"{done}/{total} {name}".rstrip()),
         )
     finally:
         line.close()
-    return where.type, found, judge
+
+
+def _write(out: Path, spec: Measurement, measured: "Measured", seconds: float) -> None:
+    """Write all that was measured, series too, as the page Compare reads it from `assets/metrics`."""
+    from models.metrics import figures
+    from models.metrics.measuring import figures_of
+
+    figures.write(out, figures_of(spec, measured, seconds))
+    note(f"Written to {out}")
 
 
 def _more(found: "Report", judge: ModelInfo | None) -> dict[str, Any]:

@@ -1,15 +1,13 @@
 """How the map of a page is made: the choice, the wait for a new one, and its quality by number."""
 
-import time
 from collections.abc import Collection, Mapping
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from explorer import jobs, maps
-from explorer.panels import problem
-from explorer.text import N_, _, duration, percent
+from explorer.panels import problem, waiting
+from explorer.text import N_, _, percent
 from models import catalog, datasets
 from models.catalog import ModelInfo
 from models.embedding import library
@@ -72,7 +70,9 @@ def chosen(info: ModelInfo) -> "EmbeddingMap | None":
     if error := st.session_state.get(_FAILED, {}).get(info.digest):
         problem.show(error)
     if job:
-        _wait(info, job)
+        waiting.until_over(
+            job, key="map", going=_("The map is being made"), settle=lambda over: _settle(info, over)
+        )
     return found
 
 
@@ -201,41 +201,14 @@ def _pictures(info: ModelInfo, of: Of, shown: MapSpec, at: str) -> str:
 # The wait --------------------------------------------------------------------------------------------------
 
 
-@st.fragment(run_every=1.0)
-def _wait(info: ModelInfo, name: str) -> None:
-    """Draw how far a map is, until it is there."""
-    with suppress(UserError):
-        job = jobs.queue().get(name)
-        if not job.over:
-            left, right = st.columns([3, 1], vertical_alignment="center")
-            left.progress(job.share, _state(job))
-            if right.button(_("Cancel"), key="map-cancel", icon=":material/close:"):
-                jobs.queue().cancel(name)
-            return
-        _settle(info, job)
-        jobs.queue().remove(name)
-        st.rerun()
-    _keep(_ASKED, info, None)  # it was removed elsewhere
-    st.rerun()
-
-
-def _state(job: Job) -> str:
-    if job.state == "queued":
-        return _("The map waits for what runs before it")
-    gone = time.time() - (job.started or time.time())
-    if job.share < 0.02 or gone < 2:
-        return _("The map is being made")
-    return _("The map is being made · {time} left").format(time=duration(gone * (1 / job.share - 1)))
-
-
-def _settle(info: ModelInfo, job: Job) -> None:
-    """Show the map that a job has made, or say what came of it."""
+def _settle(info: ModelInfo, job: Job | None) -> None:
+    """Show the map that a job has made, or say what came of it; nothing of one that was removed elsewhere."""
     spec, _id = st.session_state.get(_ASKED, {}).get(info.digest, (None, ""))
-    if job.state == "done" and maps.ready(info, spec):
+    if job and job.state == "done" and maps.ready(info, spec):
         _keep(_ASKED, info, (spec, ""))
         return
     _keep(_ASKED, info, None)
-    if job.problem:
+    if job and job.problem:
         _keep(_FAILED, info, UserError(job.state, job.problem, job.remedy))
 
 

@@ -3,29 +3,23 @@
 Two processes that want the same map compute it once: the second waits for the first, and reads what that wrote.
 """
 
-import contextlib
-import sys
-from collections.abc import Generator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from models import shelf
 from models.catalog import ModelInfo
 from models.embedding import files, library, quality
 from models.embedding.fit import plane
 from models.embedding.gather import Points, gather
 from models.embedding.maps import EmbeddingMap, MapSpec
 from models.embedding.spec import Source
-from models.errors import UserError
-from models.jobs import locks
 from models.metrics.fidelity import NEIGHBOURS, support
 from models.shared import Progress, unheard
 
 _GATHERED, _LAID = 0.5, 0.9  # shares of the time after which there are vectors, and places
-_GLANCE = 0.2  # seconds between two tellings that another process is waited for
-_WAITING = 0.001  # share that is told meanwhile
 
 
 def make(
@@ -100,39 +94,11 @@ def obtain(
     if found is not None:
         return found
     name = library.key(spec, info)
-    with _alone(name, progress):
-        found = library.cached(spec, info)  # by whoever was first
-        if found is not None:
-            return found
-        made = make(spec, info, device=device, fetch=fetch, progress=progress)
-        try:
-            files.write(library.path_of(name), made, name)
-        except UserError as error:
-            print(f"Not kept for next time: {error.problem}", file=sys.stderr)
-            return made
-    return library.cached(spec, info) or made
-
-
-@contextlib.contextmanager
-def _alone(name: str, progress: Progress) -> Generator[None, None, None]:
-    """Hold the lock of a map, waiting for who has it; without one where there are no locks, or no room for one."""
-    path = library.path_of(name).with_suffix(".lock")
-    if not _lockable(path):
-        yield
-        return
-    while True:
-        with locks.locked(path, _GLANCE) as lock:
-            if lock is not None:
-                yield
-                return
-        progress(_WAITING)
-
-
-def _lockable(path: Path) -> bool:
-    try:
-        locks.check()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-    except (OSError, UserError):
-        return False
-    return True
+    path = library.path_of(name)
+    return shelf.obtain(
+        path,
+        lambda: library.cached(spec, info),
+        lambda: make(spec, info, device=device, fetch=fetch, progress=progress),
+        lambda made: files.write(path, made, name),
+        progress,
+    )

@@ -4,14 +4,9 @@ What a map was computed from is its key: weights, images, classifier, spec, vers
 if all of it is as it was written and it names this key.
 """
 
-import contextlib
-import hashlib
-import json
-from functools import lru_cache
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from models import catalog, datasets, paths
+from models import catalog, datasets, paths, shelf
 from models.catalog import ModelInfo
 from models.embedding import files
 from models.embedding.maps import EmbeddingMap, MapSpec
@@ -41,26 +36,12 @@ def default_spec(info: ModelInfo) -> MapSpec:
 
 def shipped(digest: str) -> EmbeddingMap | None:
     """Return the map that comes with the project for a model's weights; None if there is none, or it is damaged."""
-    for path, spec in _specs(paths.shipped_maps()):
-        if spec.model == digest:
-            with contextlib.suppress(UserError):
-                return files.read(path)
-    return None
+    found = shelf.shipped(paths.shipped_maps(), files.SUFFIX, digest, _model_of, files.read)
+    return next(found, None)
 
 
-def _specs(root: Path) -> list[tuple[Path, MapSpec]]:
-    """Return the maps of a folder, by the names of their files; what cannot be read is left out."""
-    result: list[tuple[Path, MapSpec]] = []
-    for path in sorted(root.glob(f"*{files.SUFFIX}")):
-        with contextlib.suppress(OSError, UserError):
-            result.append((path, _spec(path, path.stat().st_mtime_ns)))
-    return result
-
-
-@lru_cache(maxsize=256)
-def _spec(path: Path, changed: int) -> MapSpec:
-    del changed
-    return files.spec_of(path)
+def _model_of(path: Path) -> str:
+    return files.spec_of(path).model
 
 
 def key(spec: MapSpec, info: ModelInfo) -> str:
@@ -73,17 +54,9 @@ def key(spec: MapSpec, info: ModelInfo) -> str:
         "weights": info.digest,
         "images": datasets.state(name) if spec.dataset else None,
         "classifier": judge and judge.digest,
-        "libraries": {name: _version(name) for name in ("numpy", "torch", *_LIBRARIES[spec.method])},
+        "libraries": shelf.versions(("numpy", "torch", *_LIBRARIES[spec.method])),
     }
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-
-
-@lru_cache
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return ""
+    return shelf.key(parts)
 
 
 def path_of(key: str) -> Path:
@@ -116,3 +89,7 @@ def known(info: ModelInfo) -> list[MapSpec]:
         if spec.model == info.digest and path == path_of(key(spec, info))
     ]
     return list(dict.fromkeys(there))
+
+
+def _specs(root: Path) -> list[tuple[Path, MapSpec]]:
+    return shelf.headers(root, files.SUFFIX, files.spec_of)

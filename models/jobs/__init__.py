@@ -30,5 +30,6 @@ from models.jobs.records import (
     Stop as Stop,
     Work as Work,
     embedding as embedding,
+    evaluation as evaluation,
     training as training,
 )

@@ -5,7 +5,7 @@ import errno
 import json
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -16,6 +16,7 @@ from pydantic import Field
 from models.config import RunConfig
 from models.embedding.spec import MapSpec
 from models.errors import UserError
+from models.metrics.spec import Measurement, Measurements
 from models.tables import Table
 from models.values import Value, parse
 
@@ -40,7 +41,7 @@ class JobSpec(Value):
 
     kind: str = Field(description="A name in KINDS")
     arguments: dict[str, Any] = Field(
-        description="What the kind takes: of 'train' a RunConfig, of 'embed' a MapSpec"
+        description="What the kind takes: of 'train' a RunConfig, of 'embed' a MapSpec, of 'evaluate' Measurements"
     )
     title: str = Field(default="", max_length=200)
     owner: str = Field(default="", max_length=200, description="Whose it is: the id of a browser")
@@ -81,6 +82,23 @@ def embedding(spec: MapSpec, *, owner: str = "", title: str = "", timeout: float
     return JobSpec(kind="embed", arguments=arguments, title=title or "map", owner=owner, timeout=timeout)
 
 
+def evaluation(
+    specs: Sequence[Measurement], *, owner: str = "", title: str = "", timeout: float = 3600.0
+) -> JobSpec:
+    """Return the spec of a job that measures models.
+
+    Args:
+        specs: What is to be measured, one after the other.
+        owner: Whose it is.
+        title: What a page calls it.
+        timeout: Seconds.
+    """
+    arguments = Measurements(of=tuple(specs)).model_dump(mode="json")
+    return JobSpec(
+        kind="evaluate", arguments=arguments, title=title or "figures", owner=owner, timeout=timeout
+    )
+
+
 Work = Callable[[Path, JobSpec, Report, Stop], Mapping[str, Any]]
 
 
@@ -104,6 +122,7 @@ KINDS = Table[Kind](
     {
         "train": Kind("models.training.job:train", RunConfig),
         "embed": Kind("models.embedding.job:embed", MapSpec),
+        "evaluate": Kind("models.metrics.job:evaluate", Measurements),
     },
 )
 

@@ -4,11 +4,14 @@ A metric is a function `measure(context) -> {key: value}` in the module that is 
 `models.metrics.context` says what the context gives it. To add one, write it and add its line here.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Literal
-
 from models.datasets import DatasetInfo
+from models.metrics.metric import (
+    NEEDS as NEEDS,
+    Goal as Goal,
+    Metric as Metric,
+    Need as Need,
+    held_out,
+)
 from models.tables import Table
 
 LIKELIHOOD_IMAGES = 2000  # at most; each is decoded as often as there are samples
@@ -18,57 +21,12 @@ MEMORY_IMAGES = 1000  # samples at most that are looked for in the training imag
 PATHS = 2000  # at most, whose length is measured
 INVERTED = 64  # images at most that are looked for among those that a model can make
 POINT_SAMPLES = 2500  # of the published figures for points in the plane, e.g. PacGAN's
-
-Need = Literal[
-    "images",
-    "decode",
-    "encode",
-    "posterior",
-    "density",
-    "classify",
-    "judge",
-    "neighbours",
-    "covariance",
-    "categories",
-    "train",
-    "inception",
-    "classes",
-    "factors",
-    "known",
-    "modes",
-]
-
-NEEDS: Mapping[Need, str] = {
-    "images": "a data set of images",
-    "decode": "a model that generates images",
-    "encode": "a model that encodes images",
-    "posterior": "a model whose encoder gives a distribution, such as a VAE",
-    "density": "a model that gives images a probability, such as a VAE",
-    "classify": "a classifier with the attributes of the data set",
-    "judge": "a classifier of the data set to judge the samples",
-    "neighbours": "more images than the neighbours that it looks at",
-    "covariance": "more images than the classifier has features, or their covariance is singular",
-    "categories": "a classifier of categories",
-    "train": "the training images of the data set",
-    "inception": "the Inception network",
-    "classes": "a data set with classes",
-    "factors": "a data set with known categorical attributes",
-    "known": "a data set with known attributes, such as sprites",
-    "modes": "a data set whose modes are known: a toy, or stacked_mnist and its classifier",
-}
-
-
-Count = Callable[[int, DatasetInfo], int]
-Subject = Literal["samples", "latents", "images"]
+_NAME = "<name>"  # of a network or an attribute, in the patterns of keys
 
 
 def _samples(n: int, data: DatasetInfo) -> int:
     del data
     return n
-
-
-def _images(n: int, data: DatasetInfo) -> int:
-    return min(n, data.test)
 
 
 def _likelihood(n: int, data: DatasetInfo) -> int:
@@ -93,38 +51,7 @@ def _modes(n: int, data: DatasetInfo) -> int:
 
 
 def _mig(n: int, data: DatasetInfo) -> int:
-    return max(_images(n, data), min(n, MIG_IMAGES)) if data.draw else _images(n, data)
-
-
-@dataclass(frozen=True)
-class Metric:
-    """A metric.
-
-    Args:
-        run: `"module:attribute"`, a function of a `models.metrics.context.Context` to numbers by key.
-        needs: What the model, the data set and the classifier that judges must be; see `NEEDS`.
-        description: One sentence: what it measures, and when it misleads.
-        values: What each key of the result is, with its unit.
-        count: How many samples, or real images, it looks at where n are asked for.
-        real: Keys of `values` that are of real images, although the others are of samples.
-        of: What it measures. Of samples: others, or training images for the floor, can take their place. Of latents
-            drawn at random: others can. Of held-out images: nothing is drawn.
-        series: What each curve, or list of the values of single images, is. One that is named like a figure holds the
-            values whose mean that figure is.
-        trace: `"module:attribute"`, a function of the context to them by key; empty if there are none.
-        slow: Whether it takes minutes, and is only measured where it is asked for by name.
-    """
-
-    run: str
-    needs: tuple[Need, ...]
-    description: str
-    values: Mapping[str, str]
-    count: Count = _images
-    real: tuple[str, ...] = ()
-    of: Subject = "images"
-    series: Mapping[str, str] = field(default_factory=dict[str, str])
-    trace: str = ""
-    slow: bool = False
+    return max(held_out(n, data), min(n, MIG_IMAGES)) if data.draw else held_out(n, data)
 
 
 METRICS = Table[Metric](
@@ -137,6 +64,7 @@ METRICS = Table[Metric](
             "the same, and never with an Inception-FID.",
             {"fd_<name>": "Fréchet distance in the features of <name>; 0 is best"},
             of="samples",
+            goals={"fd_<name>": "lower"},
         ),
         "kd": Metric(
             "models.metrics.fidelity:measure_kernel", ("images", "decode", "judge"),
@@ -144,6 +72,7 @@ METRICS = Table[Metric](
             "in those of Inception); unbiased, so near 0 it may be negative.",
             {"kd_<name>": "Kernel distance in the features of <name>; 0 is best"},
             of="samples",
+            goals={"kd_<name>": "lower"},
         ),
         "prdc": Metric(
             "models.metrics.fidelity:measure_support", ("images", "decode", "judge", "neighbours"),
@@ -156,6 +85,7 @@ METRICS = Table[Metric](
                 "coverage": "Share of real images with a sample in their neighbourhood, in [0, 1]",
             },
             of="samples",
+            goals={"precision": "higher", "recall": "higher", "coverage": "higher"},
         ),
         "fid": Metric(
             "models.metrics.inception:measure", ("images", "decode", "inception"),
@@ -166,6 +96,7 @@ METRICS = Table[Metric](
                 "kid": "Kernel distance in 2,048 features of Inception; 0 is best",
             },
             of="samples", slow=True,
+            goals={"fid": "lower", "kid": "lower"},
         ),
         "sharpness": Metric(
             "models.metrics.sharpness:measure", ("images", "decode"),
@@ -188,6 +119,10 @@ METRICS = Table[Metric](
                 "spectrum_real": "Mean power of real images at each radial frequency",
             },
             trace="models.metrics.sharpness:trace",
+            goals={
+                "sharpness_ratio": "one", "sharpness_ratio_q10": "one", "sharpness_ratio_q50": "one",
+                "sharpness_ratio_q90": "one", "high_frequency_ratio": "one",
+            },
         ),
         "reconstruction": Metric(
             "models.metrics.reconstruction:measure", ("images", "decode", "encode"),
@@ -203,6 +138,7 @@ METRICS = Table[Metric](
                 "ssim": "Structural similarity of each reconstruction",
             },
             trace="models.metrics.reconstruction:trace",
+            goals={"psnr_db": "higher", "ssim": "higher", "reconstruction_sharpness_ratio": "one"},
         ),
         "inversion": Metric(
             "models.metrics.inverted:measure", ("images", "decode"),
@@ -223,6 +159,10 @@ METRICS = Table[Metric](
             },
             trace="models.metrics.inverted:trace",
             slow=True,
+            goals={
+                "inversion_psnr_db": "higher", "inversion_ssim": "higher",
+                "encoding_psnr_db": "higher", "encoding_ssim": "higher",
+            },
         ),
         "latent": Metric(
             "models.metrics.latent:measure", ("encode", "posterior"),
@@ -243,6 +183,7 @@ METRICS = Table[Metric](
                 "negative_elbo_nats": "Mean negative ELBO of the same images: never less, in expectation",
             },
             _likelihood,
+            goals={"nll_nats": "lower", "negative_elbo_nats": "lower"},
         ),
         "diversity": Metric(
             "models.metrics.diversity:measure", ("decode",),
@@ -253,6 +194,7 @@ METRICS = Table[Metric](
                 "feature_distance_ratio": "Mean distance of two samples over that of real ones, in learned features",
             },
             _samples, of="samples",
+            goals={"pairwise_distance_ratio": "one", "feature_distance_ratio": "one"},
         ),
         "memorisation": Metric(
             "models.metrics.memorisation:measure", ("images", "decode", "train"),
@@ -273,6 +215,7 @@ METRICS = Table[Metric](
                 "nearest_train_distance": "Its distance: root mean squared difference, of pixels in [0, 1]",
             },
             trace="models.metrics.memorisation:trace",
+            goals={"copies_share": "lower"},
         ),
         "classes": Metric(
             "models.metrics.coverage:measure_classes", ("decode", "judge", "classes"),
@@ -287,6 +230,12 @@ METRICS = Table[Metric](
                 "label_agreement_real": "Share of real images that are recognised as their label: what can be reached",
             },
             _samples, real=("mean_confidence_real", "label_agreement_real"), of="samples",
+            series={
+                "class_shares": "Share of each class of the data among samples, as the classifier sees them",
+                "class_shares_real": "Share of each class among real images, as the classifier sees them",
+            },
+            trace="models.metrics.coverage:trace_classes",
+            goals={"classes_covered": "higher", "smallest_class_share": "higher", "label_agreement": "higher"},
         ),
         "factors": Metric(
             "models.metrics.coverage:measure_factors", ("decode", "judge", "factors"),
@@ -298,6 +247,12 @@ METRICS = Table[Metric](
                 "factor_values": "Values that 3 % of the data or more have",
             },
             _samples, real=("factor_values_missing_real", "factor_values"), of="samples",
+            series={
+                "factor_shares_<name>": "Share of each value of <name> among samples, as the classifier sees them",
+                "real_factor_shares_<name>": "The same among real images",
+            },
+            trace="models.metrics.coverage:trace_factors",
+            goals={"factor_values_missing": "lower"},
         ),
         "modes": Metric(
             "models.metrics.modes:measure", ("decode", "modes"),
@@ -311,6 +266,10 @@ METRICS = Table[Metric](
                 "energy_distance": "Energy distance of points to held-out ones, in the data's units; 0 is best",
             },
             _modes, of="samples",
+            goals={
+                "modes_covered": "higher", "high_quality_share": "higher",
+                "modes_kl_nats": "lower", "energy_distance": "lower",
+            },
         ),
         "path_length": Metric(
             "models.metrics.path_length:measure", ("images", "decode", "judge"),
@@ -320,6 +279,7 @@ METRICS = Table[Metric](
             _paths, of="latents",
             series={"ppl_<name>": "Squared feature distance over the squared step, of each pair of latents"},
             trace="models.metrics.path_length:trace",
+            goals={"ppl_<name>": "lower"},
         ),
         "separability": Metric(
             "models.metrics.separability:measure", ("decode", "judge", "categories"),
@@ -330,6 +290,7 @@ METRICS = Table[Metric](
                 "separability_<name>": "exp of the entropy of <name> that a linear rule leaves, in nats; 1 is best",
             },
             _samples, of="latents",
+            goals={"separability": "lower", "separability_<name>": "lower"},
         ),
         "mig": Metric(
             "models.metrics.disentanglement:measure", ("encode", "known"),
@@ -340,6 +301,7 @@ METRICS = Table[Metric](
                 "mig_<name>": "Mutual information gap of <name>",
             },
             _mig,
+            goals={"mig": "higher", "mig_<name>": "higher"},
         ),
         "dci": Metric(
             "models.metrics.dci:measure", ("encode", "known"),
@@ -352,6 +314,9 @@ METRICS = Table[Metric](
                 "dci_informativeness": "Held-out accuracy, or R^2 where continuous, mean over attributes; at most 1",
             },
             _mig,
+            goals={
+                "dci_disentanglement": "higher", "dci_completeness": "higher", "dci_informativeness": "higher",
+            },
         ),
         "accuracy": Metric(
             "models.metrics.coverage:measure_accuracy", ("classify",),
@@ -363,20 +328,40 @@ METRICS = Table[Metric](
                 "accuracy_<name>": "Accuracy of <name>",
                 "r2_<name>": "Coefficient of determination of <name>",
             },
+            goals={"accuracy": "higher", "r2": "higher", "accuracy_<name>": "higher", "r2_<name>": "higher"},
         ),
     },
 )  # fmt: skip
+
+
+def goal_of(key: str) -> Goal | None:
+    """Return which values of a figure are better; None where none are, or it is unknown."""
+    found = of_key(key)
+    if found is None:
+        return None
+    for pattern, goal in found[0].goals.items():
+        if _variable(pattern, key) is not None:
+            return goal
+    return None
 
 
 def of_key(key: str) -> tuple[Metric, str] | None:
     """Return the metric that a figure is of, and what the figure is; None if it is of none."""
     for metric in METRICS.values():
         for pattern, text in metric.values.items():
-            start, variable, end = pattern.partition("<name>")
-            if key == pattern or (variable and key.startswith(start) and key.endswith(end)):
-                name = key[len(start) : len(key) - len(end)] if variable else ""
-                return metric, text.replace(variable, name.replace("_", " ")) if variable else text
+            name = _variable(pattern, key)
+            if name is not None:
+                return metric, text.replace(_NAME, name.replace("_", " "))
     return None
+
+
+def _variable(pattern: str, key: str) -> str | None:
+    """Return what stands in a key for the variable of a pattern, empty where it has none; None if it does not fit."""
+    start, variable, end = pattern.partition(_NAME)
+    if not variable:
+        return "" if key == pattern else None
+    fits = key.startswith(start) and key.endswith(end) and len(key) > len(start) + len(end)
+    return key[len(start) : len(key) - len(end)] if fits else None
 
 
 def count_of(key: str, n: int, data: DatasetInfo) -> int:
@@ -388,4 +373,4 @@ def count_of(key: str, n: int, data: DatasetInfo) -> int:
     if found is None:
         return n
     count = found[0].count(n, data)
-    return min(count, _images(n, data)) if key in found[0].real else count
+    return min(count, held_out(n, data)) if key in found[0].real else count

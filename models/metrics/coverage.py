@@ -34,6 +34,13 @@ def measure_classes(context: "Context") -> dict[str, float]:
     return result
 
 
+def trace_classes(context: "Context") -> dict[str, Tensor]:
+    """Return how often the classifier sees each class in samples and in real images, shape (classes,)."""
+    count = len(context.data.info.classes)
+    sets = {"class_shares": context.samples, "class_shares_real": context.real}
+    return {key: shares(context.classified(of)["label"].argmax(1), count) for key, of in sets.items()}
+
+
 def class_coverage(probabilities: Float[Tensor, "batch classes"], data: ImageData) -> dict[str, float]:
     """Measure which classes occur in samples.
 
@@ -80,6 +87,18 @@ def _missing(predicted: dict[str, Tensor], frequent: dict[str, Tensor]) -> float
         values & (shares(predicted[name].argmax(1), len(values)) == 0) for name, values in frequent.items()
     ]
     return float(torch.cat(absent).sum())
+
+
+def trace_factors(context: "Context") -> dict[str, Tensor]:
+    """Return how often the classifier sees each value of each categorical attribute, in samples and in real images."""
+    found: dict[str, Tensor] = {}
+    for key, images in (("factor_shares", context.samples), ("real_factor_shares", context.real)):
+        seen = context.classified(images)
+        for factor in context.data.info.factors:
+            if factor.values:
+                indices = seen[factor.name].argmax(1)
+                found[f"{key}_{factor.name}"] = shares(indices, len(factor.values))
+    return found
 
 
 def measure_accuracy(context: "Context") -> dict[str, float]:

@@ -75,6 +75,15 @@ def applicable(context: Context) -> list[str]:
     return [name for name in METRICS if _lacks(context, name) is None]
 
 
+def lacking(context: Context, names: Sequence[str]) -> dict[str, Need]:
+    """Return which of some metrics cannot be measured, and the first thing that each needs and does not find."""
+    found: dict[str, Need] = {}
+    for name in names:
+        if need := _lacks(context, name):
+            found[name] = need
+    return found
+
+
 def prepare(
     model: ImageModel,
     data: ImageData,

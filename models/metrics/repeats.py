@@ -1,15 +1,9 @@
-"""What else is told of a figure: how far it moves from one set of samples to another, and what real images reach.
-
-Repeats are over independent samples. Resampling the same ones with repetition (the bootstrap) is right for means over
-images, but puts copies among the neighbours that precision or coverage look at, and adds to a Fréchet distance.
-"""
+"""What else is told of a figure: how far it moves from one set of samples to another, and what real images reach."""
 
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -20,98 +14,7 @@ from models.errors import UserError
 from models.metrics import METRICS
 from models.metrics.context import Context
 from models.metrics.evaluation import Progress, choose, measured, prepare, traced
-
-LEVEL = 0.95
-_DRAWS, _AT_ONCE = 2000, 100  # of the bootstrap
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A mean with an interval that holds the true one in about 95 of 100 repetitions of the measurement.
-
-    Args:
-        mean: The mean.
-        low: Its lower end.
-        high: Its upper end.
-        over: What the mean is taken over: `"seeds"` or `"images"`.
-        count: How many of them.
-    """
-
-    mean: float
-    low: float
-    high: float
-    over: str
-    count: int
-
-
-def over_seeds(values: Sequence[float], level: float = LEVEL) -> Interval:
-    """Return the mean of a figure over independent samples, with Student's t interval.
-
-    Args:
-        values: The figure for each seed, two at least; five are a good number.
-        level: Of confidence.
-
-    References:
-        Student (1908), "The probable error of a mean", Biometrika 6(1).
-    """
-    _check(len(values))
-    half = _quantile((1 + level) / 2, len(values) - 1) * statistics.stdev(values) / len(values) ** 0.5
-    mean = statistics.fmean(values)
-    return Interval(mean, mean - half, mean + half, "seeds", len(values))
-
-
-def over_images(values: Tensor | Sequence[float], level: float = LEVEL, seed: int = 0) -> Interval:
-    """Return the mean of a figure over images, with the percentile interval of the bootstrap.
-
-    Only for figures that are such a mean; see the module's description.
-
-    Args:
-        values: The figure for each image, shape (N,), two at least.
-        level: Of confidence.
-        seed: Of the resampling.
-
-    References:
-        Efron & Tibshirani (1993), "An Introduction to the Bootstrap", chapter 13.
-    """
-    data = np.asarray(values, np.float64)
-    _check(len(data))
-    rng = np.random.default_rng(seed)
-    means = [
-        data[rng.integers(len(data), size=(_AT_ONCE, len(data)))].mean(1) for _ in range(_DRAWS // _AT_ONCE)
-    ]
-    low, high = np.quantile(np.concatenate(means), [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(data.mean()), float(low), float(high), "images", len(data))
-
-
-def difference(one: Interval, other: Interval, level: float = LEVEL) -> Interval:
-    """Return the mean difference of a figure of two models, one less the other, over their seeds.
-
-    Welch's t interval: it assumes no equal variances. If it holds 0, the seeds do not show which is larger.
-
-    References:
-        Welch (1947), "The generalization of 'Student's' problem ...", Biometrika 34(1-2).
-    """
-    errors = [
-        ((each.high - each.mean) / _quantile((1 + level) / 2, each.count - 1)) ** 2 for each in (one, other)
-    ]
-    total = sum(errors)
-    spread = sum(error**2 / (each.count - 1) for error, each in zip(errors, (one, other), strict=True))
-    freedom = total**2 / spread if spread > 0 else 1.0
-    half = _quantile((1 + level) / 2, freedom) * total**0.5
-    mean = one.mean - other.mean
-    return Interval(mean, mean - half, mean + half, "seeds", min(one.count, other.count))
-
-
-def _check(count: int) -> None:
-    if count < 2:
-        raise UserError("too-few-repeats", "One value has no interval.", "Ask for two seeds or more.")
-
-
-def _quantile(share: float, freedom: float) -> float:
-    """Return a quantile of Student's t distribution."""
-    from scipy import special  # pyright: ignore[reportMissingTypeStubs]
-
-    return float(cast(Any, special).stdtrit(freedom, share))
+from models.metrics.intervals import Interval, over_images, over_seeds
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models import catalog, paths
+from models import catalog, paths, shelf
 from models.embedding import files, library
 from models.embedding.maps import Categories, EmbeddingMap, MapSpec, Source
 from models.errors import UserError
@@ -160,7 +160,7 @@ def test_the_key_changes_with_weights_images_and_options(zoo: Path, monkeypatch:
     }
     monkeypatch.setattr("models.datasets.state", lambda name: "another folder")
     keys.add(library.key(spec, vae))
-    monkeypatch.setattr(library, "_version", lambda name: "99")
+    monkeypatch.setattr(shelf, "_version", lambda name: "99")
     keys.add(library.key(spec, vae))
     assert len(keys) == 5
 

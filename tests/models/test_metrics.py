@@ -191,6 +191,8 @@ def test_missing_factor_values_are_counted_where_they_are_frequent_in_the_data()
     asked.__dict__["samples"] = showing(data, torch.zeros(60))
     result = coverage.measure_factors(asked)
     assert result == {"factor_values_missing": 1, "factor_values_missing_real": 0, "factor_values": 2}
+    seen = {key: shares.tolist() for key, shares in coverage.trace_factors(asked).items()}
+    assert seen == {"factor_shares_hat": [1, 0, 0], "real_factor_shares_hat": [0.5, 0.5, 0]}
 
 
 # The context -----------------------------------------------------------------------------------------------

@@ -1,12 +1,219 @@
-"""What can be measured of each model, with intervals."""
+"""What can be measured of each model, with intervals: a claim in a sentence, the table, the curves."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
+from explorer import claims, figures_measured, jobs, measured_html, words
+from explorer.measured import MeasuredTable, table, together
+from explorer.panels import problem, waiting
+from explorer.text import N_, _
+from models import datasets
 from models.catalog import ModelInfo
+from models.errors import UserError
+from models.jobs import Job
+from models.metrics import library
+from models.metrics.comparison import shared_dataset
+from models.metrics.figures import Figures
+from models.metrics.spec import SEEDS, Measurement
+
+PROTOCOLS: Mapping[str, int] = {
+    "quick": 2000,
+    "full": 10_000,
+}  # samples of each model, and real images as there are
+_PROTOCOL_TITLES = {"quick": N_("Quick"), "full": N_("Full")}
+_SLOW: Mapping[str, str] = {"inversion": N_("Inversion"), "likelihood": N_("Likelihood")}
+_SLOW_N = 2000  # of which they look at as many as they can in a minute or two; so they are the same in each protocol
+_ASKED = "numbers_asked"  # id of the job that measures, by what it measures
+_FAILED = "numbers_failed"  # why that did not come about, by the same
+_CHART = {"displayModeBar": False}
+
+Wanted = list[tuple[ModelInfo, Measurement]]
 
 
 def show(models: Sequence[ModelInfo]) -> None:
     """Draw the part for models of one data set."""
-    st.caption(", ".join(info.title for info in models))
+    shared_dataset(models)
+    protocol, slow = _choice(models)
+    wanted = [*_standard(models, PROTOCOLS[protocol]), *_slow(models, slow)]
+    missing = [(info, spec) for info, spec in wanted if library.find(spec, info) is None]
+    if missing:
+        _measure(missing)
+    found = measured(models, protocol)
+    if len(found) < len(models):
+        st.caption(_("Nothing of these models has been measured yet in this way."))
+        return
+    draw(models, found)
+
+
+def measured(models: Sequence[ModelInfo], protocol: str) -> list[Figures]:
+    """Return the figures of each model that need not be computed, what takes long among them where it is there.
+
+    Args:
+        models: The models.
+        protocol: A name in `PROTOCOLS`.
+
+    Returns:
+        One for each model, all measured in the same way; fewer where some are missing.
+    """
+    found: list[Figures] = []
+    for info, spec in _standard(models, PROTOCOLS[protocol]):
+        first = library.find(spec, info)
+        if first is not None:
+            more = (library.find(one, info) for _info, one in _slow([info], list(_SLOW)))
+            found.append(together([first, *(one for one in more if one)]))
+    return found
+
+
+def default_protocol(models: Sequence[ModelInfo]) -> str:
+    """Return the protocol that is shown first: the largest that all models were measured by, else the quickest."""
+    there = [name for name in PROTOCOLS if len(measured(models, name)) == len(models)]
+    return there[-1] if there else next(iter(PROTOCOLS))
+
+
+def _standard(models: Sequence[ModelInfo], n: int) -> Wanted:
+    return [(info, library.spec_of(info, n=n, seeds=SEEDS)) for info in models]
+
+
+def _slow(models: Sequence[ModelInfo], names: Sequence[str]) -> Wanted:
+    """Return the measurements that take long; the likelihood only of models that have an encoder."""
+    return [
+        (info, library.spec_of(info, n=_SLOW_N, seeds=1, metrics=(name,)))
+        for name in names
+        for info in models
+        if name != "likelihood" or info.can("encode")
+    ]
+
+
+# The choice, and the wait ------------------------------------------------------------------------------------
+
+
+def _choice(models: Sequence[ModelInfo]) -> tuple[str, list[str]]:
+    """Draw how it is measured; return the protocol, and what takes long and is wanted."""
+    at = "-".join(info.digest[:8] for info in models)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        protocol = st.segmented_control(
+            _("Samples of each model"),
+            list(PROTOCOLS),
+            default=default_protocol(models),
+            format_func=lambda name: f"{_(_PROTOCOL_TITLES[name])} · {PROTOCOLS[name]:,}",
+            required=True,
+            key=f"numbers-protocol-{at}",
+            help=_("Five independent draws of so many, and as many held-out images as there are."),
+        )
+        slow = st.pills(
+            _("Also, a minute or more"),
+            list(_SLOW),
+            selection_mode="multi",
+            format_func=lambda name: _(_SLOW[name]),
+            key=f"numbers-slow-{at}",
+            help=_(
+                "Inversion looks for each of 64 held-out images among those that a model can make: the one way to ask "
+                "a GAN how well it reconstructs. Likelihood is how probable held-out images are, of models that tell."
+            ),
+        )
+    return protocol, slow
+
+
+def _measure(missing: Wanted) -> None:
+    """Draw the way to what was not measured yet, how far it is, and why it failed."""
+    specs = [spec for _info, spec in missing]
+    key = " ".join(spec.model_dump_json() for spec in specs)
+    titles = list(dict.fromkeys(info.title for info, _spec in missing))
+    if name := st.session_state.get(_ASKED, {}).get(key):
+        going = _("{models}: being measured").format(models=", ".join(titles))
+        waiting.until_over(name, key="numbers", going=going, settle=lambda job: _settle(key, job))
+        return
+    if error := st.session_state.get(_FAILED, {}).get(key):
+        problem.show(error)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if st.button(_("Measure"), key="numbers-measure", icon=":material/straighten:", type="primary"):
+            with problem.explained():
+                title = _("Figures of {models}").format(models=", ".join(titles))
+                job = jobs.measure(specs, title)
+                _keep(_FAILED, key, None)
+                _keep(_ASKED, key, job.id)
+                st.rerun()
+        st.caption(_words(missing, titles))
+
+
+def _words(missing: Wanted, titles: Sequence[str]) -> str:
+    """Say what is not measured yet, and what the data set limits."""
+    parts = [_("Not measured yet: {models}.").format(models=", ".join(titles))]
+    spec = missing[0][1]
+    data = datasets.known(spec.dataset)
+    if data and data.test < spec.n:
+        parts.append(
+            _("{data} has {n} held-out images: what compares distributions looks at no more.").format(
+                data=data.title, n=f"{data.test:,}"
+            )
+        )
+    if data and not datasets.available(spec.dataset):
+        parts.append(_("{data} is downloaded first.").format(data=data.title))
+    return problem.literal(" ".join(parts))
+
+
+def _settle(key: str, job: Job | None) -> None:
+    """Forget a job that is over, and keep why it failed."""
+    _keep(_ASKED, key, None)
+    if job and job.problem:
+        _keep(_FAILED, key, UserError(job.code or job.state, job.problem, job.remedy))
+
+
+def _keep(name: str, key: str, value: object) -> None:
+    """Keep something in the session; None forgets it."""
+    others = {other: one for other, one in st.session_state.get(name, {}).items() if other != key}
+    st.session_state[name] = others if value is None else {**others, key: value}
+
+
+# What was measured -------------------------------------------------------------------------------------------
+
+
+def draw(models: Sequence[ModelInfo], found: Sequence[Figures]) -> None:
+    """Draw the figures of some models, measured in the same way."""
+    first, *others = claims.claims(models, found)
+    st.markdown(f"**{problem.literal(first)}**")
+    if others:
+        st.markdown("\n".join(f"- {problem.literal(sentence)}" for sentence in others))
+    shown = table(models, found)
+    st.html(measured_html.table_html(shown))
+    _notes(shown)
+    _charts(models, found)
+
+
+def _notes(shown: MeasuredTable) -> None:
+    st.caption(
+        _(
+            "● is better than every other by more than chance moves it: the 95 % interval of the difference excludes 0 "
+            "(of twenty figures that do not differ, one would be marked too). Below each mean its 95 % interval, over "
+            "the draws, or over images where it is a mean over the same images. Real: training images in place of "
+            "samples. Unfold a figure for what it measures and when it misleads."
+        )
+    )
+    for sentence in (*shown.left_out, shown.protocol):
+        st.caption(problem.literal(sentence))
+
+
+def _charts(models: Sequence[ModelInfo], found: Sequence[Figures]) -> None:
+    for column, chart in zip(st.columns(2), figures_measured.charts(models, found), strict=False):
+        with column:
+            st.subheader(chart.title, anchor=False)
+            _chart(chart)
+    there = figures_measured.attributes(found)
+    if not there:
+        return
+    st.subheader(_(figures_measured.SEEN), anchor=False)
+    chosen = there[0]
+    if len(there) > 1:
+        chosen = st.selectbox(
+            _("Attribute"),
+            there,
+            format_func=lambda name: words.word(name).capitalize(),
+            key="numbers-attribute",
+        )
+    _chart(figures_measured.seen(models, found, chosen))
+
+
+def _chart(chart: figures_measured.Chart) -> None:
+    st.plotly_chart(chart.figure, key=f"numbers-{chart.name}", config=_CHART)
+    st.caption(chart.caption)

@@ -101,8 +101,8 @@ def _label(found: Meeting, labels: Sequence[str]) -> None:
     first = next(point.label for point in found.points if point.label is not None)
     st.selectbox(
         _("Class"),
-        range(len(labels)),
-        format_func=lambda index: word(labels[index]),
+        list(range(len(labels))),
+        format_func=lambda index: word(labels[int(index)]),
         help=_("What the models that were told what each training picture shows are asked for."),
         **state.controlled("compare-label", first, lambda value: state.update_together(label=value)),
     )

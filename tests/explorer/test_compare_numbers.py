@@ -1,0 +1,403 @@
+"""The part Numbers of Compare: rows, verdicts, sentences, and the way to figures that are not there yet."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from explorer import claims, figures_measured, jobs, measured, measured_html
+from explorer.panels.compare import numbers
+from explorer.settings import settings
+from models import catalog
+from models.catalog import ModelInfo
+from models.errors import UserError
+from models.jobs import OVERHEAD, Job, Jobs, JobSpec
+from models.metrics import library, measuring
+from models.metrics.figures import Figures, Network, packed
+from models.metrics.intervals import Interval, over_seeds
+from models.metrics.spec import SEEDS, Measurement
+
+Open = Callable[..., AppTest]
+
+
+def around(mean: float, half: float = 0.01) -> Interval:
+    return over_seeds([mean - half, mean - half / 2, mean, mean + half / 2, mean + half])
+
+
+def one(values: dict[str, float], **options: Any) -> Figures:
+    """Return figures with narrow intervals, but for those that are named in `wide`."""
+    wide = options.pop("wide", ())
+    spec = Measurement(model="", dataset="digits", n=2000, seeds=5)
+    return Figures(
+        spec=spec,
+        values=values,
+        intervals={key: around(value, 1.0 if key in wide else 0.01) for key, value in values.items()},
+        counts=dict.fromkeys(values, 2000),
+        classifier=Network(id="judge", digest="abcdef0123"),
+        device="cpu",
+        versions={"torch": "2.0"},
+        **options,
+    )
+
+
+@pytest.fixture
+def pair(judged: Path) -> tuple[ModelInfo, ModelInfo]:
+    """A VAE and a GAN."""
+    return catalog.find("tiny-vae"), catalog.find("tiny-gan")
+
+
+VAE = {
+    "sharpness_ratio": 0.2,
+    "recall": 0.6,
+    "precision": 0.5,
+    "psnr_db": 20.0,
+    "sharpness_real": 0.1,
+    "kl_nats": 9.0,
+}
+GAN = {"sharpness_ratio": 0.9, "recall": 0.3, "precision": 0.7, "sharpness_real": 0.1}
+
+
+# Rows --------------------------------------------------------------------------------------------------------
+
+
+def test_the_table_groups_figures_and_marks_the_better_one(pair: tuple[ModelInfo, ...]) -> None:
+    shown = measured.table(pair, [one(VAE, floors={"sharpness_ratio": 0.98}), one(GAN)])
+    assert shown.models == ("Tiny vae", "Tiny gan")
+    titles = [section.title for section in shown.sections]
+    assert titles == ["Sharpness", "Fidelity and diversity", "Reconstruction", "Latent space"]
+    rows = {row.key: row for row in shown.rows}
+    assert {key: [cell.better for cell in row.cells] for key, row in rows.items()} == {
+        "sharpness_ratio": [False, True], "precision": [False, True], "recall": [True, False],
+        "psnr_db": [False, False], "kl_nats": [False, False],
+    }  # fmt: skip
+    assert rows["sharpness_ratio"].real == 0.98 and rows["sharpness_ratio"].real_text == "0.980"
+    assert rows["psnr_db"].cells[1].text == "" and rows["psnr_db"].cells[0].text == "20"
+    assert rows["recall"].cells[0].between == "0.590 to 0.610" and rows["recall"].count == 2000
+    assert "single outliers" in rows["recall"].misleads and "neighbourhood" in rows["recall"].what
+
+
+def test_what_real_images_reach_is_the_floor_where_samples_have_none(pair: tuple[ModelInfo, ...]) -> None:
+    values = {"nearest_ratio": 1.0, "nearest_ratio_real": 0.97}
+    shown = measured.table(pair, [one(values), one(values)])
+    assert [(row.key, row.real) for row in shown.rows] == [("nearest_ratio", 0.97)]
+
+
+def test_a_network_is_in_the_name_of_its_figures_and_in_the_protocol(pair: tuple[ModelInfo, ...]) -> None:
+    shown = measured.table(pair, [one({"fd_judge": 4.0}), one({"fd_judge": 30.0})])
+    assert [row.title for row in shown.rows] == ["FD-judge"] and shown.rows[0].cells[0].better
+    for part in (
+        "2,000 samples",
+        "seeds 0 to 4",
+        "359 held-out images",
+        "judge@abcdef01",
+        "cpu",
+        "torch 2.0",
+    ):
+        assert part in shown.protocol
+
+
+@pytest.mark.parametrize(
+    ("means", "goal", "best"),
+    [
+        ((1.0, 2.0), "lower", 0),
+        ((1.0, 2.0), "higher", 1),
+        ((0.8, 1.1), "one", 1),
+        ((1.3, 0.8), "one", 1),
+        ((1.0, 1.001), "lower", None),
+        ((1.0, 2.0), None, None),
+        ((1.0, 1.001, 3.0), "lower", None),  # better than the last is not better than all
+        ((1.0, 2.0, 3.0), "lower", 0),
+    ],
+)
+def test_the_better_one_is_marked_where_chance_does_not_explain_it(
+    means: Sequence[float], goal: Any, best: int | None
+) -> None:
+    assert measured.better([around(mean) for mean in means], goal) == best
+
+
+def test_a_figure_without_an_interval_is_not_better() -> None:
+    assert measured.better([around(1.0), None], "lower") is None
+    assert measured.better([around(1.0), None, around(3.0)], "lower") == 0
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.1234, "0.123"), (12345.6, "12,346"), (23.456, "23.5"), (0.0, "0.00"), (10.0, "10"), (-2.0, "−2"),
+        (-0.0123, "−0.0123"), (1e-9, "0.00000"),
+    ],
+)  # fmt: skip
+def test_numbers_have_three_digits(value: float, text: str) -> None:
+    assert measured.number_text(value) == text
+
+
+def test_metrics_that_do_not_apply_are_named_with_what_they_need(pair: tuple[ModelInfo, ...]) -> None:
+    few = {"fd": "covariance", "mig": "known"}
+    shown = measured.table(
+        pair, [one(VAE, lacking=few), one(GAN, lacking={**few, "reconstruction": "encode"})]
+    )
+    assert len(shown.left_out) == 2  # that digits have no factors is no news
+    assert "fd (needs more images than the classifier has features" in shown.left_out[0]
+    assert "Tiny gan: reconstruction (needs a model that encodes images)" in shown.left_out[1]
+
+
+def test_all_figures_go_to_json(pair: tuple[ModelInfo, ...]) -> None:
+    curve = packed([1.0, 2.0])
+    found = measured.as_json(pair, [one(VAE, series={"spectrum": curve}), one(GAN)])["models"]
+    assert found["tiny-vae"]["values"] == VAE and found["tiny-vae"]["series"] == {"spectrum": [1.0, 2.0]}
+    assert found["tiny-gan"]["intervals"]["recall"]["over"] == "seeds"
+
+
+def test_measurements_of_one_model_are_put_together() -> None:
+    found = measured.together([one(VAE), one({"inversion_psnr_db": 17.0, "recall": 0.0})])
+    assert found.values == {**VAE, "inversion_psnr_db": 17.0}
+
+
+def test_the_html_is_one_table_with_headers_and_escapes(pair: tuple[ModelInfo, ...]) -> None:
+    shown = measured.table(pair, [one(VAE), one(GAN)])
+    html = measured_html.table_html(
+        measured.MeasuredTable(("<b>", "b"), shown.sections, shown.left_out, shown.protocol)
+    )
+    assert html.count("<table>") == 1 and "&lt;b&gt;" in html and "<b>" not in html
+    assert html.count('scope="row"') == len(shown.rows) and html.count('class="mark"') == 3
+
+
+# Sentences ---------------------------------------------------------------------------------------------------
+
+
+def said(pair: Sequence[ModelInfo], *values: dict[str, float], **options: Any) -> str:
+    return " ".join(claims.claims(pair, [one(each, **options) for each in values]))
+
+
+def test_the_claim_is_stated_with_its_figure_and_interval(pair: tuple[ModelInfo, ...]) -> None:
+    found = claims.claims(pair, [one(VAE), one(GAN)])
+    assert found[0] == (
+        "Tiny gan is sharper: 0.900 × real (0.890 to 0.910) against 0.200 × real (0.190 to 0.210) of Tiny vae. "
+        "So “VAEs blur, GANs are sharper” holds here."
+    )
+    assert "Tiny vae is better at recall (0.600 against 0.300)." in found
+    assert "Tiny gan is better at precision (0.700 against 0.500)." in found
+    assert found[-1].startswith("Only Tiny vae reconstructs images by an encoder (20 dB)")
+
+
+def test_where_the_claim_does_not_hold_it_is_said(pair: tuple[ModelInfo, ...]) -> None:
+    assert "Tiny vae is sharper" in said(pair, GAN, VAE) and "does not hold here" in said(pair, GAN, VAE)
+    same = said(pair, VAE, {**VAE, "sharpness_ratio": 0.201})
+    assert "Neither is sharper beyond chance" in same and "is not shown here" in same
+    noisy = said(pair, VAE, {**GAN, "sharpness_ratio": 1.3})
+    assert "Tiny gan has more fine detail than real images (1.30 × real" in noisy and "not quality" in noisy
+    assert "not quality" not in said(pair, VAE, GAN)
+    high = said(pair, {**VAE, "high_frequency_ratio": 0.9}, {**GAN, "high_frequency_ratio": 0.4})
+    assert "Not by “High frequencies, × real”: Tiny vae 0.900" in high
+
+
+def test_nothing_is_claimed_of_textbooks_without_a_gan(judged: Path) -> None:
+    two = catalog.find("tiny-vae"), catalog.find("tiny-cvae")
+    found = claims.claims(two, [one(VAE), one({**VAE, "sharpness_ratio": 0.5})])
+    assert "Tiny cvae is sharper" in found[0] and "VAEs blur" not in found[0]
+
+
+def test_three_models_are_ranked(judged: Path) -> None:
+    three = [catalog.find(name) for name in ("tiny-vae", "tiny-gan", "tiny-cgan")]
+    found = claims.claims(three, [one(VAE), one(GAN), one({**GAN, "sharpness_ratio": 0.5})])
+    assert found[0].startswith("Tiny gan is the sharpest: 0.900") and "of Tiny cgan and 0.200" in found[0]
+    assert "holds here" in found[0]
+
+
+# Curves ------------------------------------------------------------------------------------------------------
+
+
+def f32(*values: float) -> figures_measured.Values:
+    return np.asarray(values, np.float32)
+
+
+def test_spectra_are_drawn_over_one_another_with_real_in_grey() -> None:
+    x = f32(*np.arange(9) / 16)
+    power = f32(*(1 / (1 + x)))
+    figure: Any = figures_measured.spectra(x, {"A": power, "B": 2 * power}, 3 * power)
+    assert [trace.name for trace in figure.data] == ["A", "B", "Real"]
+    assert (figure.layout.xaxis.type, figure.layout.yaxis.type) == ("log", "log")
+    assert len(figure.data[0].x) == 8  # frequency 0 has no logarithm
+    assert figure.data[2].line.color == "#888888"
+
+
+def test_histograms_hold_all_images() -> None:
+    rng = np.random.default_rng(0)
+    means = {"A": -3, "B": -1}
+    values = {name: f32(*rng.lognormal(mean, 0.3, 900)) for name, mean in means.items()}
+    figure: Any = figures_measured.sharpness(values, f32(*rng.lognormal(-1, 0.3, 500)))
+    peaks = {trace.name: float(trace.x[np.argmax(trace.y)]) for trace in figure.data}
+    assert all(sum(trace.y) > 98 for trace in figure.data)
+    for name, mean in means.items():
+        assert peaks[name] == pytest.approx(np.exp(mean), rel=0.3)
+
+
+def test_shares_of_classes_are_percent() -> None:
+    figure: Any = figures_measured.shares(["cat", "dog"], {"A": f32(0.25, 0.75)}, f32(0.5, 0.5))
+    assert list(figure.data[0].y) == [25, 75] and list(figure.data[1].x) == ["cat", "dog"]
+
+
+def test_charts_are_those_whose_curves_were_measured(pair: tuple[ModelInfo, ...]) -> None:
+    curve = packed(np.linspace(0.1, 1, 9))
+    sharp = dict.fromkeys(("spectrum", "spectrum_real", "spectrum_frequency"), curve)
+    classes = dict.fromkeys(("class_shares", "class_shares_real"), packed([0.1] * 10))
+    both = [one(VAE, series={**sharp, **classes}), one(GAN, series=sharp)]
+    assert [chart.name for chart in figures_measured.charts(pair, both)] == ["spectra"]
+    assert figures_measured.attributes(both) == [""]
+    figure: Any = figures_measured.seen(pair, both, "").figure
+    assert [bar.name for bar in figure.data] == ["Tiny vae", "Real"] and len(figure.data[0].x) == 10
+    assert figures_measured.charts(pair, [one(VAE), one(GAN)]) == []
+
+
+# The page ----------------------------------------------------------------------------------------------------
+
+
+class Queue:
+    """A queue with one job, which is as far as a test says."""
+
+    def __init__(self) -> None:
+        self.job: Job | None = None
+
+    def submit(self, specs: Sequence[Measurement], title: str) -> Job:
+        self.specs = list(specs)
+        self.job = self.at("running", title=title)
+        return self.job
+
+    def at(self, state: Any, title: str = "", **changes: Any) -> Job:
+        known: dict[str, Any] = {
+            "id": "figures-1", "spec": JobSpec(kind="evaluate", arguments={}, title=title), "state": state,
+            "share": 0.5, "code": "", "problem": "", "remedy": "", "created": 0.0, "queued": 0.0, "started": 0.0,
+            "ended": None, "outcome": {}, "log": (), "ahead": 0,
+        }  # fmt: skip
+        return Job(**{**known, **changes})
+
+    def get(self, name: str) -> Job:
+        if self.job is None:
+            raise UserError("no-job", "There is no such job.", "Look at those that there are.")
+        return self.job
+
+    def cancel(self, name: str) -> None:
+        self.job = self.at("cancelled")
+
+    def remove(self, name: str) -> None:
+        self.job = None
+
+    def all(self, owner: str | None = None) -> list[Job]:
+        return [] if self.job is None else [self.job]
+
+
+@pytest.fixture
+def queue(monkeypatch: pytest.MonkeyPatch) -> Queue:
+    found = Queue()
+    monkeypatch.setattr(jobs, "queue", lambda: found)
+    monkeypatch.setattr(jobs, "measure", found.submit)
+    monkeypatch.setattr(numbers, "PROTOCOLS", {"quick": 40, "full": 60})
+    monkeypatch.setattr(numbers, "_SLOW_N", 20)
+    return found
+
+
+def opened(open_app: Open) -> AppTest:
+    return open_app("compare", model="tiny-vae", part="numbers", models="tiny-vae,tiny-gan")
+
+
+def texts(app: AppTest) -> str:
+    return " ".join(str(box.value) for box in (*app.caption, *app.markdown, *app.error)).replace("\\", "")
+
+
+def keys(app: AppTest) -> set[str | None]:
+    return {button.key for button in app.button}
+
+
+def keep(names: Sequence[str], n: int = 40) -> None:
+    """Measure a little of some models, and keep it as if that were all."""
+    for name in names:
+        info = catalog.find(name)
+        spec = library.spec_of(info, n=n, seeds=SEEDS)
+        few = measuring.make(
+            spec.model_copy(update={"metrics": ("prdc", "sharpness", "classes")}), info, device="cpu"
+        )
+        from models.metrics import figures
+
+        key = library.key(spec, info)
+        figures.write(library.path_of(key), few.model_copy(update={"spec": spec}), key)
+
+
+def test_figures_are_asked_for_waited_for_and_shown(open_app: Open, judged: Path, queue: Queue) -> None:
+    app = opened(open_app)
+    assert "Not measured yet: Tiny vae, Tiny gan" in texts(app)
+    app.button(key="numbers-measure").click().run()
+    assert [(spec.n, spec.seeds) for spec in queue.specs] == [(40, SEEDS)] * 2
+    assert "numbers-cancel" in keys(app) and "numbers-measure" not in keys(app)
+    keep(["tiny-vae", "tiny-gan"])
+    queue.job = queue.at("done")
+    app.run()
+    assert not app.exception and not {"numbers-cancel", "numbers-measure"} & keys(app)
+    assert "sharper" in texts(app) and "40 samples of each model" in texts(app)
+    assert any('<div class="measured"' in str(box.proto.body) for box in app.get("html"))
+
+
+def test_only_what_is_missing_is_measured(open_app: Open, judged: Path, queue: Queue) -> None:
+    keep(["tiny-vae"])
+    app = opened(open_app)
+    assert "Not measured yet: Tiny gan." in texts(app)
+    app.button(key="numbers-measure").click().run()
+    assert [spec.model for spec in queue.specs] == [catalog.find("tiny-gan").digest]
+
+
+def test_what_takes_long_is_measured_where_it_is_chosen(open_app: Open, judged: Path, queue: Queue) -> None:
+    keep(["tiny-vae", "tiny-gan"])
+    app = opened(open_app)
+    assert "numbers-measure" not in keys(app)
+    pills = next(one for one in app.button_group if str(one.key).startswith("numbers-slow"))
+    pills.set_value(["inversion", "likelihood"]).run()
+    app.button(key="numbers-measure").click().run()
+    asked = [(catalog.find(spec.model).id, *spec.metrics) for spec in queue.specs]
+    assert asked == [("tiny-vae", "inversion"), ("tiny-gan", "inversion"), ("tiny-vae", "likelihood")]
+    assert "sharper" in texts(app)  # what is there stays
+
+
+def test_the_queue_of_the_app_takes_a_measurement(
+    judged: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    real = Jobs(tmp_path, longest=settings().train_seconds + OVERHEAD)
+    monkeypatch.setattr(jobs, "queue", lambda: real)
+    monkeypatch.setattr(jobs, "me", lambda: "ada")
+    specs = [library.spec_of(catalog.find(name), n=40, seeds=2) for name in ("tiny-vae", "tiny-gan")]
+    job = jobs.measure(specs, "Figures")
+    assert (job.state, job.spec.kind, job.spec.owner) == ("queued", "evaluate", "ada")
+    assert jobs.measure(specs, "Figures").id == job.id  # it is not asked for twice
+
+
+def test_a_measurement_can_be_cancelled_and_what_failed_is_said(
+    open_app: Open, judged: Path, queue: Queue
+) -> None:
+    app = opened(open_app)
+    app.button(key="numbers-measure").click().run()
+    app.button(key="numbers-cancel").click().run()
+    app.run()
+    assert not app.exception and queue.job is None and "numbers-measure" in keys(app)
+    app.button(key="numbers-measure").click().run()
+    queue.job = queue.at(
+        "failed", problem="The model makes images that are not finite numbers.", remedy="Choose another."
+    )
+    app.run()
+    assert "images that are not finite numbers" in texts(app) and "numbers-measure" in keys(app)
+
+
+def test_the_largest_protocol_that_all_were_measured_by_is_shown_first(judged: Path, queue: Queue) -> None:
+    pair = [catalog.find(name) for name in ("tiny-vae", "tiny-gan")]
+    assert numbers.default_protocol(pair) == "quick"
+    keep(["tiny-vae"], n=60)
+    assert numbers.default_protocol(pair) == "quick" and len(numbers.measured(pair, "full")) == 1
+    keep(["tiny-gan"], n=60)
+    assert numbers.default_protocol(pair) == "full" and len(numbers.measured(pair, "full")) == 2
+
+
+def test_models_of_different_data_are_refused_with_a_sentence(judged: Path) -> None:
+    vae = catalog.find("tiny-vae")
+    config = vae.config.model_copy(update={"dataset": "mnist"})
+    with pytest.raises(UserError, match="figures of different data sets"):
+        numbers.show([vae, ModelInfo(vae.path, config, vae.model, vae.card)])
