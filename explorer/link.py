@@ -10,13 +10,14 @@ from collections.abc import Callable, Mapping, Sequence
 import streamlit as st
 from pydantic import ValidationError
 
-from explorer import cache, quiz, rivals, route, state, together
+from explorer import cache, route, state
+from explorer.compare import quiz, rivals, together
+from explorer.compare.together import Together
 from explorer.controls import MAX_PSI, MAX_START
 from explorer.route import Plane, Route
 from explorer.sitemap import COMPARE, EXPLORE, GALLERY, INTERPOLATE, LIBRARY, MAP, PLANE, TRAIN
 from explorer.state import View
 from explorer.text import _
-from explorer.together import Together
 from models import datasets
 from models.catalog import ModelInfo
 from models.choices import ROUTES

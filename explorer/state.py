@@ -10,9 +10,9 @@ from typing import Any
 
 import streamlit as st
 
+from explorer.compare.together import Together
 from explorer.route import Plane, Route, is_seed
 from explorer.timeline import Timeline
-from explorer.together import Together
 from models.requests import Point, Seed
 from models.values import Value
 

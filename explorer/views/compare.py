@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from explorer import link, rivals, state
+from explorer import link, state
+from explorer.compare import rivals
 from explorer.panels import compare, picker, problem
 from explorer.panels.compare import contestants, report
 from explorer.text import _

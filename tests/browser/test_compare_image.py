@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from explorer import comparing
+from explorer.compare import remade
 from models import catalog
 
 Open = Callable[..., Any]
@@ -26,7 +26,7 @@ def pixels(canvas: Any) -> np.ndarray:
 
 
 def real(number: int) -> np.ndarray:
-    return comparing.held_out(catalog.find(NAMES[0]), number)[..., 0].astype(int)
+    return remade.held_out(catalog.find(NAMES[0]), number)[..., 0].astype(int)
 
 
 class Board:
@@ -201,8 +201,8 @@ def test_all_models_show_the_same_frame_of_their_paths(path_page: Any) -> None:
     frames = []
     for name in NAMES:
         info = catalog.find(name)
-        ends = [comparing.compared(info, comparing.held_out(info, number)) for number in (5, 8)]
-        frames.append(comparing.path(*ends).frames[..., 0].astype(int))
+        ends = [remade.compared(info, remade.held_out(info, number)) for number in (5, 8)]
+        frames.append(remade.path(*ends).frames[..., 0].astype(int))
     track = path_page.locator(".player .track")
     views = path_page.locator(".player .view canvas")
     assert views.count() == 2

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import torch
 
-from explorer import together
 from explorer.bench.startup import free_port
+from explorer.compare import together
 from explorer.components import script
 from models import catalog
 from models.metrics.sharpness import sharpness

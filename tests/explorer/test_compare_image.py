@@ -11,9 +11,10 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from explorer import cache, comparing, link, own
+from explorer import cache, link, own
 from explorer.background import Works
-from explorer.comparing import Compared
+from explorer.compare import remade
+from explorer.compare.remade import Compared
 from explorer.components.player import Film
 from explorer.panels.compare import image, path
 from explorer.state import View
@@ -60,19 +61,19 @@ def test_blur_lowers_sharpness_more_than_it_lowers_psnr() -> None:
 
 def test_differences_are_drawn_on_one_scale(zoo) -> None:
     near, far = attempt(blank(51), blank()), attempt(blank(102), blank())
-    white = comparing.worst([near, far])
+    white = remade.worst([near, far])
     assert white == pytest.approx(102 / 255)
-    assert comparing.difference(near, white).ravel()[0] == 128
-    assert comparing.difference(far, white).ravel()[0] == 255
-    assert comparing.worst([attempt(blank(1), blank())]) == 1 / 8, "tiny ones are not blown up to noise"
+    assert remade.difference(near, white).ravel()[0] == 128
+    assert remade.difference(far, white).ravel()[0] == 255
+    assert remade.worst([attempt(blank(1), blank())]) == 1 / 8, "tiny ones are not blown up to noise"
 
 
 def test_compared_is_what_the_model_makes_of_the_latent(zoo) -> None:
     for name, way in (("tiny-vae", "encode"), ("tiny-cvae", "encode"), ("tiny-gan", "search")):
         info = catalog.find(name)
-        real = comparing.held_out(info, 3)
-        found = comparing.compared(info, real)
-        assert found.way == way == comparing.ways(info)[0]
+        real = remade.held_out(info, 3)
+        found = remade.compared(info, real)
+        assert found.way == way == remade.ways(info)[0]
         assert np.array_equal(found.image, real) and found.done == 1
         again = cache.render(RenderRequest(model=info.digest, op=Decode(points=(found.point,)))).images[0]
         assert np.abs(found.made.astype(int) - again).max() <= 1
@@ -82,8 +83,8 @@ def test_compared_is_what_the_model_makes_of_the_latent(zoo) -> None:
 
 def test_a_search_comes_nearer_than_the_encoder(zoo) -> None:
     info = catalog.find("tiny-vae")
-    real = comparing.held_out(info, 0)
-    encoded, searched = (comparing.compared(info, real, way) for way in comparing.ways(info))
+    real = remade.held_out(info, 0)
+    encoded, searched = (remade.compared(info, real, way) for way in remade.ways(info))
     assert (encoded.way, searched.way) == ("encode", "search")
     assert searched.figures.psnr_db > encoded.figures.psnr_db
     assert image.titles([encoded, searched], [info]) == ["Tiny vae, encoded", "Tiny vae, searched for"]
@@ -92,8 +93,8 @@ def test_a_search_comes_nearer_than_the_encoder(zoo) -> None:
 def test_held_out_images_are_those_of_the_test_split_and_of_missing_data_it_is_said(zoo) -> None:
     info = catalog.find("tiny-gan")
     images = datasets.load("digits", "test").images
-    assert np.array_equal(comparing.held_out(info, 7), images[7].permute(1, 2, 0).numpy())
-    assert np.array_equal(comparing.held_out(info, len(images) + 7), comparing.held_out(info, 7))
+    assert np.array_equal(remade.held_out(info, 7), images[7].permute(1, 2, 0).numpy())
+    assert np.array_equal(remade.held_out(info, len(images) + 7), remade.held_out(info, 7))
     with pytest.raises(UserError) as caught:
         cache.held_out("digits", (3, 64, 64))
     assert caught.value.code == "shape-mismatch"
@@ -105,17 +106,17 @@ def test_held_out_images_are_those_of_the_test_split_and_of_missing_data_it_is_s
 def test_a_path_leads_from_the_one_to_the_other(zoo) -> None:
     for name in ("tiny-vae", "tiny-gan"):
         info = catalog.find(name)
-        first, second = (comparing.compared(info, comparing.held_out(info, number)) for number in (0, 1))
+        first, second = (remade.compared(info, remade.held_out(info, number)) for number in (0, 1))
         for method in ("slerp", "lerp"):
-            walk = comparing.path(first, second, 9, method)
+            walk = remade.path(first, second, 9, method)
             assert walk.frames.shape == (9, 16, 16, 1) and walk.steps.shape == (8,)
             for end, frame in ((first, walk.frames[0]), (second, walk.frames[-1])):
                 assert np.abs(end.made.astype(int) - frame).max() <= 1
             moved = np.square((walk.frames[1].astype(float) - walk.frames[0]) / 255).mean() ** 0.5
             assert walk.steps[0] == pytest.approx(moved, abs=1e-6)
-    other = comparing.compared(catalog.find("tiny-vae"), comparing.held_out(info, 0))
+    other = remade.compared(catalog.find("tiny-vae"), remade.held_out(info, 0))
     with pytest.raises(ValueError, match="no path"):
-        comparing.path(other, second)
+        remade.path(other, second)
 
 
 # The page -----------------------------------------------------------------------------------------------------
@@ -154,7 +155,7 @@ def test_the_image_stands_beside_what_each_model_makes(open_app, shown: Shown) -
     app = opened(open_app, images="5,1")
     panels, options = shown["panels"][-1]
     assert [panel.name for panel in panels] == ["Real image 5", "Tiny vae, encoded", "Tiny gan, searched for"]
-    real = comparing.held_out(catalog.find("tiny-vae"), 5)
+    real = remade.held_out(catalog.find("tiny-vae"), 5)
     assert np.array_equal(panels[0].pixels, real) and panels[0].difference is None
     largest = []
     for panel in panels[1:]:
@@ -211,8 +212,8 @@ def test_an_own_image_is_compared_and_stays_out_of_the_link_and_of_what_is_kept(
     assert app.query_params["images"] == "5,1"
     for name in PAIR.split(","):
         info = catalog.find(name)
-        (usual, *_others) = comparing.ways(info)
-        assert cache.there(comparing.asked(info, seen, usual)) is None
+        (usual, *_others) = remade.ways(info)
+        assert cache.there(remade.asked(info, seen, usual)) is None
     app.segmented_control(key="compare-own-0").set_value(False).run()
     assert shown["panels"][-1][0][0].name == "Real image 5"
 
@@ -233,7 +234,7 @@ def test_without_the_data_it_is_said_and_an_own_image_can_be_given(
 def test_a_search_is_kept_for_all_sessions_and_found_at_once(open_app, shown: Shown, monkeypatch) -> None:
     opened(open_app, images="6,1")
     info = catalog.find("tiny-gan")
-    request = comparing.asked(info, comparing.held_out(info, 6), "search")
+    request = remade.asked(info, remade.held_out(info, 6), "search")
     kept = cache.there(request)
     assert kept is not None and kept.done == 1
     monkeypatch.setattr("models.render.stream", lambda *_: pytest.fail("it is searched for again"))
@@ -250,12 +251,12 @@ def test_the_path_of_each_model_is_a_reel_between_the_real_images(open_app, show
     for number, png in zip((5, 8), film.ends, strict=True):
         with Image.open(io.BytesIO(png)) as picture:
             assert np.array_equal(
-                np.asarray(picture), comparing.held_out(catalog.find("tiny-vae"), number)[..., 0]
+                np.asarray(picture), remade.held_out(catalog.find("tiny-vae"), number)[..., 0]
             )
     for name, reel in zip(PAIR.split(","), film.reels, strict=True):
         info = catalog.find(name)
-        start, end = (comparing.compared(info, comparing.held_out(info, number)) for number in (5, 8))
-        frames = comparing.path(start, end).frames
+        start, end = (remade.compared(info, remade.held_out(info, number)) for number in (5, 8))
+        frames = remade.path(start, end).frames
         with Image.open(io.BytesIO(reel.frames)) as sheet:
             pixels = np.asarray(sheet)
         assert np.array_equal(pixels[16:32, :16], frames[16, :, :, 0]), "frame 17 begins the second row"
@@ -312,8 +313,8 @@ def test_works_are_done_when_all_are() -> None:
 
 def test_models_of_one_title_are_told_apart(zoo) -> None:
     vae, gan = (catalog.find(name) for name in PAIR.split(","))
-    assert comparing.names([vae, gan]) == {"tiny-vae": "Tiny vae", "tiny-gan": "Tiny gan"}
-    assert comparing.names([vae, replace(gan, card=gan.card.model_copy(update={"title": "Tiny vae"}))]) == {
+    assert remade.names([vae, gan]) == {"tiny-vae": "Tiny vae", "tiny-gan": "Tiny gan"}
+    assert remade.names([vae, replace(gan, card=gan.card.model_copy(update={"title": "Tiny vae"}))]) == {
         "tiny-vae": "Tiny vae (tiny-vae)",
         "tiny-gan": "Tiny vae (tiny-gan)",
     }

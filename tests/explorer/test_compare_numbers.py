@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from explorer import claims, figures_measured, jobs, measured, measured_html
+from explorer import jobs
+from explorer.compare import charts, claims, measured, tables
 from explorer.panels.compare import numbers
 from explorer.settings import settings
 from models import catalog
@@ -158,7 +159,7 @@ def test_measurements_of_one_model_are_put_together() -> None:
 
 def test_the_html_is_one_table_with_headers_and_escapes(pair: tuple[ModelInfo, ...]) -> None:
     shown = measured.table(pair, [one(VAE), one(GAN)])
-    html = measured_html.table_html(
+    html = tables.table_html(
         measured.MeasuredTable(("<b>", "b"), shown.sections, shown.left_out, shown.protocol)
     )
     assert html.count("<table>") == 1 and "&lt;b&gt;" in html and "<b>" not in html
@@ -210,14 +211,14 @@ def test_three_models_are_ranked(judged: Path) -> None:
 # Curves ------------------------------------------------------------------------------------------------------
 
 
-def f32(*values: float) -> figures_measured.Values:
+def f32(*values: float) -> charts.Values:
     return np.asarray(values, np.float32)
 
 
 def test_spectra_are_drawn_over_one_another_with_real_in_grey() -> None:
     x = f32(*np.arange(9) / 16)
     power = f32(*(1 / (1 + x)))
-    figure: Any = figures_measured.spectra(x, {"A": power, "B": 2 * power}, 3 * power)
+    figure: Any = charts.spectra(x, {"A": power, "B": 2 * power}, 3 * power)
     assert [trace.name for trace in figure.data] == ["A", "B", "Real"]
     assert (figure.layout.xaxis.type, figure.layout.yaxis.type) == ("log", "log")
     assert len(figure.data[0].x) == 8  # frequency 0 has no logarithm
@@ -228,7 +229,7 @@ def test_histograms_hold_all_images() -> None:
     rng = np.random.default_rng(0)
     means = {"A": -3, "B": -1}
     values = {name: f32(*rng.lognormal(mean, 0.3, 900)) for name, mean in means.items()}
-    figure: Any = figures_measured.sharpness(values, f32(*rng.lognormal(-1, 0.3, 500)))
+    figure: Any = charts.sharpness(values, f32(*rng.lognormal(-1, 0.3, 500)))
     peaks = {trace.name: float(trace.x[np.argmax(trace.y)]) for trace in figure.data}
     assert all(sum(trace.y) > 98 for trace in figure.data)
     for name, mean in means.items():
@@ -236,7 +237,7 @@ def test_histograms_hold_all_images() -> None:
 
 
 def test_shares_of_classes_are_percent() -> None:
-    figure: Any = figures_measured.shares(["cat", "dog"], {"A": f32(0.25, 0.75)}, f32(0.5, 0.5))
+    figure: Any = charts.shares(["cat", "dog"], {"A": f32(0.25, 0.75)}, f32(0.5, 0.5))
     assert list(figure.data[0].y) == [25, 75] and list(figure.data[1].x) == ["cat", "dog"]
 
 
@@ -245,11 +246,11 @@ def test_charts_are_those_whose_curves_were_measured(pair: tuple[ModelInfo, ...]
     sharp = dict.fromkeys(("spectrum", "spectrum_real", "spectrum_frequency"), curve)
     classes = dict.fromkeys(("class_shares", "class_shares_real"), packed([0.1] * 10))
     both = [one(VAE, series={**sharp, **classes}), one(GAN, series=sharp)]
-    assert [chart.name for chart in figures_measured.charts(pair, both)] == ["spectra"]
-    assert figures_measured.attributes(both) == [""]
-    figure: Any = figures_measured.seen(pair, both, "").figure
+    assert [chart.name for chart in charts.charts(pair, both)] == ["spectra"]
+    assert charts.attributes(both) == [""]
+    figure: Any = charts.seen(pair, both, "").figure
     assert [bar.name for bar in figure.data] == ["Tiny vae", "Real"] and len(figure.data[0].x) == 10
-    assert figures_measured.charts(pair, [one(VAE), one(GAN)]) == []
+    assert charts.charts(pair, [one(VAE), one(GAN)]) == []
 
 
 # The page ----------------------------------------------------------------------------------------------------

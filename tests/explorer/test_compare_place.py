@@ -10,11 +10,11 @@ from urllib.parse import unquote
 import numpy as np
 import pytest
 
-from explorer import together
+from explorer.compare import together
+from explorer.compare.together import NAMES, RANKS, Together
 from explorer.components import linked as component, script
 from explorer.components.linked import Rival, Scene, opened, payload, reported
 from explorer.panels.compare import meeting, place
-from explorer.together import NAMES, RANKS, Together
 from models import catalog
 from models.render import render
 from models.requests import Decode, Directions, Point, RenderRequest, Sample, default_label

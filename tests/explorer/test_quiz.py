@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from pydantic import ValidationError
 
-from explorer.quiz import REAL, Game, Picture, Setup, Tally, wilson
+from explorer.compare.quiz import REAL, Game, Picture, Setup, Tally, wilson
 from models.errors import UserError
 
 PAIR = Setup(models=("vae", "gan"), real=500)

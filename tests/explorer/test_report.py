@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from plotly.graph_objects import Figure, Scatter
 
-from explorer import report, report_sections
-from explorer.quiz import Game, Setup
-from explorer.report import Chart, Estimate, Formula, Picture, Report, Section, Table, Text
+from explorer.compare import report, sections
+from explorer.compare.quiz import Game, Setup
+from explorer.compare.report import Chart, Estimate, Formula, Picture, Report, Section, Table, Text
 from models import catalog, media
 
 EVIL = '<script>alert("x")</script>'
@@ -97,7 +97,7 @@ def test_json_has_the_figures_and_no_pixels() -> None:
 
 def test_the_report_of_models(zoo: Path) -> None:
     models = [catalog.find(name) for name in ("tiny-vae", "tiny-gan")]
-    found = report_sections.made(models)
+    found = sections.made(models)
     titles = [section.title for section in found.sections]
     assert titles[:3] == ["Models", "Samples at the same seeds", "Reconstructions of the same images"]
     text, plain = report.html(found), json.loads(json.dumps(report.data(found)))
@@ -114,7 +114,7 @@ def test_the_report_of_models(zoo: Path) -> None:
 def test_the_score_of_a_quiz_is_told(zoo: Path) -> None:
     models = [catalog.find(name) for name in ("tiny-vae", "tiny-gan")]
     game = Game(setup=Setup(models=("tiny-vae", "tiny-gan"), real=100), sides=(4,)).answered(range(16))
-    section = report_sections.quiz(models, game)
+    section = sections.quiz(models, game)
     (table,) = section.blocks
     assert isinstance(table, Table)
     assert [row[0] for row in table.rows] == ["Real images", *(info.title for info in models)]
@@ -125,4 +125,4 @@ def test_the_score_of_a_quiz_is_told(zoo: Path) -> None:
         and 0.5 < share.low < 1
         and share.high == pytest.approx(1)
     )
-    assert report_sections.made(models, [section]).sections[-1] is section
+    assert sections.made(models, [section]).sections[-1] is section

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from explorer import sweep
+from explorer.compare import sweep
 from models import catalog
 
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from explorer.compare.together import FARTHEST, Moves
 from explorer.components import define
 from explorer.components.latent_pad import believed
 from explorer.text import _
-from explorer.together import FARTHEST, Moves
 
 if TYPE_CHECKING:
     import numpy as np

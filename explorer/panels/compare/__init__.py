@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from explorer import rivals
+from explorer.compare import rivals
 from models.catalog import ModelInfo
 from models.tables import Table
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from explorer import background, comparing
+from explorer import background
 from explorer.background import Work, Works
-from explorer.comparing import Compared, Way
+from explorer.compare import remade
+from explorer.compare.remade import Compared, Way
 from explorer.panels import problem
 from explorer.panels.compare.subject import Subject
 from explorer.text import _
@@ -42,7 +43,7 @@ class Attempt:
     def found(self) -> Compared | None:
         """Return what has come of it so far; raises UserError if it failed."""
         result = self.work.shown
-        return None if result is None else comparing.measured(self.info, self.way, result)
+        return None if result is None else remade.measured(self.info, self.way, result)
 
 
 def begin(models: Sequence[ModelInfo], subject: Subject, chosen: Sequence[Way], end: int) -> list[Attempt]:
@@ -58,10 +59,10 @@ def begin(models: Sequence[ModelInfo], subject: Subject, chosen: Sequence[Way], 
     """
     attempts: list[Attempt] = []
     for info in models:
-        possible = comparing.ways(info)
+        possible = remade.ways(info)
         wanted: list[Way] = [way for way in possible if way in chosen]
         for way in wanted or possible[:1]:
-            request = comparing.asked(info, subject.pixels, way)
+            request = remade.asked(info, subject.pixels, way)
             slot = f"{_SLOT}-{end}-{info.digest}-{way}"
             work = background.follow(slot, request, remember=not subject.private)
             attempts.append(Attempt(info, way, work, slot))
@@ -115,6 +116,6 @@ def _forget(slots: Sequence[str]) -> None:
 def say_who_cannot(models: Sequence[ModelInfo]) -> None:
     """Say which models can find no image in their latent space."""
     for info in models:
-        if not comparing.ways(info):
-            error = comparing.no_way(info)
+        if not remade.ways(info):
+            error = remade.no_way(info)
             st.caption(problem.literal(f"{error.problem} {error.remedy}"))

@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from explorer import cache, rivals, state
+from explorer import cache, state
+from explorer.compare import rivals
 from explorer.panels import problem
 from explorer.text import _
 from models.catalog import ModelInfo

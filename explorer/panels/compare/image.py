@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from explorer import background, comparing
+from explorer import background
 from explorer.background import Works
-from explorer.comparing import Compared, Way
+from explorer.compare import remade
+from explorer.compare.remade import Compared, Way
 from explorer.components.magnifier import Panel, magnifier
 from explorer.panels.compare import attempts, subject
 from explorer.panels.compare.attempts import Attempt
@@ -36,7 +37,7 @@ def show(models: Sequence[ModelInfo]) -> None:
 
 
 def _ways(models: Sequence[ModelInfo]) -> tuple[Way, ...]:
-    if not any(len(comparing.ways(info)) > 1 for info in models):
+    if not any(len(remade.ways(info)) > 1 for info in models):
         return _WAYS["both"]
     words = {"encode": _("Encode"), "search": _("Search"), "both": _("Both")}
     chosen = st.segmented_control(
@@ -58,11 +59,11 @@ def _ways(models: Sequence[ModelInfo]) -> tuple[Way, ...]:
 
 def _draw(chosen: Subject, begun: Sequence[Attempt], work: Works) -> None:
     found = attempts.results(begun)
-    white = comparing.worst(found)
+    white = remade.worst(found)
     names = titles(found, [one.info for one in begun])
     panels = [Panel(chosen.name, chosen.pixels)]
     panels += [
-        Panel(name, one.made, comparing.difference(one, white), figures(one))
+        Panel(name, one.made, remade.difference(one, white), figures(one))
         for name, one in zip(names, found, strict=True)
     ]
     label = _("The image and what each model makes of it")
@@ -75,7 +76,7 @@ def _draw(chosen: Subject, begun: Sequence[Attempt], work: Works) -> None:
 def titles(found: Sequence[Compared], models: Sequence[ModelInfo]) -> list[str]:
     """Return what each picture is called: its model, one of some, and how it was found."""
     words = {"encode": _("{title}, encoded"), "search": _("{title}, searched for")}
-    names = comparing.names(list({info.id: info for info in models}.values()))
+    names = remade.names(list({info.id: info for info in models}.values()))
     return [words[one.way].format(title=names[one.info.id]) for one in found]
 
 

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from explorer import background, cache, controls, state, together
+from explorer import background, cache, controls, state
+from explorer.compare import together
+from explorer.compare.together import NAMES, RANKS, Moves, Shared
 from explorer.components.linked import Rival, Scene
 from explorer.text import _, percent
-from explorer.together import NAMES, RANKS, Moves, Shared
 from explorer.words import word
 from models.catalog import ModelInfo
 from models.errors import UserError

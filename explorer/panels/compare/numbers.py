@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
-from explorer import claims, figures_measured, jobs, measured_html, words
-from explorer.measured import MeasuredTable, table, together
+from explorer import jobs, words
+from explorer.compare import charts, claims, tables
+from explorer.compare.measured import MeasuredTable, table, together
 from explorer.panels import problem, waiting
 from explorer.text import N_, _
 from models import datasets
@@ -176,7 +177,7 @@ def draw(models: Sequence[ModelInfo], found: Sequence[Figures]) -> None:
     if others:
         st.markdown("\n".join(f"- {problem.literal(sentence)}" for sentence in others))
     shown = table(models, found)
-    st.html(measured_html.table_html(shown))
+    st.html(tables.table_html(shown))
     _notes(shown)
     _charts(models, found)
 
@@ -195,14 +196,14 @@ def _notes(shown: MeasuredTable) -> None:
 
 
 def _charts(models: Sequence[ModelInfo], found: Sequence[Figures]) -> None:
-    for column, chart in zip(st.columns(2), figures_measured.charts(models, found), strict=False):
+    for column, chart in zip(st.columns(2), charts.charts(models, found), strict=False):
         with column:
             st.subheader(chart.title, anchor=False)
             _chart(chart)
-    there = figures_measured.attributes(found)
+    there = charts.attributes(found)
     if not there:
         return
-    st.subheader(_(figures_measured.SEEN), anchor=False)
+    st.subheader(_(charts.SEEN), anchor=False)
     chosen = there[0]
     if len(there) > 1:
         chosen = st.selectbox(
@@ -211,9 +212,9 @@ def _charts(models: Sequence[ModelInfo], found: Sequence[Figures]) -> None:
             format_func=lambda name: words.word(name).capitalize(),
             key="numbers-attribute",
         )
-    _chart(figures_measured.seen(models, found, chosen))
+    _chart(charts.seen(models, found, chosen))
 
 
-def _chart(chart: figures_measured.Chart) -> None:
+def _chart(chart: charts.Chart) -> None:
     st.plotly_chart(chart.figure, key=f"numbers-{chart.name}", config=_CHART)
     st.caption(chart.caption)

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from explorer import background, cache, comparing, figures
-from explorer.comparing import FRAMES, Method, Path
+from explorer import background, cache, figures
+from explorer.compare import remade
+from explorer.compare.remade import FRAMES, Method, Path
 from explorer.components.player import COLUMNS, Film, Reel, player
 from explorer.panels import film, problem
 from explorer.panels.compare import attempts, subject
@@ -76,12 +77,12 @@ def _paths(
 ) -> dict[str, Path]:
     """Return the path of each model that has found both ends, by its name; the page says why others have not."""
     paths: dict[str, Path] = {}
-    names = comparing.names([attempt.info for attempt in first])
+    names = remade.names([attempt.info for attempt in first])
     for start, end in zip(first, second, strict=True):
         with problem.explained():
             found = start.found(), end.found()
             if found[0] is not None and found[1] is not None:
-                paths[names[start.info.id]] = comparing.path(found[0], found[1], frames, method)
+                paths[names[start.info.id]] = remade.path(found[0], found[1], frames, method)
     return paths
 
 

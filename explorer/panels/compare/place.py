@@ -5,13 +5,13 @@ from collections.abc import Sequence
 import streamlit as st
 
 from explorer import cache, controls, link, state
+from explorer.compare.together import NAMES, RANKS, Moves
 from explorer.components.linked import linked
 from explorer.components.tiles import tiles
 from explorer.panels import point as explored, problem
 from explorer.panels.compare import meeting
 from explorer.panels.compare.meeting import Meeting
 from explorer.text import _
-from explorer.together import NAMES, RANKS, Moves
 from explorer.words import word
 from models.catalog import ModelInfo
 from models.values import MAX_SEED

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from explorer import cache, controls, link, state
+from explorer.compare.quiz import MAX_NUMBER, REAL, SIDES, Game, Picture, Round, Setup, Tally
 from explorer.components.tiles import Verdict, choose
 from explorer.panels import problem
-from explorer.quiz import MAX_NUMBER, REAL, SIDES, Game, Picture, Round, Setup, Tally
 from explorer.text import _, ngettext
 from explorer.words import word
 from models.catalog import ModelInfo

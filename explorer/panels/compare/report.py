@@ -6,9 +6,9 @@ from functools import partial
 
 import streamlit as st
 
-from explorer import report, report_sections
+from explorer.compare import report, sections
+from explorer.compare.report import Report, Section
 from explorer.panels.compare import quiz
-from explorer.report import Report, Section
 from explorer.text import _
 from models.catalog import ModelInfo
 
@@ -26,8 +26,8 @@ def show(models: Sequence[ModelInfo]) -> None:
     """Draw the button behind which the report can be had."""
     with st.popover(_("Report"), icon=":material/description:", key="report"):
         game = quiz.game_of(models)
-        more = [] if game is None else [report_sections.quiz(models, game)]
-        listed = [_(title) for title in report_sections.TITLES.values()] + [section.title for section in more]
+        more = [] if game is None else [sections.quiz(models, game)]
+        listed = [_(title) for title in sections.TITLES.values()] + [section.title for section in more]
         st.markdown(
             _("One file that opens without a network:") + "\n" + "\n".join(f"- {title}" for title in listed)
         )
@@ -49,4 +49,4 @@ def show(models: Sequence[ModelInfo]) -> None:
 
 def _content(models: Sequence[ModelInfo], more: Sequence[Section], write: Callable[[Report], str]) -> bytes:
     """Write the report when it is asked for, outside of any page: what belongs to the session is given."""
-    return write(report_sections.made(models, more)).encode()
+    return write(sections.made(models, more)).encode()

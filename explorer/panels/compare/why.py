@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from explorer import cache, controls, evidence, reasons, rivals, sweep
+from explorer import cache, controls
+from explorer.compare import evidence, reasons, rivals, sweep
+from explorer.compare.reasons import Reason
 from explorer.components.sweep import Row, sweep as slider
 from explorer.panels import pictures, problem
-from explorer.reasons import Reason
 from explorer.text import _
 from models import datasets, media
 from models.catalog import ModelInfo

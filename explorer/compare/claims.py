@@ -5,8 +5,8 @@ Every sentence is computed, with its figures and intervals; what chance could ex
 
 from collections.abc import Mapping, Sequence
 
-from explorer.measured import MeasuredTable, Row, between, number_text, table, title_of
-from explorer.rivals import is_adversarial
+from explorer.compare.measured import MeasuredTable, Row, between, number_text, table, title_of
+from explorer.compare.rivals import is_adversarial
 from explorer.text import _
 from models.catalog import ModelInfo
 from models.metrics.figures import Figures

@@ -2,7 +2,7 @@
 
 from html import escape
 
-from explorer.measured import Cell, MeasuredTable, Row, Section
+from explorer.compare.measured import Cell, MeasuredTable, Row, Section
 from explorer.text import N_, _
 
 _GOALS = {"lower": N_("less is better"), "higher": N_("more is better"), "one": N_("near 1 is best")}

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from explorer import cache, controls, evidence, reasons, sweep
-from explorer.quiz import REAL, Game, Tally
-from explorer.report import Block, Chart, Estimate, Formula, Picture, Report, Section, Table, Text
+from explorer import cache, controls
+from explorer.compare import evidence, reasons, sweep
+from explorer.compare.quiz import REAL, Game, Tally
+from explorer.compare.report import Block, Chart, Estimate, Formula, Picture, Report, Section, Table, Text
 from explorer.text import N_, _
 from models import datasets, media
 from models.catalog import ModelInfo
@@ -25,11 +26,11 @@ _WIDTH = 960  # CSS pixels of a picture
 MAKERS = Options[Maker](
     "section",
     {
-        "models": "explorer.report_sections:models",
-        "samples": "explorer.report_sections:samples",
-        "reconstructions": "explorer.report_sections:reconstructions",
-        "cards": "explorer.report_sections:cards",
-        "why": "explorer.report_sections:why",
+        "models": "explorer.compare.sections:models",
+        "samples": "explorer.compare.sections:samples",
+        "reconstructions": "explorer.compare.sections:reconstructions",
+        "cards": "explorer.compare.sections:cards",
+        "why": "explorer.compare.sections:why",
     },
 )
 TITLES: Mapping[str, str] = {
