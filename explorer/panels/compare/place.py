@@ -102,7 +102,7 @@ def _label(found: Meeting, labels: Sequence[str]) -> None:
     st.selectbox(
         _("Class"),
         range(len(labels)),
-        format_func=lambda index: word(labels[index]),
+        format_func=lambda index: word(str(labels[index])),
         help=_("What the models that were told what each training picture shows are asked for."),
         **state.controlled("compare-label", first, lambda value: state.update_together(label=value)),
     )
