@@ -273,4 +273,4 @@ def test_four_models_stand_in_two_rows_where_there_is_little_room(open_page: Ope
 def test_it_is_accessible_and_fits(open_page: Open, flaws: Any, scheme: str, width: int) -> None:
     page = open_page(LINK, scheme=scheme, width=width, height=900 if width > 1100 else 768)
     Place(page)
-    assert flaws(page, ".linked") == []
+    assert flaws(page, ".st-key-linked") == []

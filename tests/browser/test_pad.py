@@ -43,7 +43,7 @@ def counted(open_pad: Open, path: str) -> tuple[Any, list[str]]:
 
 def test_pictures_come_during_a_drag_and_one_rerun_after_it(address: str, browser: Any) -> None:
     async def drag() -> tuple[float, int, int, str]:
-        async with decode._browser() as own, decode._page(own, f"{address}/explore?seed=5") as page:
+        async with decode.open_browser() as own, decode.open_page(own, f"{address}/explore?seed=5") as page:
             await page.close()
             page = await own.contexts[0].new_page()
             sent = reruns(page)
