@@ -148,8 +148,12 @@ def _named(key: str, start: str) -> bool:
 
 def _strength(row: Row, number: int) -> str:
     others = [cell.text for index, cell in enumerate(row.cells) if index != number and cell.text]
-    form = _("{figure} ({value} against {others})")
-    return form.format(figure=_lower(row.title), value=row.cells[number].text, others=_(" and ").join(others))
+    figure, _comma, unit = row.title.partition(", ")
+    form = (
+        _("{figure} ({value} against {others} {unit})") if unit else _("{figure} ({value} against {others})")
+    )
+    words = {"value": row.cells[number].text, "others": _(" and ").join(others), "unit": unit}
+    return form.format(figure=_lower(figure), **words)
 
 
 def _lower(title: str) -> str:

@@ -184,6 +184,11 @@ def test_the_claim_is_stated_with_its_figure_and_interval(pair: tuple[ModelInfo,
     assert found[-1].startswith("Only Tiny vae reconstructs images by an encoder (20 dB)")
 
 
+def test_units_follow_the_figures_of_a_sentence(pair: tuple[ModelInfo, ...]) -> None:
+    near, far = ({**VAE, "inversion_psnr_db": psnr} for psnr in (24.2, 21.3))
+    assert "Tiny gan is better at PSNR by inversion (24.2 against 21.3 dB)." in said(pair, far, near)
+
+
 def test_where_the_claim_does_not_hold_it_is_said(pair: tuple[ModelInfo, ...]) -> None:
     assert "Tiny vae is sharper" in said(pair, GAN, VAE) and "does not hold here" in said(pair, GAN, VAE)
     same = said(pair, VAE, {**VAE, "sharpness_ratio": 0.201})
