@@ -21,6 +21,7 @@ REAL = ""  # the origin of a held-out image; others are the ids of models
 SIDES = (2, 3, 4)
 MAX_NUMBER = 100_000
 Z95 = 1.959963984540054  # quantile 0.975 of the standard normal distribution
+_FIRST = 500_000_000  # seed: other pages show small ones, which a person may know
 _STRIDE = 10_000  # seeds that a quiz has for each model, so that the next one shows others
 
 
@@ -257,7 +258,7 @@ class _Supply:
             return Picture(REAL, self._real(index))
         if index >= _STRIDE:
             raise _used_up()
-        seed = (self._setup.number - 1) * _STRIDE + index
+        seed = _FIRST + self._setup.number * _STRIDE + index
         return Picture(origin, seed, self._label(origin, seed))
 
     def _real(self, index: int) -> int:

@@ -88,7 +88,7 @@ MODE = Reason(
     r"\begin{aligned} \min_G \max_D \;& \mathbb{E}_{x}\big[\log D(x)\big] \\"
     r"& + \mathbb{E}_{z}\big[\log\big(1 - D(G(z))\big)\big] \end{aligned}",
     _math(
-        "<munder><mi>min</mi><mi>G</mi></munder><munder><mi>max</mi><mi>D"
+        "<munder><mi>min</mi><mi>G</mi></munder><mspace width='0.3em'/><munder><mi>max</mi><mi>D"
         "</mi></munder><msub><mi>&#x1d53c;</mi><mi>x</mi></msub>"
         "<mo>[</mo><mi>log</mi><mi>D</mi><mo>(</mo><mi>x</mi><mo>)</mo><mo>]"
         "</mo><mo>+</mo><msub><mi>&#x1d53c;</mi><mi>z</mi>"

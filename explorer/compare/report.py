@@ -33,10 +33,11 @@ Cell = str | int | float | Estimate | None  # None: not known
 
 @dataclass(frozen=True)
 class Text:
-    """A paragraph of plain text; `small` where it is an aside."""
+    """A paragraph of plain text; `small` where it is an aside, `strong` where it heads what follows."""
 
     words: str
     small: bool = False
+    strong: bool = False
 
 
 @dataclass(frozen=True)
@@ -129,8 +130,9 @@ img { display: block; max-width: 100%; height: auto; border-radius: 6px; image-r
 .table { overflow-x: auto; }
 table { border-collapse: collapse; font-size: 0.9rem; font-variant-numeric: tabular-nums; }
 caption { caption-side: bottom; text-align: left; padding-top: 0.5rem; }
-th, td { padding: 0.4rem 1.1rem 0.4rem 0; text-align: left; vertical-align: top; overflow-wrap: anywhere;
+th, td { padding: 0.4rem 1.1rem 0.4rem 0; text-align: left; vertical-align: top;
   border-bottom: 1px solid var(--line); }
+td.text { overflow-wrap: anywhere; min-width: 6rem; } .strong { font-weight: 600; margin-bottom: 0.2rem; }
 th { font-weight: 600; } td.number { text-align: right; white-space: nowrap; }
 math { font-size: 1.1rem; overflow-x: auto; max-width: 100%; }
 .chart > div { min-height: 12rem; }
@@ -186,7 +188,8 @@ def _html(block: object) -> str:
 
 @_html.register
 def _(block: Text) -> str:
-    return f'<p class="{"small" if block.small else "plain"}">{escape(block.words)}</p>'
+    kind = "small" if block.small else "strong" if block.strong else "plain"
+    return f'<p class="{kind}">{escape(block.words)}</p>'
 
 
 @_html.register
@@ -287,9 +290,10 @@ def _(block: Picture) -> dict[str, Any]:
 
 @_data.register
 def _(block: Chart) -> dict[str, Any]:
+    traces: Any = block.figure.data  # a tuple, which plotly's annotations do not say
     series = [
         {"name": trace.name, **{axis: _values(trace[axis]) for axis in ("x", "y") if axis in trace}}
-        for trace in block.figure.data
+        for trace in traces
     ]
     return {"kind": "chart", "text": block.words, "series": series}
 

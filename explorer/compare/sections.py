@@ -155,7 +155,11 @@ def why(models: Sequence[ModelInfo]) -> Section:
     """Explain where the blur comes from, with the sweep of the weight beside it."""
     blocks: list[Block] = []
     for reason in reasons.REASONS:
-        blocks += [Text(f"{_(reason.title)}. {_(reason.words)}"), Formula(reason.mathml, reason.latex)]
+        blocks += [
+            Text(_(reason.title), strong=True),
+            Text(_(reason.words)),
+            Formula(reason.mathml, reason.latex),
+        ]
     blocks.append(Text(_(reasons.SOURCES), small=True))
     found = sweep.find(cache.models()[0], models[0].dataset)
     if found is not None:

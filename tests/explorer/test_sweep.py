@@ -1,6 +1,7 @@
 """Models that differ in the weight of the KL term only: which they are, and what is drawn of them."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -31,7 +32,7 @@ def test_one_that_differs_in_more_is_left_out(shipped: list[catalog.ModelInfo]) 
 def test_the_chart_marks_the_present_one(shipped: list[catalog.ModelInfo]) -> None:
     found = sweep.find(shipped)
     assert found is not None
-    figure = sweep.chart(found, at=2)
+    figure: Any = sweep.chart(found, at=2)
     assert [trace.name for trace in figure.data] == [
         "Sharpness",
         "Reconstruction (PSNR)",
