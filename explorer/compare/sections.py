@@ -3,11 +3,24 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from explorer import cache, controls
-from explorer.compare import evidence, reasons, sweep
+from explorer.compare import charts, claims, evidence, measured, protocols, reasons, remade, sweep
 from explorer.compare.quiz import REAL, Game, Tally
-from explorer.compare.report import Block, Chart, Estimate, Formula, Picture, Report, Section, Table, Text
-from explorer.text import N_, _
+from explorer.compare.report import (
+    Block,
+    Cell,
+    Chart,
+    Estimate,
+    Formula,
+    Picture,
+    Report,
+    Section,
+    Table,
+    Text,
+)
+from explorer.text import N_, _, percent
 from models import datasets, media
 from models.catalog import ModelInfo
 from models.errors import UserError
@@ -22,6 +35,10 @@ SAMPLES = 32  # of each model
 _COLUMNS = 16
 _IMAGES = 16  # that are reconstructed
 _WIDTH = 960  # CSS pixels of a picture
+_SHEET = 480  # of a small one
+_SOUGHT = 2  # images that all models are to make: a search takes seconds
+_WAYS = {"encode": N_("Encoded"), "search": N_("Searched for")}
+_LIKENESS = {"psnr_db": N_("PSNR, dB"), "ssim": N_("SSIM"), "sharpness_ratio": N_("Sharpness, × image")}
 
 MAKERS = Options[Maker](
     "section",
@@ -29,6 +46,8 @@ MAKERS = Options[Maker](
         "models": "explorer.compare.sections:models",
         "samples": "explorer.compare.sections:samples",
         "reconstructions": "explorer.compare.sections:reconstructions",
+        "images": "explorer.compare.sections:images",
+        "numbers": "explorer.compare.sections:numbers",
         "cards": "explorer.compare.sections:cards",
         "why": "explorer.compare.sections:why",
     },
@@ -37,6 +56,8 @@ TITLES: Mapping[str, str] = {
     "models": N_("The models, and the commands that train them again"),
     "samples": N_("Samples at the same seeds"),
     "reconstructions": N_("Reconstructions of the same images"),
+    "images": N_("Two images, as near as each model comes to them"),
+    "numbers": N_("What was measured, with intervals and curves"),
     "cards": N_("Figures of the models' cards"),
     "why": N_("Why VAEs blur and GANs do not"),
 }
@@ -130,6 +151,60 @@ def reconstructions(models: Sequence[ModelInfo]) -> Section | None:
         }
         blocks.append(_sheet(pictures, words, about))
     return Section(_(TITLES["reconstructions"]), blocks)
+
+
+def images(models: Sequence[ModelInfo]) -> Section | None:
+    """Show held-out images beside what each model makes of them, by its usual way; None where none can."""
+    able = [info for info in models if remade.ways(info)]
+    if not able:
+        return None
+    blocks: list[Block] = []
+    for number in range(_SOUGHT):
+        try:
+            image = remade.held_out(able[0], number)
+        except UserError as error:
+            return Section(_(TITLES["images"]), (Text(f"{error.problem} {error.remedy}"),))
+        found = [remade.compared(info, image) for info in able]
+        white = remade.worst(found)
+        pictures = [image, *(one.made for one in found)]
+        pictures += [np.zeros_like(image), *(remade.difference(one, white) for one in found)]
+        names = [_("image {number}").format(number=number), *(one.info.title for one in found)]
+        words = _("From left to right: {names}. Below, the differences; white is {white}.")
+        about = {"dataset": able[0].dataset, "split": "test", "image": number}
+        sheet = media.png(media.contact_sheet(np.stack(pictures), len(names)))
+        blocks.append(
+            Picture(sheet, words.format(names=", ".join(names), white=percent(white)), _SHEET, about)
+        )
+        rows = [
+            (one.info.title, _(_WAYS[one.way]), *(getattr(one.figures, name) for name in _LIKENESS))
+            for one in found
+        ]
+        blocks.append(Table([_("Model"), _("Way"), *(_(title) for title in _LIKENESS.values())], rows))
+    return Section(_(TITLES["images"]), blocks)
+
+
+def numbers(models: Sequence[ModelInfo]) -> Section | None:
+    """Tell what was measured of the models, as the page does; None where it was not measured yet."""
+    found = protocols.measured(models, protocols.default(models))
+    if len(found) < len(models):
+        return None
+    shown = measured.table(models, found)
+    blocks: list[Block] = [Text(sentence) for sentence in claims.claims(models, found)]
+    head = [_("Figure"), *(info.title for info in models), _("Real"), _("N")]
+    for part in shown.sections:
+        rows = [
+            (row.title, *(_estimate(cell) for cell in row.cells), row.real, row.count) for row in part.rows
+        ]
+        blocks.append(Table(head, rows, part.title))
+    blocks += [Text(sentence, small=True) for sentence in (*shown.left_out, shown.protocol)]
+    blocks += [Chart(one.figure, f"{one.title}. {one.caption}") for one in charts.charts(models, found)]
+    return Section(_(TITLES["numbers"]), blocks)
+
+
+def _estimate(cell: measured.Cell) -> Cell:
+    if cell.value is None or cell.interval is None:
+        return cell.value
+    return Estimate(cell.value, cell.interval.low, cell.interval.high)
 
 
 def cards(models: Sequence[ModelInfo]) -> Section | None:

@@ -201,8 +201,8 @@ def test_all_models_show_the_same_frame_of_their_paths(path_page: Any) -> None:
     frames = []
     for name in NAMES:
         info = catalog.find(name)
-        ends = [remade.compared(info, remade.held_out(info, number)) for number in (5, 8)]
-        frames.append(remade.path(*ends).frames[..., 0].astype(int))
+        first, second = (remade.compared(info, remade.held_out(info, number)) for number in (5, 8))
+        frames.append(remade.path(first, second).frames[..., 0].astype(int))
     track = path_page.locator(".player .track")
     views = path_page.locator(".player .view canvas")
     assert views.count() == 2

@@ -9,7 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from explorer import jobs
-from explorer.compare import charts, claims, measured, tables
+from explorer.compare import charts, claims, measured, protocols, tables
 from explorer.panels.compare import numbers
 from explorer.settings import settings
 from models import catalog
@@ -300,8 +300,8 @@ def queue(monkeypatch: pytest.MonkeyPatch) -> Queue:
     found = Queue()
     monkeypatch.setattr(jobs, "queue", lambda: found)
     monkeypatch.setattr(jobs, "measure", found.submit)
-    monkeypatch.setattr(numbers, "PROTOCOLS", {"quick": 40, "full": 60})
-    monkeypatch.setattr(numbers, "_SLOW_N", 20)
+    monkeypatch.setattr(protocols, "PROTOCOLS", {"quick": 40, "full": 60})
+    monkeypatch.setattr(protocols, "_SLOW_N", 20)
     return found
 
 
@@ -395,11 +395,11 @@ def test_a_measurement_can_be_cancelled_and_what_failed_is_said(
 
 def test_the_largest_protocol_that_all_were_measured_by_is_shown_first(judged: Path, queue: Queue) -> None:
     pair = [catalog.find(name) for name in ("tiny-vae", "tiny-gan")]
-    assert numbers.default_protocol(pair) == "quick"
+    assert protocols.default(pair) == "quick"
     keep(["tiny-vae"], n=60)
-    assert numbers.default_protocol(pair) == "quick" and len(numbers.measured(pair, "full")) == 1
+    assert protocols.default(pair) == "quick" and len(protocols.measured(pair, "full")) == 1
     keep(["tiny-gan"], n=60)
-    assert numbers.default_protocol(pair) == "full" and len(numbers.measured(pair, "full")) == 2
+    assert protocols.default(pair) == "full" and len(protocols.measured(pair, "full")) == 2
 
 
 def test_models_of_different_data_are_refused_with_a_sentence(judged: Path) -> None:

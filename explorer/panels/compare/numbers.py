@@ -1,12 +1,13 @@
 """What can be measured of each model, with intervals: a claim in a sentence, the table, the curves."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import streamlit as st
 
 from explorer import jobs, words
-from explorer.compare import charts, claims, tables
-from explorer.compare.measured import MeasuredTable, table, together
+from explorer.compare import charts, claims, protocols, tables
+from explorer.compare.measured import MeasuredTable, table
+from explorer.compare.protocols import SLOW, Wanted
 from explorer.panels import problem, waiting
 from explorer.text import N_, _
 from models import datasets
@@ -16,74 +17,27 @@ from models.jobs import Job
 from models.metrics import library
 from models.metrics.comparison import shared_dataset
 from models.metrics.figures import Figures
-from models.metrics.spec import SEEDS, Measurement
 
-PROTOCOLS: Mapping[str, int] = {
-    "quick": 2000,
-    "full": 10_000,
-}  # samples of each model, and real images as there are
 _PROTOCOL_TITLES = {"quick": N_("Quick"), "full": N_("Full")}
-_SLOW: Mapping[str, str] = {"inversion": N_("Inversion"), "likelihood": N_("Likelihood")}
-_SLOW_N = 2000  # of which they look at as many as they can in a minute or two; so they are the same in each protocol
+_SLOW_TITLES = {"inversion": N_("Inversion"), "likelihood": N_("Likelihood")}
 _ASKED = "numbers_asked"  # id of the job that measures, by what it measures
 _FAILED = "numbers_failed"  # why that did not come about, by the same
 _CHART = {"displayModeBar": False}
-
-Wanted = list[tuple[ModelInfo, Measurement]]
 
 
 def show(models: Sequence[ModelInfo]) -> None:
     """Draw the part for models of one data set."""
     shared_dataset(models)
     protocol, slow = _choice(models)
-    wanted = [*_standard(models, PROTOCOLS[protocol]), *_slow(models, slow)]
+    wanted = [*protocols.standard(models, protocol), *protocols.slow(models, slow)]
     missing = [(info, spec) for info, spec in wanted if library.find(spec, info) is None]
     if missing:
         _measure(missing)
-    found = measured(models, protocol)
+    found = protocols.measured(models, protocol)
     if len(found) < len(models):
         st.caption(_("Nothing of these models has been measured yet in this way."))
         return
     draw(models, found)
-
-
-def measured(models: Sequence[ModelInfo], protocol: str) -> list[Figures]:
-    """Return the figures of each model that need not be computed, what takes long among them where it is there.
-
-    Args:
-        models: The models.
-        protocol: A name in `PROTOCOLS`.
-
-    Returns:
-        One for each model, all measured in the same way; fewer where some are missing.
-    """
-    found: list[Figures] = []
-    for info, spec in _standard(models, PROTOCOLS[protocol]):
-        first = library.find(spec, info)
-        if first is not None:
-            more = (library.find(one, info) for _info, one in _slow([info], list(_SLOW)))
-            found.append(together([first, *(one for one in more if one)]))
-    return found
-
-
-def default_protocol(models: Sequence[ModelInfo]) -> str:
-    """Return the protocol that is shown first: the largest that all models were measured by, else the quickest."""
-    there = [name for name in PROTOCOLS if len(measured(models, name)) == len(models)]
-    return there[-1] if there else next(iter(PROTOCOLS))
-
-
-def _standard(models: Sequence[ModelInfo], n: int) -> Wanted:
-    return [(info, library.spec_of(info, n=n, seeds=SEEDS)) for info in models]
-
-
-def _slow(models: Sequence[ModelInfo], names: Sequence[str]) -> Wanted:
-    """Return the measurements that take long; the likelihood only of models that have an encoder."""
-    return [
-        (info, library.spec_of(info, n=_SLOW_N, seeds=1, metrics=(name,)))
-        for name in names
-        for info in models
-        if name != "likelihood" or info.can("encode")
-    ]
 
 
 # The choice, and the wait ------------------------------------------------------------------------------------
@@ -95,25 +49,25 @@ def _choice(models: Sequence[ModelInfo]) -> tuple[str, list[str]]:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         protocol = st.segmented_control(
             _("Samples of each model"),
-            list(PROTOCOLS),
-            default=default_protocol(models),
-            format_func=lambda name: f"{_(_PROTOCOL_TITLES[name])} · {PROTOCOLS[name]:,}",
+            list(protocols.PROTOCOLS),
+            default=protocols.default(models),
+            format_func=lambda name: f"{_(_PROTOCOL_TITLES[name])} · {protocols.PROTOCOLS[name]:,}",
             required=True,
             key=f"numbers-protocol-{at}",
             help=_("Five independent draws of so many, and as many held-out images as there are."),
         )
         slow = st.pills(
             _("Also, a minute or more"),
-            list(_SLOW),
+            list(SLOW),
             selection_mode="multi",
-            format_func=lambda name: _(_SLOW[name]),
+            format_func=lambda name: _(_SLOW_TITLES[name]),
             key=f"numbers-slow-{at}",
             help=_(
                 "Inversion looks for each of 64 held-out images among those that a model can make: the one way to ask "
                 "a GAN how well it reconstructs. Likelihood is how probable held-out images are, of models that tell."
             ),
         )
-    return protocol, slow
+    return protocol, list[str](slow)
 
 
 def _measure(missing: Wanted) -> None:
