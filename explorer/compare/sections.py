@@ -195,7 +195,7 @@ def numbers(models: Sequence[ModelInfo]) -> Section | None:
         rows = [
             (row.title, *(_estimate(cell) for cell in row.cells), row.real, row.count) for row in part.rows
         ]
-        blocks.append(Table(head, rows, part.title))
+        blocks += [Text(part.title, strong=True), Table(head, rows)]
     blocks += [Text(sentence, small=True) for sentence in (*shown.left_out, shown.protocol)]
     blocks += [Chart(one.figure, f"{one.title}. {one.caption}") for one in charts.charts(models, found)]
     return Section(_(TITLES["numbers"]), blocks)
