@@ -12,27 +12,25 @@ st.title(_("Compare"), anchor=False)
 chosen = picker.chosen()
 if chosen is not None:
     st.markdown(
-        _(
-            "VAEs are said to blur, and GANs to be sharp. Look for yourself, measure it, and see where it comes from."
-        ),
+        _("VAEs are said to blur, and GANs to be sharp. Look, measure, and see where it comes from."),
         help=picker.latent_help(),
     )
     problem.show_notices()
-    models = contestants.choose(chosen)
-    if len(models) >= rivals.LEAST:
-        with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-            part = st.segmented_control(
-                _("Part"),
-                rivals.PARTS,
-                format_func=lambda name: _(rivals.TITLES[name]),
-                required=True,
-                label_visibility="collapsed",
-                width="content",
-                **state.controlled(
-                    "compare-part", state.view().part or rivals.PLACE, lambda name: state.update(part=name)
-                ),
-            )
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        models = contestants.choose(chosen)
+        if len(models) >= rivals.LEAST:
             report.show(models)
+    if len(models) >= rivals.LEAST:
+        part = st.segmented_control(
+            _("Part"),
+            rivals.PARTS,
+            format_func=lambda name: _(rivals.TITLES[name]),
+            required=True,
+            label_visibility="collapsed",
+            **state.controlled(
+                "compare-part", state.view().part or rivals.PLACE, lambda name: state.update(part=name)
+            ),
+        )
         with problem.explained():
             compare.SHOW[part](models)
     link.publish(link.COMPARE)

@@ -17,6 +17,7 @@ from models import media
 from models.catalog import ModelInfo
 
 _DEFAULT_FRAMES = 25
+_STRIP = 6  # images to choose from at each end
 
 
 def show(models: Sequence[ModelInfo]) -> None:
@@ -25,7 +26,7 @@ def show(models: Sequence[ModelInfo]) -> None:
     ends: list[Subject | None] = []
     for column, end, title in zip(columns, (0, 1), (_("From"), _("To")), strict=True):
         with column:
-            ends.append(subject.choose(models[0], end, title))
+            ends.append(subject.choose(models[0], end, title, strip=_STRIP))
     method, frames = _options()
     attempts.say_who_cannot(models)
     first, second = ends

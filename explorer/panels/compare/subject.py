@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from models.media import Pixels
 
 _OWN_AT = "compare_own"  # the end that shows the person's own image; there is one such image in a session
-_STRIP = 12  # images at hand
+_ROW = 12  # images in a line; half of it where the line is short
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,13 +36,14 @@ class Subject:
     private: bool = False
 
 
-def choose(info: ModelInfo, end: int, title: str) -> Subject | None:
+def choose(info: ModelInfo, end: int, title: str, strip: int = _ROW) -> Subject | None:
     """Draw the choice of an image.
 
     Args:
         info: One of the models, whose data and shape all have.
         end: Which image, see `state.choose_image`.
         title: What it is for.
+        strip: Images at hand to choose from.
 
     Returns:
         The image; None where none is given yet.
@@ -63,7 +64,7 @@ def choose(info: ModelInfo, end: int, title: str) -> Subject | None:
         state.choose_image(end, number)
     with line, st.container(horizontal=True, vertical_alignment="bottom", width="content"):
         _number(number, len(images), end)
-    _strip(images, end, number)
+    _strip(images, end, number, strip)
     return Subject(_name(number), images[number])
 
 
@@ -128,19 +129,19 @@ def _number(number: int, count: int, end: int) -> None:
     )
 
 
-def _strip(images: "Pixels", end: int, number: int) -> None:
+def _strip(images: "Pixels", end: int, number: int, most: int) -> None:
     """Draw the images around one, to choose from."""
-    first = max(0, min(number - _STRIP // 2 + 1, len(images) - _STRIP))
-    shown = images[first : first + _STRIP]
+    first = max(0, min(number - most // 2 + 1, len(images) - most))
+    shown = images[first : first + most]
     _count, height, width, _channels = shown.shape
     tiles(
-        media.png(media.contact_sheet(shown, _STRIP)),
+        media.png(media.contact_sheet(shown, most)),
         key=f"compare-strip-{end}",
         size=(width, height),
         names=[_name(first + index) for index in range(len(shown))],
         label=_("Held-out images"),
-        sheet_columns=_STRIP,
-        columns=_STRIP,
+        sheet_columns=most,
+        columns=_ROW,
         marks=[number - first],
         largest=64,
         on_open=lambda index: state.choose_image(end, first + index),
