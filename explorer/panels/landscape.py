@@ -47,6 +47,7 @@ def shown(info: ModelInfo, found: "EmbeddingMap") -> Shown:
         label=map_pictures.LABEL if map_pictures.LABEL in found.categories else "",
         colourings=colourings,
         colouring=colourings[0].name if colourings else "",
+        series=f"{info.id} {found.spec.of} {found.spec.method} {len(found)}" if info.run else "",
     )
 
 
@@ -105,7 +106,7 @@ def search(found: "EmbeddingMap", shown: Shown) -> tuple[list[int], tuple[int, s
     rows = matches(found, shown, text)
     words = ngettext("{n} point is called that.", "{n} points are called that.", len(rows))
     st.caption(words.format(n=f"{len(rows):,}") if rows else _("No point is called that."))
-    return rows, (rows[0], f"{shown.key[:16]} {text}") if 0 < len(rows) <= _FEW else None
+    return rows, (rows[0], f"{shown.identity[:64]} {text}") if 0 < len(rows) <= _FEW else None
 
 
 def matches(found: "EmbeddingMap", shown: Shown, text: str) -> list[int]:
@@ -180,7 +181,12 @@ def pick(info: ModelInfo, found: "EmbeddingMap", choice: Chosen) -> None:
         state.update_point(seed=int(found.indices[first]), latent=(), edits=(), truncation=1.0, label=label)
     else:
         state.go_to(latent.tolist(), label=label, private=own(found, choice.rows))
-    st.session_state[_CHOSEN] = (words(found, choice), state.view().point)
+    say(words(found, choice))
+
+
+def say(text: str) -> None:
+    """Call the point of Explore something, until it moves on."""
+    st.session_state[_CHOSEN] = (text, state.view().point)
 
 
 def latent_of(found: "EmbeddingMap", choice: Chosen) -> "NDArray[np.float64] | None":

@@ -34,13 +34,13 @@ _NEXT = "map-selection"  # which one the next lasso is
 def of(shown: Shown) -> "Mapping[str, NDArray[np.int64]]":
     """Return the selections of a map, by letter; those of another map mean nothing here."""
     key, selections = st.session_state.get(_KEPT, ("", {}))
-    return selections if key == shown.key else {}
+    return selections if key == shown.identity else {}
 
 
 def take(shown: Shown, indices: "NDArray[np.int64]") -> None:
     """Make some points the selection that is being chosen."""
     letter = st.session_state.get(_NEXT) or LETTERS[0]
-    st.session_state[_KEPT] = (shown.key, {**of(shown), letter: indices})
+    st.session_state[_KEPT] = (shown.identity, {**of(shown), letter: indices})
 
 
 def _clear() -> None:

@@ -42,7 +42,7 @@ def show(info: ModelInfo) -> None:
             return
         columns = st.columns([1, 1.3, 1.3], gap="medium")
         with columns[0]:
-            _choose(info)
+            choose(info)
         image = own.own()
         if image is not None:
             with columns[1]:
@@ -77,7 +77,7 @@ def _load() -> None:
         _guarded(own.load, file.name, file.getvalue())
 
 
-def _choose(info: ModelInfo) -> None:
+def choose(info: ModelInfo) -> None:
     """Draw the ways to give an image: a file, or a drawing where the model's pictures are grey."""
     way = "file"
     if info.sample_shape[0] == 1:

@@ -5,7 +5,7 @@ from models.catalog import ModelInfo
 
 from explorer import link
 from explorer.components.map import latent_map
-from explorer.panels import landscape, mapping, picker, point as place, problem, selecting
+from explorer.panels import landscape, mapping, overlay, picker, point as place, problem, saving, selecting
 from explorer.text import _
 
 
@@ -20,9 +20,11 @@ def landscape_of(info: ModelInfo) -> None:
             found = mapping.chosen(info)
             if found is None:
                 return
+            info = mapping.as_of(info, found)
             shown = landscape.shown(info, found)
             rings, focus = landscape.search(found, shown)
             way = landscape.way(info, found)
+            layers, image = overlay.samples(info, found), overlay.own_image(info, found)
         with left:
             latent_map(
                 shown,
@@ -30,14 +32,19 @@ def landscape_of(info: ModelInfo) -> None:
                 url=place.socket_url(),
                 on_pick=lambda choice: landscape.pick(info, found, choice),
                 on_select=lambda rows: selecting.take(shown, rows),
+                on_above=lambda above: overlay.pick(info, layers, above),
                 path=way,
+                extras=[layer.extra for layer in layers],
+                own=image,
                 found=rings,
                 focus=focus,
                 selected=bool(selecting.of(shown)),
             )
         with right:
-            target = "views/explore.py" if landscape.here(info) else ""
+            target = overlay.other(info)
+            target = "views/explore.py" if landscape.here(info) else target
             target = selecting.show(info, found, shown) or target
+            saving.show(info, found, shown, layers)
     if target:
         st.switch_page(target)
     link.publish(link.MAP)

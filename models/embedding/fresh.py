@@ -1,4 +1,4 @@
-"""Fresh samples on a map that is there, of its own model or of another one, and how much of the real data they cover."""
+"""Fresh samples on a map that is there, of its own model or of another, and how much of the real data they cover."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -73,7 +73,9 @@ def place_samples(
                 rows.append(space.sight.samples(z[some], given))
             else:
                 x = model.decode(z[some], given)
-                rows.append(space.sight.images(x, guess(x) if guess else told if told is None else told[some]))
+                rows.append(
+                    space.sight.images(x, guess(x) if guess else told if told is None else told[some])
+                )
         progress(min(1.0, (start + BATCH) / len(z)))
     positions = space.place(torch.cat(rows).float().numpy())
     known = {} if labels is None else {"label": Categories(labels.numpy().astype(np.int16), who.labels)}

@@ -1,5 +1,6 @@
 """Fresh samples on a map, by the space that it was made in; what of the real data they cover."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -132,7 +133,9 @@ def _pictures(info: catalog.ModelInfo, seeds: range) -> np.ndarray:
 
 
 def test_without_the_images_there_is_no_coverage(zoo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gan = catalog.find("tiny-gan")
+    elsewhere = replace(gan, config=gan.config.model_copy(update={"dataset": "cifar10"}))
     monkeypatch.setattr(datasets, "available", lambda name: False)
     with pytest.raises(UserError) as caught:
-        coverage(catalog.find("tiny-gan"), range(50))
+        coverage(elsewhere, range(50))
     assert caught.value.code == "no-data"

@@ -20,10 +20,24 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from models.images import Pixels
+
 _HTML = '<div class="latent-map" role="group"></div>'
 _SHARED = ("live.js", "latent_pad/parts.js", "latent_pad/space.js", "latent_pad/picture.js")
-_PARTS = ("points", "camera", "splat", "colours", "colouring", "labels", "overlay", "stage", "store")
+_PARTS = (
+    "points",
+    "camera",
+    "splat",
+    "colours",
+    "colouring",
+    "labels",
+    "overlay",
+    "stage",
+    "store",
+    "layers",
+)
 _HANDS = ("legend", "lens", "probe", "gestures", "map")
+MARKS = ("square", "diamond", "triangle")  # of further points; as in overlay.js
 _SCRIPTS = (*_SHARED, *(f"map/{name}.js" for name in (*_PARTS, *_HANDS)))
 NEAR = 8  # points that a place between points is made of, at most; as in probe.js
 
@@ -68,6 +82,7 @@ class Shown:
         label: Name of the colouring that says what a point is; empty if none does.
         colourings: What the points can be coloured by.
         colouring: Name of that which they begin with.
+        series: Maps with the same one, of a model that still trains, are looked at from the same place; empty: none.
     """
 
     key: str
@@ -82,19 +97,63 @@ class Shown:
     label: str
     colourings: Sequence[Colouring]
     colouring: str
+    series: str = ""
+
+    @property
+    def identity(self) -> str:
+        """What a selection or a search belongs to: maps of a series have the same points."""
+        return self.series or self.key
 
 
 @dataclass(frozen=True)
 class Extra:
-    """Further points, over those of the map.
+    """Further points over those of a map, samples of a model: a map of their own, at places of this one.
 
     Args:
-        places: float32, shape (M, 2).
-        colour: For CSS.
+        key: What `explorer.map_data.publish` returned of them.
+        address: Where they are on this server.
+        name: For the legend.
+        count: Points.
+        dim: Of their latents.
+        shape: Height, width, channels of a picture.
+        mark: How they are drawn, one of `MARKS`.
     """
 
-    places: "NDArray[np.float32]"
-    colour: str
+    key: str
+    address: str
+    name: str
+    count: int
+    dim: int
+    shape: tuple[int, int, int]
+    mark: str
+
+
+@dataclass(frozen=True, eq=False)
+class OwnImage:
+    """A person's own image on a map; it goes to that person's browser and nowhere else.
+
+    Args:
+        place: Where it is.
+        picture: As the model sees it, uint8, shape (H, W, C).
+        rebuilt: What the model makes of it, the same shape.
+    """
+
+    place: tuple[float, float]
+    picture: "Pixels"
+    rebuilt: "Pixels"
+
+
+@dataclass(frozen=True)
+class Above:
+    """What was clicked above the points of a map.
+
+    Args:
+        key: Of the `Extra`; None: the person's own image.
+        index: Which of its points.
+    """
+
+    key: str | None
+    index: int = 0
 
 
 @dataclass(frozen=True)
@@ -128,7 +187,10 @@ def _texts() -> dict[str, Any]:
             "more": _("Zoom in"),
             "less": _("Zoom out"),
             "full": _("Show the whole map"),
+            "save": _("Save this picture (PNG)"),
         },
+        "layer": _("Show or leave out {name}"),
+        "own": _("Your image"),
         "by": _("Colour"),
         "legend": _("Legend"),
         "filter": _("Show or leave out {name}; a double click, or Shift, shows it alone"),
@@ -151,12 +213,20 @@ def _encoded(array: "NDArray[Any]") -> str:
     return base64.b64encode(array.tobytes()).decode()
 
 
+def _address(image: "Pixels") -> str:
+    """Return an image as a data URL."""
+    from models.media import png
+
+    return f"data:image/png;base64,{base64.b64encode(png(image)).decode()}"
+
+
 def payload(
     shown: Shown,
     url: str,
     *,
     path: "Sequence[tuple[float, float]]" = (),
     extras: Sequence[Extra] = (),
+    own: OwnImage | None = None,
     found: Sequence[int] = (),
     focus: tuple[int, str] | None = None,
     selected: bool = False,
@@ -168,7 +238,8 @@ def payload(
         **asdict(shown),
         "url": url,
         "path": [list(place) for place in path],
-        "extras": [{"places": _encoded(one.places.astype("<f4")), "colour": one.colour} for one in extras],
+        "extras": [asdict(one) for one in extras],
+        "own": own and {"place": list(own.place), "pictures": [_address(own.picture), _address(own.rebuilt)]},
         "found": _encoded(np.asarray(found, "<i4")),
         "focus": focus and {"index": focus[0], "serial": focus[1]},
         "selected": selected,
@@ -178,7 +249,7 @@ def payload(
 
 def chosen(value: object, shown: Shown) -> Chosen | None:
     """Return what a browser reports that was clicked, None if it is none of this map; nothing is believed."""
-    if not isinstance(value, dict) or value.get("key") != shown.key:
+    if not isinstance(value, dict) or value.get("key") != shown.key or "above" in value:
         return None
     if "index" in value:
         rows, weights = [value["index"]], [1.0]
@@ -192,6 +263,17 @@ def chosen(value: object, shown: Shown) -> Chosen | None:
         return None
     total = sum(weights)
     return Chosen(tuple(rows), tuple(one / total for one in weights)) if total > 0 else None
+
+
+def above(value: object, extras: Sequence[Extra], own: OwnImage | None) -> Above | None:
+    """Return what a browser reports that was clicked above the points, None if there is no such thing."""
+    if not isinstance(value, dict) or "above" not in value:
+        return None
+    key, index = value["above"], value.get("index")
+    if key == "own":
+        return Above(None) if own else None
+    extra = next((one for one in extras if one.key == key), None)
+    return Above(key, index) if extra and type(index) is int and 0 <= index < extra.count else None
 
 
 def selection(value: object, shown: Shown) -> "NDArray[np.int64] | None":
@@ -224,8 +306,10 @@ def latent_map(
     url: str,
     on_pick: Callable[[Chosen], None],
     on_select: "Callable[[NDArray[np.int64]], None]",
+    on_above: Callable[[Above], None],
     path: "Sequence[tuple[float, float]]" = (),
     extras: Sequence[Extra] = (),
+    own: OwnImage | None = None,
     found: Sequence[int] = (),
     focus: tuple[int, str] | None = None,
     selected: bool = False,
@@ -238,16 +322,21 @@ def latent_map(
         url: Of the live socket, a path of this server.
         on_pick: Called with what was clicked, before the page is drawn anew.
         on_select: Called with the indices of points that were selected, before the page is drawn anew.
+        on_above: Called with what was clicked of `extras` and `own`, before the page is drawn anew.
         path: Places of a line over the points.
         extras: Further points.
+        own: The person's own image.
         found: Indices of points to ring.
         focus: Index of a point to go to, and what names the wish: it is fulfilled once.
         selected: Whether the page still shows a selection: else the line around it goes.
     """
 
     def pick() -> None:
-        choice = chosen(st.session_state[key].pick, shown)
-        if choice is not None:
+        value = st.session_state[key].pick
+        choice, higher = chosen(value, shown), above(value, extras, own)
+        if higher is not None:
+            on_above(higher)
+        elif choice is not None:
             on_pick(choice)
 
     def select() -> None:
@@ -255,6 +344,6 @@ def latent_map(
         if indices is not None:
             on_select(indices)
 
-    data = payload(shown, url, path=path, extras=extras, found=found, focus=focus, selected=selected)
+    data = payload(shown, url, path=path, extras=extras, own=own, found=found, focus=focus, selected=selected)
     # In a list, because Streamlit imports pandas (a second) to look for data frames in a dictionary's values.
     _component()(data=[data], key=key, on_pick_change=pick, on_select_change=select)

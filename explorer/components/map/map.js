@@ -8,7 +8,7 @@ const HEIGHTS = [300, 680] // CSS pixels
 const CLOSE = 8 // times the whole map, where a search leads to
 const BUTTON_ZOOM = 1.8
 const LABEL_SIZE = 14 // CSS pixels
-const TOOLS = ["lasso", "more", "less", "full"]
+const TOOLS = ["lasso", "more", "less", "full", "save"]
 
 class LatentMap {
   constructor(root) {
@@ -17,6 +17,7 @@ class LatentMap {
     this.lens = new Lens()
     this.legend = new Legend(() => this.#colour())
     this.colouring = new Colouring()
+    this.layers = new Layers(() => this.#overlay(), () => this.probe.draw())
     this.probe = new Probe(this)
     this.live = false
     this.steering = false // whether the keyboard moves the map
@@ -52,7 +53,7 @@ class LatentMap {
     this.frame.append(this.view, this.tools)
     this.status = make("div", "status")
     this.status.setAttribute("role", "status")
-    this.root.replaceChildren(this.legend.node, this.frame, this.status)
+    this.root.replaceChildren(this.legend.node, this.layers.node, this.frame, this.status)
     this.root.figures = this.stage.figures
   }
 
@@ -67,11 +68,12 @@ class LatentMap {
       line: (corners, done) => this.#line(corners, done),
       key: name => this.#key(name),
     })
-    const [lasso, more, less, full] = this.buttons
+    const [lasso, more, less, full, save] = this.buttons
     lasso.addEventListener("click", () => this.#select(!this.gestures.selecting))
     more.addEventListener("click", () => stage.glide({ k: this.camera.k * BUTTON_ZOOM }))
     less.addEventListener("click", () => stage.glide({ k: this.camera.k / BUTTON_ZOOM }))
     full.addEventListener("click", () => stage.glide(this.camera.home()))
+    save.addEventListener("click", () => savePicture(stage, this.data.name))
     view.addEventListener("focus", () => view.matches(":focus-visible") && this.#steer(true))
     view.addEventListener("blur", () => this.#steer(false))
     view.addEventListener("pointerenter", () => this.#dress())
@@ -92,20 +94,30 @@ class LatentMap {
     this.#describe()
     if (before?.model !== data.model || before?.url !== data.url) this.#open()
     if (before?.key !== data.key || before?.pictures !== data.pictures || !this.points) {
-      if (!(await this.#load(data))) return
+      const stay = Boolean(data.series) && before?.series === data.series
+      if (!(await this.#load(data, stay))) return
     }
     const { ranks } = this.points
     const { overlay } = this.stage
     overlay.path = data.path
-    overlay.extras = data.extras.map(({ places, colour }) => ({ places: decodeFloats(places), colour }))
     overlay.found = Array.from(new Int32Array(decodeBytes(data.found).buffer), index => ranks[index])
     if (before?.selected && !data.selected) overlay.lasso = []
+    await this.layers.update(data.extras, data.own, data.texts)
+    if (this.data !== data) return
+    this.#overlay()
     if (!(await this.#colour())) return
     if (data.focus && data.focus.serial !== this.focused) {
       this.focused = data.focus.serial
       this.#visit(ranks[data.focus.index])
     }
     this.root.dataset.ready = data.key
+  }
+
+  // Show the layers that are to be seen.
+  #overlay() {
+    Object.assign(this.stage.overlay, { extras: this.layers.extras, own: this.layers.place })
+    this.probe.hide()
+    this.stage.draw(false)
   }
 
   #describe() {
@@ -123,7 +135,8 @@ class LatentMap {
   }
 
   // Tell whether this map is still the one to show when it is here.
-  async #load(data) {
+  // stay: whether it is looked at from where the one before was.
+  async #load(data, stay) {
     this.root.removeAttribute("data-ready")
     const store = new Store(data, { latents: () => this.probe.decode(), pictures: () => this.probe.draw() })
     const points = await store.points().catch(() => null)
@@ -136,7 +149,7 @@ class LatentMap {
     this.colouring.forget()
     this.probe.hide()
     this.#fit()
-    this.stage.show(points)
+    this.stage.show(points, stay)
     return true
   }
 
@@ -195,6 +208,7 @@ class LatentMap {
     const paints = [...colours.map((colour, i) => [1 + i, colour]), [UNKNOWN_PAINT, UNKNOWN]]
     this.stage.dress(paints, { ground, ink, accent, font: `600 ${LABEL_SIZE}px ${style.fontFamily}` })
     this.legend.draw(colours, this.counts)
+    this.layers.dress(this.stage.look)
     this.#name()
     this.stage.draw(true)
   }
@@ -236,7 +250,7 @@ class LatentMap {
     if (!this.points || this.gestures.drag?.moved) return
     this.#steer(false)
     this.probe.look(left, top)
-    this.view.classList.toggle("hit", this.probe.target?.row >= 0)
+    this.view.classList.toggle("hit", this.probe.hit)
   }
 
   #click(left, top) {

@@ -27,12 +27,14 @@ class Stage {
     cancelAnimationFrame(this.frame)
   }
 
-  // Show other points; all of them first.
-  show(points) {
+  // Show other points; all of them first, or, to `stay`, from where the others were looked at.
+  show(points, stay = false) {
+    const { x, y, zoom } = this.camera
     this.points = points
     this.splat = new Splat(points)
     this.overlay.lasso = []
     this.camera.show(points.extent, points.bounds)
+    if (stay) this.camera.go({ x, y, k: zoom * this.camera.whole }, false)
   }
 
   get ratio() {
@@ -42,7 +44,23 @@ class Stage {
   // colours: [paint, colour] pairs; look: { ground, ink, accent, font }, all for CSS but the ground, which is a colour.
   dress(colours, look) {
     this.splat.dye(colours, look.ground)
+    this.dyes = [colours, look.ground]
     this.look = { ...look, ground: toCss(look.ground), ratio: this.ratio }
+  }
+
+  // Return what is seen as a canvas of its own, in full. ratio: its pixels for each CSS pixel.
+  picture(ratio) {
+    const { camera, overlay, labels, points, look } = this
+    const splat = new Splat(points)
+    splat.dye(...this.dyes)
+    splat.draw(camera, ratio)
+    const canvas = make("canvas", "", { width: splat.width, height: splat.height })
+    const context = canvas.getContext("2d", { alpha: false })
+    context.putImageData(splat.image, 0, 0)
+    context.scale(splat.width / camera.width, splat.height / camera.height)
+    overlay.draw(context, camera, points, { ...look, ratio })
+    labels.at(ratio).draw(context, camera)
+    return canvas
   }
 
   fit(width, height) {
@@ -109,4 +127,16 @@ class Stage {
     if (busy > BUDGET_MS) this.coarse = Math.min(coarsest, this.coarse + 1)
     else if (busy < EASY_MS) this.coarse = Math.max(0, this.coarse - 1)
   }
+}
+
+// Let the person keep what is seen as a file.
+const SAVED_RATIO = 2 // its pixels for each CSS pixel, at least
+
+function savePicture(stage, name) {
+  if (!stage.look) return
+  stage.picture(Math.max(SAVED_RATIO, stage.ratio)).toBlob(blob => {
+    const link = make("a", "", { href: URL.createObjectURL(blob), download: `${name}.png` })
+    link.click()
+    setTimeout(() => URL.revokeObjectURL(link.href), 10000)
+  }, "image/png")
 }
