@@ -55,19 +55,21 @@ def samples(info: ModelInfo, found: "EmbeddingMap") -> list[Layer]:
         "New samples, each beside the points that are most like it: where the model misses what there is, and where "
         "it makes up what there is not. Of other models, too."
     )
-    if not st.toggle(_("Fresh samples"), key="map-fresh", persist_state="session", help=hint):
-        return []
     known = {one.id: one for one in rivals.fitting(info, cache.known(info.id))}
-    names = st.multiselect(
-        _("Samples of"),
-        list(known),
-        default=[info.id],
-        format_func=lambda name: known[name].title,
-        max_selections=len(MARKS),
-        key=f"map-fresh-of-{info.id}",
-        persist_state="session",
-    )
-    seeds = _seeds()
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if not st.toggle(_("Fresh samples"), key="map-fresh", persist_state="session", help=hint):
+            return []
+        with st.popover(_("Which"), icon=":material/tune:", key="map-fresh-which"):
+            names = st.multiselect(
+                _("Samples of"),
+                list(known),
+                default=[info.id],
+                format_func=lambda name: known[name].title,
+                max_selections=len(MARKS),
+                key=f"map-fresh-of-{info.id}",
+                persist_state="session",
+            )
+            seeds = _seeds()
     tasks = [(known[name], fresh.samples(info, found, known[name], seeds)) for name in names]
     layers = [layer for number, task in enumerate(tasks) if (layer := _layer(info, number, *task))]
     covers = [(layer.who, fresh.coverage(layer.who, seeds)) for layer in layers]
@@ -79,27 +81,25 @@ def samples(info: ModelInfo, found: "EmbeddingMap") -> list[Layer]:
 
 def _seeds() -> range:
     """Draw the choice of how many samples, and which."""
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        count = st.segmented_control(
-            _("How many"),
-            COUNTS,
-            default=COUNTS[1],
-            format_func=lambda n: f"{n:,}",
-            required=True,
-            key="map-fresh-count",
-            persist_state="session",
-        )
-        first = st.number_input(
-            _("First seed"),
-            0,
-            MAX_SEED - COUNTS[-1],
-            FIRST,
-            step=1,
-            key="map-fresh-seed",
-            persist_state="session",
-            width=140,
-            help=_("The first of as many seeds in a row: the same samples each time."),
-        )
+    count = st.segmented_control(
+        _("How many"),
+        COUNTS,
+        default=COUNTS[1],
+        format_func=lambda n: f"{n:,}",
+        required=True,
+        key="map-fresh-count",
+        persist_state="session",
+    )
+    first = st.number_input(
+        _("First seed"),
+        0,
+        MAX_SEED - COUNTS[-1],
+        FIRST,
+        step=1,
+        key="map-fresh-seed",
+        persist_state="session",
+        help=_("The first of as many seeds in a row: the same samples each time."),
+    )
     return range(int(first), int(first) + int(count))
 
 

@@ -40,11 +40,11 @@ def landscape_of(info: ModelInfo) -> None:
                 focus=focus,
                 selected=bool(selecting.of(shown)),
             )
+            saving.show(info, found, shown, layers)
         with right:
             target = overlay.other(info)
             target = "views/explore.py" if landscape.here(info) else target
             target = selecting.show(info, found, shown) or target
-            saving.show(info, found, shown, layers)
     if target:
         st.switch_page(target)
     link.publish(link.MAP)

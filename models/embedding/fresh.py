@@ -42,8 +42,9 @@ def place_samples(
 ) -> EmbeddingMap:
     """Place samples on a map by their nearest neighbours in what was mapped.
 
-    Those of the map's own model are placed by their latents, as on a map that was made with them; those of another one
-    by their pictures: encoded by the map's model, or as the map's classifier sees them, or by their pixels.
+    They are placed by their pictures, whoever made them: encoded by the map's model, as the map's classifier sees
+    them, or by their pixels. So samples of two models can be compared, and lie where a real image that looks alike
+    would. Only on a map of latents whose model cannot encode, samples of that model are placed by their latents.
 
     Args:
         space: Of the map.
@@ -63,13 +64,14 @@ def place_samples(
     z = prior(seeds, model.latent_dim)
     rows: list[Tensor] = []
     own = who.digest == space.found.spec.model
-    told = labels if own or who.labels == info.labels else None
+    by_latent = own and space.found.spec.of == "latents" and not space.sight.encodes
+    told = labels if who.labels == info.labels else None
     guess = _guess(info) if space.sight.encodes and info.labels and told is None else None
     for start in range(0, len(z), BATCH):
         some = slice(start, start + BATCH)
         given = None if labels is None else labels[some]
         with torch.inference_mode():
-            if own:
+            if by_latent:
                 rows.append(space.sight.samples(z[some], given))
             else:
                 x = model.decode(z[some], given)

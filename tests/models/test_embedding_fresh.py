@@ -55,12 +55,13 @@ def test_a_sample_that_is_on_the_map_lies_where_it_is(zoo: Path) -> None:
     assert fresh.latents == pytest.approx(found.latents[10:40]) and fresh.spec.model == info.digest
 
 
-def test_samples_of_another_model_are_placed_by_their_pictures(zoo: Path) -> None:
+@pytest.mark.parametrize(("name", "dim"), [("tiny-vae", 6), ("tiny-gan", 12)])
+def test_samples_are_placed_by_their_pictures_whoever_made_them(zoo: Path, name: str, dim: int) -> None:
     found, info = mapped("tiny-vae")
-    gan = catalog.find("tiny-gan")
-    fresh = place_samples(space_of(found, info), info, gan, range(5, 45))
-    assert fresh.spec.model == gan.digest and fresh.latents.shape == (40, 12)
-    model = decoder(gan.digest).model
+    who = catalog.find(name)
+    fresh = place_samples(space_of(found, info), info, who, range(5, 45))
+    assert fresh.spec.model == who.digest and fresh.latents.shape == (40, dim)
+    model = decoder(who.digest).model
     with torch.inference_mode():
         x = model.decode(torch.from_numpy(fresh.latents))
         means = decoder(info.digest).model.encode(x).mean.numpy()  # type: ignore[operator]
