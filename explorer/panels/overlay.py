@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -19,7 +20,10 @@ from models.shared import Task
 from models.values import MAX_SEED
 
 if TYPE_CHECKING:
+    from models.embedding.fresh import Coverage
     from models.embedding.maps import EmbeddingMap
+    from models.embedding.space import Space
+    from models.images import Pixels
     from models.results import RenderResult
 
 COUNTS = (100, 500, 2000)
@@ -72,6 +76,8 @@ def samples(info: ModelInfo, found: "EmbeddingMap") -> list[Layer]:
             seeds = _seeds()
     tasks = [(known[name], fresh.samples(info, found, known[name], seeds)) for name in names]
     layers = [layer for number, task in enumerate(tasks) if (layer := _layer(info, number, *task))]
+    if layers:
+        _say_reach(fresh.space(info, found).value())
     covers = [(layer.who, fresh.coverage(layer.who, seeds)) for layer in layers]
     for who, cover in covers:
         _say(who, cover)
@@ -126,7 +132,18 @@ def _layer(info: ModelInfo, number: int, who: ModelInfo, task: "Task[EmbeddingMa
     return Layer(extra, who, placed)
 
 
-def _say(who: ModelInfo, task: "Task[fresh.Coverage]") -> None:
+def _say_reach(space: "Space") -> None:
+    """Say so where samples were not placed among the images themselves."""
+    missing = len(space.found) - len(space.rows)
+    if missing:
+        text = _("Placed among the map's samples alone: its {n} images are not on this machine.")
+        st.caption(text.format(n=f"{missing:,}"))
+    elif space.rebuilt:
+        text = _("Placed among reconstructions of {n} images: these are not on this machine.")
+        st.caption(text.format(n=f"{space.rebuilt:,}"))
+
+
+def _say(who: ModelInfo, task: "Task[Coverage]") -> None:
     """Say how much of the real data samples cover; where that cannot be measured, what the card says, or why."""
     hint = _(
         "Coverage: around each real test image lies a ball up to the fifth nearest other one; the share of balls that "
@@ -151,14 +168,14 @@ def _say(who: ModelInfo, task: "Task[fresh.Coverage]") -> None:
     st.caption(words, help=hint)
 
 
-def _wait(tasks: "Sequence[Task[EmbeddingMap] | Task[fresh.Coverage]]") -> None:
+def _wait(tasks: "Sequence[Task[Any]]") -> None:
     """Draw how far tasks are until one more of them is done, and then the whole page anew."""
     running = [task for task in tasks if task.running]
     if running:
         st.fragment(_poll, run_every=_GLANCE)(running)
 
 
-def _poll(tasks: "Sequence[Task[EmbeddingMap] | Task[fresh.Coverage]]") -> None:
+def _poll(tasks: "Sequence[Task[Any]]") -> None:
     if not all(task.running for task in tasks):
         st.rerun()
     share = sum(task.share for task in tasks) / len(tasks)
@@ -181,11 +198,19 @@ def own_image(info: ModelInfo, found: "EmbeddingMap") -> OwnImage | None:
     image = own.own()
     if image is None:
         return None
-    seen = own.prepared(info, image)
+    try:
+        return _placed(info, found, own.prepared(info, image))
+    except UserError as error:  # the map stays
+        problem.show(error)
+        return None
+
+
+def _placed(info: ModelInfo, found: "EmbeddingMap", seen: "Pixels") -> OwnImage | None:
+    """Return a prepared image at its place; None while that is looked for, which is shown."""
     work = background.follow(_SLOT, controls.ask(info, Encode(image=images.keep(seen)))).wait(_PATIENCE)
     reached = fresh.space(info, found).wait(_PATIENCE)
     if work.running:
-        background.poll(work, lambda work: background.progress(_("Encoding"), work))
+        background.poll(work, partial(background.progress, _("Encoding")))
         return None
     if reached.running:
         _wait([reached])

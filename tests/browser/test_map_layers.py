@@ -1,7 +1,9 @@
 """What lies over the points of a map in a real browser: samples, a person's own image; the map as a file."""
 
+import base64
 import io
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,10 +11,11 @@ from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from explorer import fresh, maps, own
-from models import catalog, images
+from models import catalog, checkpoints, images
 from models.embedding.fresh import place_samples
 from models.embedding.maps import EmbeddingMap
 from models.embedding.space import space_of
@@ -151,6 +154,46 @@ def test_the_map_is_saved_as_a_picture_and_as_a_page(page: Any, tmp_path: Path) 
     chart.goto(path.as_uri())
     chart.locator(".legendtext").nth(9).wait_for()
     assert chart.locator(".legendtext").all_inner_texts() == [*"0123456789"]
+
+
+def seen(page: Any) -> np.ndarray:
+    """Return what the canvas of the map shows at rest, (H, W, 3)."""
+    page.wait_for_timeout(600)
+    url = page.locator(".view > canvas").evaluate("c => c.toDataURL()")
+    picture = Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))).convert("RGB")
+    return np.asarray(picture).astype(float)
+
+
+def publish(run: Path, factor: float) -> None:
+    """Put weights where a training puts its newest ones: those of a shipped model, a little changed."""
+    info = catalog.find(MODEL)
+    model = checkpoints.load(info)
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.mul_(factor)
+    shutil.rmtree(run, ignore_errors=True)
+    checkpoints.save(run, model, info.config, info.card)
+
+
+def test_the_map_of_a_run_takes_newer_weights_and_keeps_the_view(open_page: Open, home: Path) -> None:
+    run = home / "runs" / "train-7" / "live"
+    publish(run, 1.0)
+    page = open_page("/map?model=train-7")
+    root = page.locator(".latent-map[data-ready][data-state=live]")
+    root.wait_for()
+    whole, key = seen(page), root.get_attribute("data-ready")
+    page.get_by_role("button", name="Zoom in").click()
+    page.get_by_role("button", name="Zoom in").click()
+    near = seen(page)
+    publish(run, 1.003)
+    page.get_by_text(
+        "Fresh samples", exact=True
+    ).click()  # whatever a person does, the newest weights are shown
+    page.locator(f".latent-map[data-ready]:not([data-ready='{key}'])").wait_for()
+    page.get_by_text("Fresh samples", exact=True).first.click()
+    page.locator(".layers .chip").wait_for(state="detached")
+    after = seen(page)
+    assert after.shape == near.shape and np.abs(near - whole).mean() > 4 * np.abs(after - near).mean()
 
 
 @pytest.mark.parametrize(("scheme", "width", "height"), [("light", 1440, 900), ("dark", 1024, 768)])

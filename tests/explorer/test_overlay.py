@@ -16,8 +16,9 @@ from explorer.components.map import Above, Extra, OwnImage, above
 from explorer.panels import landscape, overlay
 from models import catalog, datasets
 from models.catalog import Metric
+from models.embedding.compute import make
 from models.embedding.fresh import place_samples
-from models.embedding.maps import EmbeddingMap, Source
+from models.embedding.maps import EmbeddingMap, MapSpec, Source
 from models.embedding.place import place_latents
 from models.embedding.space import space_of
 from models.render import decoder
@@ -140,6 +141,26 @@ def test_without_the_images_the_card_says_what_is_covered(
     monkeypatch.setattr("explorer.cache.known", lambda name: known)
     app.run()
     assert "Tiny gan** covers 80 % of the real images, says its card" in texts(app)
+
+
+@pytest.mark.parametrize(
+    ("model", "dropped", "words"),
+    [
+        ("tiny-cvae", 0, "among reconstructions of 40 images"),
+        ("tiny-gan", 40, "samples alone: its 40 images are"),
+    ],
+)
+def test_without_the_images_it_is_said_what_samples_were_placed_among(
+    open_app: Open, drawn: Maps, monkeypatch: pytest.MonkeyPatch, model: str, dropped: int, words: str
+) -> None:
+    info = catalog.find(model)
+    spec = MapSpec(model=info.digest, dataset="digits", of="pixels", method="pca", count=60, generated=20)
+    found = make(spec, info)
+    monkeypatch.setattr(maps, "quick", lambda info: found)
+    monkeypatch.setattr("models.embedding.space._real_images", lambda found, info: None)
+    app = open_app("map", model=model)
+    app.toggle(key="map-fresh").set_value(True).run()
+    assert words in texts(app) and len(fresh.space(info, found).value().rows) == 60 - dropped
 
 
 def _gone(*_: object, **__: object) -> None:
