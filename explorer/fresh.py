@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from explorer import map_data
+from models import datasets
 from models.catalog import ModelInfo
 from models.shared import COSTLY, Progress, Shared, Task
 
@@ -27,7 +28,8 @@ def space(info: ModelInfo, found: "EmbeddingMap") -> "Task[Space]":
         with COSTLY:
             return space_of(found, info, progress)
 
-    return _spaces.begin(map_data.publish(found), reach)
+    name = found.spec.dataset  # its images may come, or go, while the process lives
+    return _spaces.begin(f"{map_data.publish(found)} {_state(name)}", reach)
 
 
 def samples(info: ModelInfo, found: "EmbeddingMap", who: ModelInfo, seeds: range) -> "Task[EmbeddingMap]":
@@ -52,7 +54,8 @@ def samples(info: ModelInfo, found: "EmbeddingMap", who: ModelInfo, seeds: range
                 done, info, who, seeds, lambda share: progress(_REACHING + (1 - _REACHING) * share)
             )
 
-    return _samples.begin(f"{map_data.publish(found)} {who.digest} {seeds}", put)
+    where = f"{map_data.publish(found)} {_state(found.spec.dataset)}"
+    return _samples.begin(f"{where} {who.digest} {seeds}", put)
 
 
 def coverage(who: ModelInfo, seeds: range) -> "Task[Coverage]":
@@ -64,9 +67,13 @@ def coverage(who: ModelInfo, seeds: range) -> "Task[Coverage]":
         with COSTLY:
             return measured(who, seeds, progress)
 
-    from models import datasets
+    return _coverages.begin(f"{who.digest} {seeds} {_state(who.dataset)}", measure)
 
-    return _coverages.begin(f"{who.digest} {seeds} {datasets.state(who.dataset)}", measure)
+
+def _state(dataset: str) -> str:
+    """Return what lies on the disk for a data set, in short."""
+    known = bool(dataset) and datasets.known(dataset) is not None
+    return str(datasets.state(dataset)) if known else ""
 
 
 def place_image(reached: "Space", pixels: "Pixels", label: int | None) -> tuple[float, float]:

@@ -59,7 +59,7 @@ def samples(info: ModelInfo, found: "EmbeddingMap") -> list[Layer]:
         "New samples, each beside the points that are most like it: where the model misses what there is, and where "
         "it makes up what there is not. Of other models, too."
     )
-    known = {one.id: one for one in rivals.fitting(info, cache.known(info.id))}
+    known = {one.id: one for one in rivals.fitting(info, cache.known(info.id))} | {info.id: info}
     with st.container(horizontal=True, vertical_alignment="center"):
         if not st.toggle(_("Fresh samples"), key="map-fresh", persist_state="session", help=hint):
             return []

@@ -137,8 +137,11 @@ def test_without_the_images_the_card_says_what_is_covered(
     app.toggle(key="map-fresh").set_value(True).run()
     assert "No coverage: The images are elsewhere." in texts(app) and len(drawn.extras) == 1
     card = info.card.model_copy(update={"metrics": {"coverage": Metric(value=0.8)}})
-    known = [dataclasses.replace(info, card=card)]
-    monkeypatch.setattr("explorer.cache.known", lambda name: known)
+    real = catalog.scan
+    monkeypatch.setattr(
+        catalog, "scan", lambda: ([dataclasses.replace(one, card=card) for one in real()[0]], [])
+    )
+    monkeypatch.setattr("explorer.cache._scan", lambda state: catalog.scan())
     app.run()
     assert "Tiny gan** covers 80 % of the real images, says its card" in texts(app)
 

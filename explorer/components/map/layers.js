@@ -84,6 +84,11 @@ class Layers {
     return null
   }
 
+  // Tell whether what `at` returned is still to be seen.
+  has({ layer }) {
+    return layer ? this.visible.some(({ data }) => data.key === layer.data.key) : Boolean(this.place)
+  }
+
   // What is to be said of it to Python, and to people; `id` names its picture.
   choice({ layer, row }) {
     return layer ? { above: layer.data.key, index: layer.points.order[row] } : { above: "own" }

@@ -116,7 +116,8 @@ class LatentMap {
   // Show the layers that are to be seen.
   #overlay() {
     Object.assign(this.stage.overlay, { extras: this.layers.extras, own: this.layers.place })
-    this.probe.hide()
+    const { above } = this.probe.target ?? {}
+    if (above && !this.layers.has(above)) this.probe.hide()
     this.stage.draw(false)
   }
 
