@@ -3,7 +3,8 @@ const RINGS = 3000 // around points that were found, at most
 const RING = 6 // CSS pixels of a ring's radius,
 const FINE_RING = 3.5 // where there are many
 const MANY = 200
-const EXTRA = 5 // CSS pixels of the side of a further point
+const EXTRA = [5, 3.8] // CSS pixels of the side of a further point, the second
+const SMALL = 560 // on maps narrower than this
 const PIN = 7 // and of the radius of a person's own image
 // Outlines of further points around the origin, of about the same area: `MARKS` in __init__.py.
 const MARKS = {
@@ -33,8 +34,9 @@ class Overlay {
   }
 
   #scatter(context, camera, places, { mark, colour, ground, ratio }) {
-    const key = [mark, colour, ground, ratio].join()
-    if (!this.stamps.has(key)) this.stamps.set(key, drawMark(mark, colour, ground, ratio))
+    const size = EXTRA[Number(camera.width < SMALL)]
+    const key = [mark, size, colour, ground, ratio].join()
+    if (!this.stamps.has(key)) this.stamps.set(key, drawMark(mark, size, colour, ground, ratio))
     const stamp = this.stamps.get(key)
     const side = stamp.width / ratio
     for (let i = 0; i < places.length; i += 2) {
@@ -104,13 +106,13 @@ function markColour(mark, { ink, accent }) {
   return { square: ink, diamond: accent, triangle: "#d6336c" }[mark]
 }
 
-function drawMark(mark, colour, ground, ratio) {
-  const side = EXTRA + 6
+function drawMark(mark, size, colour, ground, ratio) {
+  const side = size + 6
   const canvas = make("canvas", "", { width: side * ratio, height: side * ratio })
   const context = canvas.getContext("2d")
   context.scale(ratio, ratio)
   context.beginPath()
-  for (const [x, y] of MARKS[mark]) context.lineTo(side / 2 + (x * EXTRA) / 2, side / 2 + (y * EXTRA) / 2)
+  for (const [x, y] of MARKS[mark]) context.lineTo(side / 2 + (x * size) / 2, side / 2 + (y * size) / 2)
   context.closePath()
   Object.assign(context, { strokeStyle: ground, fillStyle: colour, lineWidth: 2, lineJoin: "round" })
   context.stroke()
