@@ -1,5 +1,6 @@
 """Fresh samples, and an image, placed on a map: computed in threads of their own, samples once for all sessions."""
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from explorer import map_data
@@ -13,9 +14,25 @@ if TYPE_CHECKING:  # importing it for more than annotations would import torch
     from models.embedding.space import Space
     from models.images import Pixels
 
+
+@dataclass(frozen=True, eq=False)
+class Placed:
+    """Samples on a map.
+
+    Args:
+        samples: As a map of their own.
+        missing: Points of the map that they were not compared with: images that are not at hand.
+        rebuilt: Points whose reconstructions they were compared with, for the same reason.
+    """
+
+    samples: "EmbeddingMap"
+    missing: int
+    rebuilt: int
+
+
 _REACHING = 0.7  # share of the time that the space of a map takes
 _spaces: "Shared[Space]" = Shared(keep=2)
-_samples: "Shared[EmbeddingMap]" = Shared(keep=16)
+_samples: "Shared[Placed]" = Shared(keep=16)
 _coverages: "Shared[Coverage]" = Shared(keep=64)
 
 
@@ -32,7 +49,7 @@ def space(info: ModelInfo, found: "EmbeddingMap") -> "Task[Space]":
     return _spaces.begin(f"{map_data.publish(found)} {_state(name)}", reach)
 
 
-def samples(info: ModelInfo, found: "EmbeddingMap", who: ModelInfo, seeds: range) -> "Task[EmbeddingMap]":
+def samples(info: ModelInfo, found: "EmbeddingMap", who: ModelInfo, seeds: range) -> "Task[Placed]":
     """Return the task that places samples on a map; its value raises UserError as `place_samples` does.
 
     Args:
@@ -42,7 +59,7 @@ def samples(info: ModelInfo, found: "EmbeddingMap", who: ModelInfo, seeds: range
         seeds: Which.
     """
 
-    def put(progress: Progress) -> "EmbeddingMap":
+    def put(progress: Progress) -> Placed:
         from models.embedding.fresh import place_samples
 
         reached = space(info, found)
@@ -50,9 +67,10 @@ def samples(info: ModelInfo, found: "EmbeddingMap", who: ModelInfo, seeds: range
             progress(_REACHING * reached.share)
         done = reached.value()
         with COSTLY:
-            return place_samples(
+            samples = place_samples(
                 done, info, who, seeds, lambda share: progress(_REACHING + (1 - _REACHING) * share)
             )
+        return Placed(samples, len(found) - len(done.rows), done.rebuilt)
 
     where = f"{map_data.publish(found)} {_state(found.spec.dataset)}"
     return _samples.begin(f"{where} {who.digest} {seeds}", put)

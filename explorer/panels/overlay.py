@@ -22,7 +22,6 @@ from models.values import MAX_SEED
 if TYPE_CHECKING:
     from models.embedding.fresh import Coverage
     from models.embedding.maps import EmbeddingMap
-    from models.embedding.space import Space
     from models.images import Pixels
     from models.results import RenderResult
 
@@ -42,12 +41,17 @@ class Layer:
     Args:
         extra: As the browser has to know them.
         who: Whose they are.
-        samples: The samples.
+        placed: The samples.
     """
 
     extra: Extra
     who: ModelInfo
-    samples: "EmbeddingMap"
+    placed: fresh.Placed
+
+    @property
+    def samples(self) -> "EmbeddingMap":
+        """The samples as a map of their own."""
+        return self.placed.samples
 
 
 # Fresh samples ---------------------------------------------------------------------------------------------
@@ -77,7 +81,7 @@ def samples(info: ModelInfo, found: "EmbeddingMap") -> list[Layer]:
     tasks = [(known[name], fresh.samples(info, found, known[name], seeds)) for name in names]
     layers = [layer for number, task in enumerate(tasks) if (layer := _layer(info, number, *task))]
     if layers:
-        _say_reach(fresh.space(info, found).value())
+        _say_reach(layers[0].placed)
     covers = [(layer.who, fresh.coverage(layer.who, seeds)) for layer in layers]
     for who, cover in covers:
         _say(who, cover)
@@ -109,7 +113,7 @@ def _seeds() -> range:
     return range(int(first), int(first) + int(count))
 
 
-def _layer(info: ModelInfo, number: int, who: ModelInfo, task: "Task[EmbeddingMap]") -> Layer | None:
+def _layer(info: ModelInfo, number: int, who: ModelInfo, task: "Task[fresh.Placed]") -> Layer | None:
     if task.wait(_PATIENCE).running:
         return None
     try:
@@ -117,30 +121,29 @@ def _layer(info: ModelInfo, number: int, who: ModelInfo, task: "Task[EmbeddingMa
     except UserError as error:
         problem.show(error)
         return None
-    key = map_data.publish(placed)
+    key = map_data.publish(placed.samples)
     channels, height, width = who.sample_shape
     name = _("Fresh samples") if who.digest == info.digest else who.title
     extra = Extra(
         key=key,
         address=map_data.address(sitemap.base(), key),
         name=name,
-        count=len(placed),
-        dim=placed.latents.shape[1],
+        count=len(placed.samples),
+        dim=placed.samples.latents.shape[1],
         shape=(height, width, channels),
         mark=MARKS[number],
     )
     return Layer(extra, who, placed)
 
 
-def _say_reach(space: "Space") -> None:
+def _say_reach(placed: fresh.Placed) -> None:
     """Say so where samples were not placed among the images themselves."""
-    missing = len(space.found) - len(space.rows)
-    if missing:
+    if placed.missing:
         text = _("Placed among the map's samples alone: its {n} images are not on this machine.")
-        st.caption(text.format(n=f"{missing:,}"))
-    elif space.rebuilt:
+        st.caption(text.format(n=f"{placed.missing:,}"))
+    elif placed.rebuilt:
         text = _("Placed among reconstructions of {n} images: these are not on this machine.")
-        st.caption(text.format(n=f"{space.rebuilt:,}"))
+        st.caption(text.format(n=f"{placed.rebuilt:,}"))
 
 
 def _say(who: ModelInfo, task: "Task[Coverage]") -> None:
