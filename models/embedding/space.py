@@ -148,7 +148,7 @@ def _batches(
 
 
 def _decoded(found: EmbeddingMap, sight: Sight, rows: NDArray[np.int64]) -> Tensor:
-    return sight.samples(torch.from_numpy(found.latents[rows]), labels_of(found, sight.model.classes, rows))
+    return sight.samples(torch.as_tensor(found.latents[rows]), labels_of(found, sight.model.classes, rows))
 
 
 def labels_of(found: EmbeddingMap, classes: int, rows: NDArray[np.int64]) -> Tensor | None:
@@ -157,7 +157,7 @@ def labels_of(found: EmbeddingMap, classes: int, rows: NDArray[np.int64]) -> Ten
         return None
     known = found.categories.get("label")
     codes = np.zeros(len(rows), np.int64) if known is None else known.codes[rows].clip(0, classes - 1)
-    return torch.from_numpy(codes.astype(np.int64))
+    return torch.as_tensor(codes.astype(np.int64))
 
 
 def _real_images(found: EmbeddingMap, info: ModelInfo) -> Callable[[NDArray[np.int64]], Tensor] | None:
