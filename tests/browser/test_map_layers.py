@@ -131,7 +131,7 @@ def test_an_own_image_is_marked_and_the_link_is_silent(
     assert seen.max() > 180 and seen[0, 0] == 0 and np.abs(seen - made).mean() < 60
     page.mouse.down()
     page.mouse.up()
-    page.get_by_text("Your own image").nth(1).wait_for()
+    page.get_by_test_id("stCaptionContainer").get_by_text("Your own image").wait_for()
     page.wait_for_timeout(500)
     assert "z=" not in page.url
 
