@@ -153,7 +153,7 @@ def test_the_map_is_saved_as_a_picture_and_as_a_page(page: Any, tmp_path: Path) 
     chart = page.context.new_page()
     chart.goto(path.as_uri())
     chart.locator(".legendtext").nth(9).wait_for()
-    assert chart.locator(".legendtext").all_inner_texts() == [*"0123456789"]
+    assert chart.locator(".legendtext").all_text_contents() == [*"0123456789"]
 
 
 def seen(page: Any) -> np.ndarray:
