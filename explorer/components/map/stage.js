@@ -32,6 +32,7 @@ class Stage {
     const { x, y, zoom } = this.camera
     this.points = points
     this.splat = new Splat(points)
+    this.look = null // nothing is drawn before these are dressed
     this.overlay.lasso = []
     this.camera.show(points.extent, points.bounds)
     if (stay) this.camera.go({ x, y, k: zoom * this.camera.whole }, false)
@@ -91,6 +92,7 @@ class Stage {
   }
 
   #draw(now) {
+    if (!this.look) return
     const began = performance.now()
     const gliding = this.camera.step(now)
     if (gliding) this.still = began + REST_MS
