@@ -162,7 +162,7 @@ class Pane {
     clearTimeout(this.keeping)
     this.keeping = 0
     if (!this.points) return
-    const { x, y, zoom } = this.camera
+    const { x, y, zoom } = this.camera.goal
     const { shows, focused, marks } = this
     remember(this.kept, { view: [x, y, zoom], focused, lines: { on: shows, ...marks.lines } })
   }
