@@ -29,6 +29,7 @@ _planes: "weakref.WeakKeyDictionary[EmbeddingMap, tuple[EmbeddingMap, Task[Mappi
     weakref.WeakKeyDictionary()
 )
 _there: "OrderedDict[str, EmbeddingMap]" = OrderedDict()
+_last: "OrderedDict[str, EmbeddingMap]" = OrderedDict()  # quick maps of runs, by their names
 _lock = threading.Lock()
 _VALUES = {"density": N_("Density"), "error": N_("Reconstruction error"), "score": N_("Discriminator score")}
 
@@ -61,7 +62,8 @@ def ready(info: ModelInfo, spec: "MapSpec | None" = None) -> "EmbeddingMap | Non
 def quick(info: ModelInfo, count: int = QUICK) -> "EmbeddingMap | None":
     """Return the map of a model that takes no time, its principal components; None for a model without pictures.
 
-    Of encoded images where these are at hand, else of samples.
+    Of encoded images where these are at hand, else of samples. That of a model that still trains is turned to lie as
+    the one before did.
 
     Args:
         info: The model.
@@ -76,9 +78,9 @@ def quick(info: ModelInfo, count: int = QUICK) -> "EmbeddingMap | None":
     def make(progress: Progress) -> "EmbeddingMap":
         del progress
         known = bool(info.dataset) and datasets.known(info.dataset) is not None
-        if known and info.can("encode") and datasets.available(info.dataset):
-            return _of_images(info, count)
-        return _of_samples(info, count)
+        images = known and info.can("encode") and datasets.available(info.dataset)
+        found = _of_images(info, count) if images else _of_samples(info, count)
+        return _followed(info.id, found) if info.run else found
 
     return _maps.begin(f"{info.digest} {count}", make).value()
 
@@ -205,12 +207,45 @@ def _of_samples(info: ModelInfo, count: int) -> "EmbeddingMap":
     )
 
 
+def _followed(run: str, found: "EmbeddingMap") -> "EmbeddingMap":
+    """Return the map of a run, turned as the one before, and remember it."""
+    with _lock:
+        before = _last.get(run)
+        if before is not None and before.indices.tolist() == found.indices.tolist():
+            found = replace(found, positions=turned(found.positions, before.positions))
+        _last[run] = found
+        _last.move_to_end(run)
+        while len(_last) > _KEPT:
+            _last.popitem(last=False)
+    return found
+
+
+def turned(places: "NDArray[np.float32]", like: "NDArray[np.float32]") -> "NDArray[np.float32]":
+    """Return places (N, 2) turned, and mirrored if need be, to lie as nearly as they can as others (N, 2) of the same.
+
+    Principal components have no sign, and change places where they account for as much as each other.
+
+    References:
+        Schönemann (1966), "A generalized solution of the orthogonal Procrustes problem".
+    """
+    import numpy as np
+
+    left, _scales, right = np.linalg.svd(places.T @ like)
+    return _fitted(places @ (left @ right))
+
+
+def _fitted(flat: "NDArray[np.float32]") -> "NDArray[np.float32]":
+    """Return places so that the larger extent of the two fills [-1, 1], the centre at the origin."""
+    import numpy as np
+
+    flat = flat - (flat.max(0) + flat.min(0)) / 2
+    return np.ascontiguousarray(flat / max(float(np.abs(flat).max()), 1e-12), np.float32)
+
+
 def plane_of(latents: "NDArray[np.float32]") -> "NDArray[np.float32]":
     """Return the first two principal components of latents (N, D), the larger extent of the two filling [-1, 1]."""
     import numpy as np
 
     centred = latents - latents.mean(0)
     _, vectors = np.linalg.eigh(centred.T @ centred)
-    flat = centred @ vectors[:, :-3:-1]
-    flat -= (flat.max(0) + flat.min(0)) / 2
-    return np.ascontiguousarray(flat / max(float(np.abs(flat).max()), 1e-12), np.float32)
+    return _fitted(centred @ vectors[:, :-3:-1])

@@ -44,7 +44,8 @@ def embed(
         Of | None,
         typer.Option(
             help="What is near to what: posterior means (of a GAN: first features), features of the data set's "
-            "classifier, or pixels. By default latents where there is an encoder, else features if there are.",
+            "classifier, or pixels. By default latents where there is an encoder that is not told the class, else "
+            "features if there are.",
             show_default=False,
         ),
     ] = None,

@@ -37,7 +37,7 @@ class Pane:
 
 
 def _key(info: ModelInfo) -> str:
-    return f"map-beside-{info.digest[:8]}"
+    return f"map-beside-{mapping.short(info)}"
 
 
 def many(info: ModelInfo) -> bool:
@@ -67,6 +67,7 @@ def _chosen(info: ModelInfo, found: "EmbeddingMap") -> "Sequence[EmbeddingMap]":
     specs = [spec for spec in library.known(info) if spec != found.spec]
     if plane is not None and plane.spec not in specs:
         specs.insert(0, plane.spec)
+    _forget_others(info, specs)
     if not specs:
         return []
     titles: dict[MapSpec, str] = {}
@@ -89,6 +90,13 @@ def _chosen(info: ModelInfo, found: "EmbeddingMap") -> "Sequence[EmbeddingMap]":
     if plane is not None and plane.spec in wanted and maps.measuring(found):
         _await_figures(found)
     return [one for one in ready if one is not None]
+
+
+def _forget_others(info: ModelInfo, specs: Sequence[MapSpec]) -> None:
+    """Choose no maps any more that are gone, or of weights that a training has replaced."""
+    wanted = st.session_state.get(_key(info), [])
+    if any(spec not in specs for spec in wanted):
+        st.session_state[_key(info)] = [spec for spec in wanted if spec in specs]
 
 
 @st.fragment(run_every=1.0)

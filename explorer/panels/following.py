@@ -14,11 +14,11 @@ _FOLLOW = "follow-training"
 def show(info: ModelInfo) -> None:
     """Draw the switch for it where a model still trains."""
     if info.run:
-        st.fragment(_watch, run_every=_SECONDS if _trains(info.id) else None)(info.id, info.digest)
+        st.fragment(_watch, run_every=_SECONDS if trains(info.id) else None)(info.id, info.digest)
 
 
 def _watch(run: str, digest: str) -> None:
-    going = _trains(run)
+    going = trains(run)
     if not going:
         st.caption(_("The training has ended. The page Train keeps the model for you."))
     elif st.toggle(
@@ -35,7 +35,8 @@ def _watch(run: str, digest: str) -> None:
         st.rerun()
 
 
-def _trains(run: str) -> bool:
+def trains(run: str) -> bool:
+    """Tell whether a run goes on."""
     try:
         return not jobs.queue().get(run).over
     except UserError:  # it was removed, or was begun on the command line

@@ -10,7 +10,7 @@ from explorer.components.map import Chosen, Colouring, Shown
 from explorer.panels import film, keyframes, point as place, problem
 from explorer.text import _, ngettext
 from explorer.words import word
-from models import datasets
+from models import datasets, shelf
 from models.catalog import ModelInfo
 from models.media import enlarged, png
 
@@ -54,7 +54,13 @@ def shown(info: ModelInfo, found: "EmbeddingMap", caption: str = "") -> Shown:
         colourings=colourings,
         colouring=colourings[0].name if colourings else "",
         caption=caption,
+        series=_series(info, found) if info.run else "",
     )
+
+
+def _series(info: ModelInfo, found: "EmbeddingMap") -> str:
+    """Return what the maps of a run have in common that are made alike, of whichever weights."""
+    return shelf.key({"run": info.id, "spec": found.spec.model_dump(exclude={"model"})})
 
 
 def _colourings(found: "EmbeddingMap") -> list[Colouring]:
@@ -112,7 +118,7 @@ def search(found: "EmbeddingMap", shown: Shown) -> tuple[list[int], tuple[int, s
     rows = matches(found, shown, text)
     words = ngettext("{n} point is called that.", "{n} points are called that.", len(rows))
     st.caption(words.format(n=f"{len(rows):,}") if rows else _("No point is called that."))
-    return rows, (rows[0], f"{shown.key[:16]} {text}") if 0 < len(rows) <= _FEW else None
+    return rows, (rows[0], f"{shown.identity} {text}") if 0 < len(rows) <= _FEW else None
 
 
 def matches(found: "EmbeddingMap", shown: Shown, text: str) -> list[int]:
@@ -187,7 +193,12 @@ def pick(info: ModelInfo, found: "EmbeddingMap", choice: Chosen) -> None:
         state.update_point(seed=int(found.indices[first]), latent=(), edits=(), truncation=1.0, label=label)
     else:
         state.go_to(latent.tolist(), label=label, private=own(found, choice.rows))
-    st.session_state[_CHOSEN] = (words(found, choice), state.view().point)
+    say(words(found, choice))
+
+
+def say(text: str) -> None:
+    """Call the point of Explore something, until it moves on."""
+    st.session_state[_CHOSEN] = (text, state.view().point)
 
 
 def latent_of(found: "EmbeddingMap", choice: Chosen) -> "NDArray[np.float64] | None":

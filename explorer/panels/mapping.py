@@ -1,16 +1,17 @@
 """How the map of a page is made: the choice, the wait for a new one, and its quality by number."""
 
 from collections.abc import Collection, Mapping
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from explorer import jobs, maps
-from explorer.panels import problem, waiting
+from explorer import cache, jobs, maps
+from explorer.panels import following, problem, waiting
 from explorer.text import N_, _, percent
 from models import catalog, datasets
 from models.catalog import ModelInfo
-from models.embedding import library
+from models.embedding import library, weights
 from models.embedding.spec import MapSpec, Method, Of
 from models.errors import UserError
 from models.jobs import Job
@@ -19,8 +20,9 @@ from models.values import parse
 if TYPE_CHECKING:
     from models.embedding.maps import EmbeddingMap
 
-_ASKED = "map_asked"  # by digest of the weights: the spec, and the id of the job that computes it
-_FAILED = "map_failed"  # why the last one did not come about, by digest
+_ASKED = "map_asked"  # by model, see `_name`: the spec, and the id of the job that computes it
+_FAILED = "map_failed"  # why the last one did not come about, by model
+_ATTEMPTS = 3  # to keep weights that a training replaces
 _ROUND = "map_round"  # counts the maps that were asked for: another one closes the popover
 _COUNTS = (1000, 2000, 5000, 10_000, 20_000, 60_000)
 _SLOW = 10_000  # points above which t-SNE takes many minutes
@@ -43,18 +45,20 @@ _QUALITY = {
 def chosen(info: ModelInfo) -> "EmbeddingMap | None":
     """Draw how the map is made; return the one to show, None for a model that has none.
 
-    While another is computed the one before stays.
+    While another is computed the one before stays. Of a model that still trains there is a quick map of its newest
+    weights, or one of those that it had when the map was asked for, see `as_of`.
 
     Raises:
         UserError: The model is not there, or damaged.
     """
-    spec, job = st.session_state.get(_ASKED, {}).get(info.digest, (None, ""))
-    found = maps.ready(info, spec)
-    if found is None and spec is not None:
+    spec, job = st.session_state.get(_ASKED, {}).get(_name(info), (None, ""))
+    found = _asked_for(info, spec) if spec is not None else None
+    if found is None:
         found = maps.ready(info)
     rough = found is None
     if rough:
-        with st.spinner(_("Drawing the map")):
+        # One that follows a training is there in a moment, and comes again and again: no words for it.
+        with nullcontext() if info.run else st.spinner(_("Drawing the map")):
             found = maps.quick(info)
     if found is None:
         st.caption(_("This model has no latent space to draw a map of."))
@@ -67,7 +71,9 @@ def chosen(info: ModelInfo) -> "EmbeddingMap | None":
                 _("Make the map"), key="map-first", icon=":material/map:", type="primary", help=hint
             ):
                 _ask(info, library.default_spec(info))
-    if error := st.session_state.get(_FAILED, {}).get(info.digest):
+    if info.run:
+        _say_of_run(info, found)
+    if error := st.session_state.get(_FAILED, {}).get(_name(info)):
         problem.show(error)
     if job:
         waiting.until_over(
@@ -76,10 +82,61 @@ def chosen(info: ModelInfo) -> "EmbeddingMap | None":
     return found
 
 
+def as_of(info: ModelInfo, found: "EmbeddingMap") -> ModelInfo:
+    """Return the model as it was when its map was made: one that still trains has other weights by now.
+
+    Raises:
+        UserError: These weights are damaged.
+    """
+    before = None if found.spec.model == info.digest else weights.kept(found.spec.model, info.id)
+    if before is None:
+        return info
+    from models.render import admit
+
+    admit(before)
+    return before
+
+
+def _name(info: ModelInfo) -> str:
+    """Return what a map is asked for by: of a model that still trains the weights change all the time."""
+    return f"run {info.id}" if info.run else info.digest
+
+
+def short(info: ModelInfo) -> str:
+    """Return what the widgets of a model's map are told apart by, for the same reason."""
+    return info.id if info.run else info.digest[:8]
+
+
+def _asked_for(info: ModelInfo, spec: MapSpec) -> "EmbeddingMap | None":
+    """Return the map of a spec, of the weights that this names; None if it is not there yet."""
+    before = info if spec.model == info.digest else weights.kept(spec.model, info.id)
+    return before and maps.ready(before, spec)
+
+
+def _say_of_run(info: ModelInfo, found: "EmbeddingMap") -> None:
+    """Say which weights of a training the map is of, and offer to follow it."""
+    going = following.trains(info.id)
+    if found.spec.model == info.digest:
+        if going:
+            st.caption(_("The model still trains: this map follows its newest weights."))
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(_("The model as it was when this map was made: it has learnt on since."))
+        st.button(
+            _("Show the newest"),
+            key="map-newest",
+            icon=":material/update:",
+            type="tertiary",
+            on_click=_keep,
+            args=(_ASKED, info, None),
+        )
+
+
 def _ask(info: ModelInfo, spec: MapSpec) -> None:
     """Show a map from now on, once it is there."""
     with problem.explained():
-        there = maps.ready(info, spec)
+        spec = _settled(info, spec)
+        there = _asked_for(info, spec)
         job = "" if there else jobs.embed(spec, _("Map of {title}").format(title=info.title)).id
         _keep(_ASKED, info, (spec, job))
         _keep(_FAILED, info, None)
@@ -87,10 +144,25 @@ def _ask(info: ModelInfo, spec: MapSpec) -> None:
         st.rerun()
 
 
+def _settled(info: ModelInfo, spec: MapSpec) -> MapSpec:
+    """Return a spec whose weights stay, so that a job finds them; raises UserError where nothing of a run is left."""
+    for attempt in range(_ATTEMPTS):
+        try:
+            weights.keep(info)
+            break
+        except UserError as error:
+            newest = cache.newest(info.id) if error.code == "stale-model" else None
+            if newest is None or attempt == _ATTEMPTS - 1:
+                raise
+            info = newest
+    return spec.model_copy(update={"model": info.digest})
+
+
 def _keep(name: str, info: ModelInfo, value: object) -> None:
     """Keep something of a model in the session; None forgets it."""
-    others = {digest: one for digest, one in st.session_state.get(name, {}).items() if digest != info.digest}
-    st.session_state[name] = others if value is None else {**others, info.digest: value}
+    own = _name(info)
+    others = {key: one for key, one in st.session_state.get(name, {}).items() if key != own}
+    st.session_state[name] = others if value is None else {**others, own: value}
 
 
 # The choice ------------------------------------------------------------------------------------------------
@@ -116,7 +188,7 @@ def _choice(info: ModelInfo, shown: MapSpec) -> None:
 
 def _fields(info: ModelInfo, shown: MapSpec) -> dict[str, Any]:
     """Draw the choices; return the fields of a spec, but for the model."""
-    at = f"-{info.digest[:8]}"
+    at = f"-{short(info)}"
     method: Method = st.segmented_control(
         _("Method"),
         list(_METHODS),
@@ -203,8 +275,8 @@ def _pictures(info: ModelInfo, of: Of, shown: MapSpec, at: str) -> str:
 
 def _settle(info: ModelInfo, job: Job | None) -> None:
     """Show the map that a job has made, or say what came of it; nothing of one that was removed elsewhere."""
-    spec, _id = st.session_state.get(_ASKED, {}).get(info.digest, (None, ""))
-    if job and job.state == "done" and maps.ready(info, spec):
+    spec, _id = st.session_state.get(_ASKED, {}).get(_name(info), (None, ""))
+    if job and job.state == "done" and spec is not None and _asked_for(info, spec):
         _keep(_ASKED, info, (spec, ""))
         return
     _keep(_ASKED, info, None)

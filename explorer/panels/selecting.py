@@ -50,18 +50,18 @@ class Selected:
 
 def of(panes: Sequence[Pane]) -> Mapping[str, Selected]:
     """Return the selections on some maps, by letter; those on other maps mean nothing here."""
-    there = {pane.shown.key: pane for pane in panes}
+    there = {pane.shown.identity: pane for pane in panes}
     kept: Mapping[str, Selection] = st.session_state.get(_KEPT, {})
     return {
-        letter: Selected(there[one.key].found, there[one.key].shown, one.rows)
+        letter: Selected(there[one.identity].found, there[one.identity].shown, one.rows)
         for letter, one in kept.items()
-        if one.key in there
+        if one.identity in there
     }
 
 
 def for_browser(selections: Mapping[str, Selected]) -> Mapping[str, Selection]:
     """Return selections as the component has to know them."""
-    return {letter: Selection(one.shown.key, one.rows) for letter, one in selections.items()}
+    return {letter: Selection(one.shown.identity, one.rows) for letter, one in selections.items()}
 
 
 def letter() -> str:
@@ -72,7 +72,7 @@ def letter() -> str:
 def take(panes: Sequence[Pane], number: int, rows: "NDArray[np.int64]") -> None:
     """Make some points of a map the selection that is being chosen."""
     there = for_browser(of(panes))
-    st.session_state[_KEPT] = {**there, letter(): Selection(panes[number].shown.key, rows)}
+    st.session_state[_KEPT] = {**there, letter(): Selection(panes[number].shown.identity, rows)}
 
 
 def _clear() -> None:

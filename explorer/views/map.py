@@ -7,7 +7,17 @@ from models.catalog import ModelInfo
 
 from explorer import link
 from explorer.components.map import latent_map
-from explorer.panels import comparing, landscape, mapping, picker, point as place, problem, selecting
+from explorer.panels import (
+    comparing,
+    landscape,
+    mapping,
+    overlay,
+    picker,
+    point as place,
+    problem,
+    saving,
+    selecting,
+)
 from explorer.text import _
 
 if TYPE_CHECKING:
@@ -33,11 +43,13 @@ def landscape_of(info: ModelInfo) -> None:
             found = mapping.chosen(info)
             if found is None:
                 return
+            info = mapping.as_of(info, found)
             panes = comparing.panes(info, found)
             shown = panes[0].shown
         with search:
             rings, focus = landscape.search(found, shown)
             way = landscape.way(info, found)
+            layers, image = overlay.samples(info, found), overlay.own_image(info, found)
         with maps:
             latent_map(
                 shown,
@@ -45,15 +57,20 @@ def landscape_of(info: ModelInfo) -> None:
                 url=place.socket_url(),
                 on_pick=lambda number, what: landscape.pick(info, panes[number].found, what),
                 on_select=lambda number, rows: selecting.take(panes, number, rows),
+                on_above=lambda above: overlay.pick(info, layers, above),
                 beside=[pane.shown for pane in panes[1:]],
                 path=way,
+                extras=[layer.extra for layer in layers],
+                own=image,
                 found=rings,
                 focus=focus,
                 selections=selecting.for_browser(selecting.of(panes)),
                 letter=selecting.letter(),
             )
+            saving.show(info, found, shown, layers)
         with below:
-            target = "views/explore.py" if landscape.here(info) else ""
+            target = overlay.other(info)
+            target = "views/explore.py" if landscape.here(info) else target
             target = selecting.show(info, panes) or target
     if target:
         st.switch_page(target)

@@ -123,7 +123,7 @@ class _Reader:
         self._device = device
         self._of = spec.of
         name = datasets.sized_for(spec.dataset or info.dataset, info.model.size)
-        self._features = _classifier(info, name).to(device) if spec.of == "features" else None
+        self._features = classifier_of(info, name, device) if spec.of == "features" else None
         if spec.of == "latents" and spec.dataset and not isinstance(model, Encodes):
             problem = f"'{info.id}' has no encoder, so real images have no latents."
             raise UserError("cannot-encode", problem, "Map features or pixels, or samples alone.")
@@ -150,7 +150,7 @@ class _Reader:
         if labels is not None:
             row["label"] = labels
         if self._features is not None:
-            mapped = cast(Features, self._features).features(x)
+            mapped = self._features.features(x)
         elif self._of == "pixels":
             mapped = x.flatten(1)
         return {name: value.float().cpu() for name, value in {**row, "latents": z, "vectors": mapped}.items()}
@@ -168,13 +168,14 @@ class _Reader:
         }
 
 
-def _classifier(info: ModelInfo, dataset: str) -> checkpoints.ImageModel:
+def classifier_of(info: ModelInfo, dataset: str, device: str = "cpu") -> Features:
+    """Return the classifier whose features are mapped; raises UserError where there is none for such images."""
     found = catalog.classifier_for(dataset, info.sample_shape)
     if found is None:
         problem = f"There is no classifier for data set '{dataset}', whose features could be mapped."
         remedy = f"Map pixels, or train one: latent-explorer train --dataset {dataset} --model classifier."
         raise UserError("no-classifier", problem, remedy)
-    return checkpoints.load(found)
+    return cast(Features, checkpoints.load(found).to(device))
 
 
 def _judge(info: ModelInfo, dataset: str) -> tuple[Classify | None, Sequence[Head]]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from models import catalog
+from models.embedding import weights
 from models.embedding.spec import MapSpec
 from models.errors import UserError
 from models.jobs import JobSpec, Report, Stop
@@ -33,7 +33,7 @@ def embed(folder: Path, spec: JobSpec, report: Report, stop: Stop) -> Mapping[st
     from models.training.session import device
 
     asked = parse(MapSpec, spec.arguments, what="The map")
-    info = catalog.find(asked.model)
+    info = weights.find(asked.model)
     if info.digest != asked.model:
         problem = "The model has other weights than when its map was asked for."
         raise UserError("stale-model", problem, "Ask for its map again.")

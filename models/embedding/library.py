@@ -24,14 +24,17 @@ def folder() -> Path:
 def default_spec(info: ModelInfo) -> MapSpec:
     """Return the map of a model that is shown first: of its posterior means, or else of what its samples show.
 
-    Where latents are in a plane already, that is the map.
+    Where latents are in a plane already, that is the map. A conditional model is told the class, so that its posterior
+    means say nothing of it and form one cloud: what its images show is mapped, where a classifier tells.
     """
+    judged = catalog.classifier_for(info.dataset, info.sample_shape) is not None
     if info.can("encode"):
+        if info.labels and judged:
+            return MapSpec(model=info.digest, dataset=info.dataset, of="features")
         method = "pca" if info.latent_dim == 2 else "umap"
         return MapSpec(model=info.digest, dataset=info.dataset, method=method)
     count: int = MapSpec.model_fields["count"].default
-    of = "features" if catalog.classifier_for(info.dataset, info.sample_shape) else "pixels"
-    return MapSpec(model=info.digest, of=of, generated=count)
+    return MapSpec(model=info.digest, of="features" if judged else "pixels", generated=count)
 
 
 def shipped(digest: str) -> EmbeddingMap | None:

@@ -13,11 +13,15 @@ from urllib.parse import unquote
 import numpy as np
 import pytest
 
+from explorer import maps
 from explorer.bench.serving import serving
 from explorer.bench.startup import FLAGS, chromium
+from models import catalog
+from models.embedding.maps import EmbeddingMap
 from models.errors import UserError
 
 Open = Callable[..., Any]
+PIXELS = "c => [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data]"
 
 
 def until(holds: Callable[[], object], what: str, seconds: float = 20.0) -> None:
@@ -96,6 +100,101 @@ class Pad:
         """Wait until the link holds edits that a pattern describes; returns it without the server."""
         self.page.wait_for_url(lambda url: re.search(pattern, unquote(url)))
         return self.page.url[self.page.url.index("/explore") :]
+
+
+class Map:
+    """The map of a page, as a person meets it."""
+
+    def __init__(self, page: Any, state: str = "live", number: int = 0) -> None:
+        self.number = number  # of those side by side
+        self.page = page
+        self.root = page.locator(f".latent-map[data-ready][data-state={state}]")
+        self.root.wait_for()
+        self.view = page.locator(".latent-map .view").nth(number)
+        self.lens = page.locator(".latent-map .lens").nth(number)
+        self.shots = self.lens.locator("canvas")
+        self.chips = page.locator(".latent-map .entries .chip")
+        self.status = page.locator(".latent-map .status")
+        page.wait_for_timeout(300)  # what is loaded around the map may still move it
+
+    def point(self, x: float, y: float) -> None:
+        """Move the pointer to a share of the map, from the left and from the top."""
+        box = self.view.bounding_box()
+        self.page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"])
+
+    def shares(self, found: EmbeddingMap) -> np.ndarray:
+        """Return where the points of the whole map are seen: shares of its width and height, (N, 2)."""
+        low, high = found.positions.min(0), found.positions.max(0)
+        box = self.view.bounding_box()
+        size = np.asarray([box["width"], box["height"]])
+        scale = (0.93 * size / (high - low)).min()
+        return (found.positions - (low + high) / 2) * (1, -1) * scale / size + 0.5
+
+    def pixels(self) -> np.ndarray:
+        """Return what the canvas shows, (H, W, 4)."""
+        script = """c => [c.height, c.width, btoa(c.getContext("2d").getImageData(0, 0, c.width, c.height).data
+          .reduce((text, byte) => text + String.fromCharCode(byte), ""))]"""
+        height, width, data = self.view.locator("> canvas").evaluate(script)
+        return np.frombuffer(base64.b64decode(data), np.uint8).reshape(height, width, 4).astype(int)
+
+    def count(self, colour: tuple[int, int, int]) -> int:
+        """Return how many pixels are of a colour, at rest, or nearly."""
+        self.page.wait_for_timeout(500)
+        return int((np.abs(self.pixels()[..., :3] - colour).max(2) < 24).sum())
+
+    @property
+    def same(self) -> int | None:
+        """The point that is ringed because it is looked at on another map."""
+        index = self.page.locator(".latent-map .pane").nth(self.number).get_attribute("data-same")
+        return int(index) if index else None
+
+    def sweep(self, found: EmbeddingMap, count: int = 40) -> Iterator[int]:
+        """Move the pointer all over the points of the whole map; yields the index of each that it meets."""
+        seen: set[int] = set()
+        for x, y in self.shares(found)[:: max(1, len(found) // count)]:
+            self.point(x, y)
+            index = self.index
+            if index is not None and index not in seen:
+                seen.add(index)
+                yield index
+
+    @property
+    def index(self) -> int | None:
+        """The point that the lens is about; None between points."""
+        index = self.lens.get_attribute("data-index") if self.lens.is_visible() else None
+        return None if index is None else int(index)
+
+    def picture(self, which: int, of: str | int) -> np.ndarray:
+        """Wait until the lens shows the first or the second picture of something; returns it, grey (16, 16)."""
+        self.page.locator(f".lens canvas[data-of='{of}'] >> nth={which if which == 0 else -1}").wait_for()
+        return (
+            np.asarray(self.shots.nth(which).evaluate(PIXELS), np.uint8)
+            .reshape(16, 16, 4)[..., 0]
+            .astype(int)
+        )
+
+    def seen(self) -> str:
+        """Return what the canvas shows, at rest."""
+        self.page.wait_for_timeout(500)
+        return self.view.locator("> canvas").evaluate("c => c.toDataURL()")
+
+    def lasso(self, corners: tuple[tuple[float, float], ...]) -> str:
+        """Draw around a part of the map; returns what the page says of the points in it."""
+        self.page.get_by_role("button", name="Draw around points").nth(self.number).click()
+        self.point(*corners[0])
+        self.page.mouse.down()
+        for x, y in (*corners[1:], corners[0]):
+            self.point(x, y)
+        self.page.mouse.up()
+        words = self.page.get_by_text(re.compile(r"^[\d,]+ points"))
+        words.wait_for()
+        return words.inner_text()
+
+    def find(self, text: str) -> None:
+        """Search."""
+        field = self.page.get_by_role("textbox", name="Find")
+        field.fill(text)
+        field.press("Enter")
 
 
 def differ(one: np.ndarray, other: np.ndarray, levels: int = 1) -> bool:
@@ -188,6 +287,20 @@ def open_pad(open_page: Open) -> Callable[..., Pad]:
     return lambda path="/explore", **options: Pad(open_page(path, **options))
 
 
+@pytest.fixture
+def open_map(open_page: Open) -> Callable[..., Map]:
+    """Return a function that opens the page of the map at a link and waits for it."""
+    return lambda path, **options: Map(open_page(path, **options))
+
+
+@pytest.fixture(scope="session")
+def found() -> EmbeddingMap:
+    """Return the map that the app shows of `digits-vae`."""
+    there = maps.ready(catalog.find("digits-vae"))
+    assert there is not None
+    return there
+
+
 @pytest.fixture(scope="session")
 def axe() -> Any:
     """Return what judges the accessibility of a page."""
@@ -217,3 +330,9 @@ def running() -> Callable[..., Any]:
 def pad_of() -> Callable[[Any], Pad]:
     """Return a function that finds the pad of a page that is open."""
     return Pad
+
+
+@pytest.fixture(scope="session")
+def map_of() -> Callable[..., Map]:
+    """Return what reads the map of a page, which may be one of those side by side."""
+    return Map

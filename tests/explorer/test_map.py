@@ -12,7 +12,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from explorer import map_data, maps
-from explorer.components.map import Chosen, Extra, Selection, Shown, chosen, payload, selection
+from explorer.components.map import Chosen, Extra, OwnImage, Selection, Shown, chosen, payload, selection
 from explorer.panels import landscape, selecting
 from explorer.panels.comparing import Pane
 from models import catalog, datasets
@@ -109,8 +109,11 @@ def test_a_classifier_has_no_map(zoo: Path) -> None:
 
 
 def test_the_payload_stands_for_itself(found: EmbeddingMap, shown: Shown) -> None:
-    extras = [Extra(np.array([[0.5, -0.5]], np.float32), "red")]
-    data = json.loads(json.dumps(payload(shown, "/api/live", path=[(0, 1)], extras=extras, found=[7, 3])))
+    extras = [Extra("5" * 64, "/api/maps/5", "Fresh samples", 100, 6, (16, 16, 1), "square")]
+    picture = np.full((16, 16, 1), 9, np.uint8)
+    own = OwnImage((0.5, -0.5), picture, picture)
+    sent = payload(shown, "/api/live", path=[(0, 1)], extras=extras, own=own, found=[7, 3])
+    data = json.loads(json.dumps(sent))
     assert data["key"] == map_data.digest(found) and map_data.published(data["key"]) is not None
     assert data["address"].endswith(f"/api/maps/{data['key']}")
     assert (data["count"], data["dim"], data["shape"]) == (300, 6, [16, 16, 1])
@@ -118,7 +121,9 @@ def test_the_payload_stands_for_itself(found: EmbeddingMap, shown: Shown) -> Non
     (colouring,) = data["colourings"]
     assert colouring["names"] == list("0123456789") and colouring["column"] == "categories"
     assert np.frombuffer(base64.b64decode(data["found"]), "<i4").tolist() == [7, 3]
-    assert np.frombuffer(base64.b64decode(data["extras"][0]["places"]), "<f4").tolist() == [0.5, -0.5]
+    assert (data["extras"][0]["mark"], data["extras"][0]["count"]) == ("square", 100)
+    assert data["own"]["place"] == [0.5, -0.5]
+    assert all(one.startswith("data:image/png;base64,") for one in data["own"]["pictures"])
     assert data["path"] == [[0, 1]] and data["focus"] is None
 
 
@@ -414,7 +419,7 @@ def test_a_direction_leads_from_one_map_to_another(
     app.button_group(key="map-selection").set_value("B").run()
     drawn.tell(app, "on_select", np.arange(10, 30), 0)
     assert drawn.options["letter"] == "B" and sheets[-1]["key"] == "map-direction"
-    keys = {letter: one.key for letter, one in drawn.options["selections"].items()}
+    keys = {letter: one.identity for letter, one in drawn.options["selections"].items()}
     assert keys == {"A": map_data.digest(plane), "B": drawn.shown.key}
     compare(app)  # and with its map the selection goes
     assert list(drawn.options["selections"]) == ["B"]

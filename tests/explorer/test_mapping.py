@@ -1,5 +1,6 @@
 """How a map is made from its page: found, asked for, waited for, failed."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,9 @@ import torch
 from streamlit.testing.v1 import AppTest
 
 from explorer import jobs, maps
-from models import catalog
-from models.embedding import compute, files, library
+from explorer.components.map import Shown
+from models import catalog, checkpoints, paths
+from models.embedding import compute, files, library, weights
 from models.embedding.gather import gather
 from models.embedding.maps import MapSpec, Source
 from models.errors import UserError
@@ -147,6 +149,63 @@ def test_a_map_that_is_being_made_can_be_cancelled(open_app: Open, queue: Queue)
     app.run()
     assert queue.cancelled == ["map-1"] and queue.job is None
     assert not app.exception and [one.key for one in app.button if one.key == "map-first"]
+
+
+@pytest.fixture
+def run(zoo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder in which a training publishes its model."""
+    monkeypatch.setenv("EXPLORER_RUNS_DIR", str(tmp_path / "runs"))
+    return Path(shutil.copytree(zoo / MODEL, paths.runs() / "train-1" / "live"))
+
+
+def learn_on(run: Path) -> None:
+    """Publish other weights."""
+    info = catalog.read(run)
+    model = checkpoints.load(info)
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.mul_(1.1)
+    shutil.rmtree(run)
+    checkpoints.save(run, model, info.config, info.card)
+
+
+def test_a_map_of_a_run_is_of_its_weights_when_it_was_asked_for(
+    open_app: Open, queue: Queue, run: Path
+) -> None:
+    asked = catalog.read(run).digest
+    app = open_app("map", model="train-1")
+    app.button(key="map-first").click().run()
+    assert queue.job is not None and queue.job.spec.arguments["model"] == asked
+    learn_on(run)
+    assert catalog.read(run).digest != asked
+    app.run()
+    assert [one.key for one in app.button if one.key == "map-cancel"] and "PCA of" in texts(app)
+    kept = weights.kept(asked)
+    assert kept is not None
+    spec = library.default_spec(kept)
+    shown = compute.make(spec_of(kept), kept)
+    name = library.key(spec, kept)
+    files.write(library.path_of(name), shown.__class__(**{**vars(shown), "spec": spec}), name)
+    queue.job = queue.at("done")
+    app.run()
+    assert not app.exception and "UMAP of 60 points" in texts(app) and "has learnt on since" in texts(app)
+    app.button(key="map-newest").click().run()
+    assert "PCA of" in texts(app) and "has learnt on since" not in texts(app)
+
+
+def test_the_quick_map_of_a_run_follows_it_in_one_series(
+    open_app: Open, queue: Queue, run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[Shown] = []
+    monkeypatch.setattr("explorer.components.map.latent_map", lambda shown, **_: drawn.append(shown))
+    monkeypatch.setattr("explorer.panels.following.trains", lambda name: True)
+    app = open_app("map", model="train-1")
+    assert "follows its newest weights" in texts(app)
+    first = drawn[-1]
+    learn_on(run)
+    app.run()
+    assert drawn[-1].key != first.key and drawn[-1].model != first.model
+    assert drawn[-1].identity == first.identity != first.key
 
 
 def test_another_map_is_chosen(open_app: Open, queue: Queue) -> None:

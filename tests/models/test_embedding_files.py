@@ -171,6 +171,8 @@ def test_the_first_map_of_a_model_is_of_what_it_can(zoo: Path) -> None:
     assert (vae.method, library.default_spec(catalog.find("tiny-vae-2d")).method) == ("umap", "pca")
     gan = library.default_spec(catalog.find("tiny-gan"))
     assert (gan.of, gan.dataset, gan.generated) == ("features", "", gan.count)
+    cvae = library.default_spec(catalog.find("tiny-cvae"))
+    assert (cvae.of, cvae.dataset, cvae.method) == ("features", "digits", "umap")
 
 
 def test_shipped_maps_are_found_by_weights(

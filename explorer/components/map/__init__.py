@@ -22,10 +22,25 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from models.images import Pixels
+
 _HTML = '<div class="latent-map" role="group"></div>'
 _SHARED = ("live.js", "latent_pad/parts.js", "latent_pad/space.js", "latent_pad/picture.js")
-_PARTS = ("points", "camera", "splat", "colours", "colouring", "labels", "overlay", "marks", "stage", "store")
+_PARTS = (
+    "points",
+    "camera",
+    "splat",
+    "colours",
+    "colouring",
+    "labels",
+    "overlay",
+    "marks",
+    "stage",
+    "store",
+    "layers",
+)
 _HANDS = ("range", "legend", "lens", "probe", "gestures", "memory", "pane", "map")
+MARKS = ("square", "diamond", "triangle")  # of further points; as in overlay.js
 _SCRIPTS = (*_SHARED, *(f"map/{name}.js" for name in (*_PARTS, *_HANDS)))
 NEAR = 8  # points that a place between points is made of, at most; as in probe.js
 
@@ -71,6 +86,8 @@ class Shown:
         colourings: What the points can be coloured by.
         colouring: Name of that which they begin with.
         caption: What the map is, in a line under it; empty: none.
+        series: Maps with the same one, of a model that still trains, have the same points, and are looked at from the
+            same place; empty: none.
     """
 
     key: str
@@ -86,6 +103,12 @@ class Shown:
     colourings: Sequence[Colouring]
     colouring: str
     caption: str = ""
+    series: str = ""
+
+    @property
+    def identity(self) -> str:
+        """What a selection or a search belongs to: maps of a series have the same points."""
+        return self.series or self.key
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,25 +116,63 @@ class Selection:
     """Points that were selected.
 
     Args:
-        key: Of the map on which they were.
+        identity: Of the map on which they were, see `Shown`.
         rows: Their indices there, ascending.
     """
 
-    key: str
+    identity: str
     rows: "NDArray[np.int64]"
 
 
 @dataclass(frozen=True)
 class Extra:
-    """Further points, over those of the map.
+    """Further points over those of a map, samples of a model: a map of their own, at places of this one.
 
     Args:
-        places: float32, shape (M, 2).
-        colour: For CSS.
+        key: What `explorer.map_data.publish` returned of them.
+        address: Where they are on this server.
+        name: For the legend.
+        count: Points.
+        dim: Of their latents.
+        shape: Height, width, channels of a picture.
+        mark: How they are drawn, one of `MARKS`.
     """
 
-    places: "NDArray[np.float32]"
-    colour: str
+    key: str
+    address: str
+    name: str
+    count: int
+    dim: int
+    shape: tuple[int, int, int]
+    mark: str
+
+
+@dataclass(frozen=True, eq=False)
+class OwnImage:
+    """A person's own image on a map; it goes to that person's browser and nowhere else.
+
+    Args:
+        place: Where it is.
+        picture: As the model sees it, uint8, shape (H, W, C).
+        rebuilt: What the model makes of it, the same shape.
+    """
+
+    place: tuple[float, float]
+    picture: "Pixels"
+    rebuilt: "Pixels"
+
+
+@dataclass(frozen=True)
+class Above:
+    """What was clicked above the points of a map.
+
+    Args:
+        key: Of the `Extra`; None: the person's own image.
+        index: Which of its points.
+    """
+
+    key: str | None
+    index: int = 0
 
 
 @dataclass(frozen=True)
@@ -145,7 +206,10 @@ def _texts() -> dict[str, Any]:
             "more": _("Zoom in"),
             "less": _("Zoom out"),
             "full": _("Show the whole map"),
+            "save": _("Save this picture (PNG)"),
         },
+        "layer": _("Show or leave out {name}"),
+        "own": _("Your image"),
         "by": _("Colour"),
         "legend": _("Legend"),
         "filter": _("Show or leave out {name}; a double click, or Shift, shows it alone"),
@@ -183,6 +247,13 @@ def _bits(rows: "NDArray[np.int64]", count: int) -> str:
     return _encoded(np.packbits(flags, bitorder="little"))
 
 
+def _address(image: "Pixels") -> str:
+    """Return an image as a data URL."""
+    from models.media import png
+
+    return f"data:image/png;base64,{base64.b64encode(png(image)).decode()}"
+
+
 def payload(
     shown: Shown,
     url: str,
@@ -190,6 +261,7 @@ def payload(
     beside: Sequence[Shown] = (),
     path: "Sequence[tuple[float, float]]" = (),
     extras: Sequence[Extra] = (),
+    own: OwnImage | None = None,
     found: Sequence[int] = (),
     focus: tuple[int, str] | None = None,
     selections: Mapping[str, Selection] = MappingProxyType({}),
@@ -198,19 +270,20 @@ def payload(
     """Return all that the browser needs but the points; each payload stands for itself, because it may be the first."""
     import numpy as np
 
-    counts = {one.key: one.count for one in (shown, *beside)}
+    there = {one.identity: one for one in (shown, *beside)}
     return {
         **asdict(shown),
         "beside": [asdict(one) for one in beside],
         "url": url,
         "path": [list(place) for place in path],
-        "extras": [{"places": _encoded(one.places.astype("<f4")), "colour": one.colour} for one in extras],
+        "extras": [asdict(one) for one in extras],
+        "own": own and {"place": list(own.place), "pictures": [_address(own.picture), _address(own.rebuilt)]},
         "found": _encoded(np.asarray(found, "<i4")),
         "focus": focus and {"index": focus[0], "serial": focus[1]},
         "selections": {
-            name: {"on": one.key, "bits": _bits(one.rows, counts[one.key])}
+            name: {"on": there[one.identity].key, "bits": _bits(one.rows, there[one.identity].count)}
             for name, one in selections.items()
-            if one.key in counts
+            if one.identity in there
         },
         "letter": letter,
         "texts": _texts(),
@@ -219,7 +292,7 @@ def payload(
 
 def chosen(value: object, shown: Shown) -> Chosen | None:
     """Return what a browser reports that was clicked, None if it is none of this map; nothing is believed."""
-    if not isinstance(value, dict) or value.get("key") != shown.key:
+    if not isinstance(value, dict) or value.get("key") != shown.key or "above" in value:
         return None
     if "index" in value:
         rows, weights = [value["index"]], [1.0]
@@ -233,6 +306,17 @@ def chosen(value: object, shown: Shown) -> Chosen | None:
         return None
     total = sum(weights)
     return Chosen(tuple(rows), tuple(one / total for one in weights)) if total > 0 else None
+
+
+def above(value: object, extras: Sequence[Extra], own: OwnImage | None) -> Above | None:
+    """Return what a browser reports that was clicked above the points, None if there is no such thing."""
+    if not isinstance(value, dict) or "above" not in value:
+        return None
+    key, index = value["above"], value.get("index")
+    if key == "own":
+        return Above(None) if own else None
+    extra = next((one for one in extras if one.key == key), None)
+    return Above(key, index) if extra and type(index) is int and 0 <= index < extra.count else None
 
 
 def selection(value: object, shown: Shown) -> "NDArray[np.int64] | None":
@@ -265,9 +349,11 @@ def latent_map(
     url: str,
     on_pick: Callable[[int, Chosen], None],
     on_select: "Callable[[int, NDArray[np.int64]], None]",
+    on_above: Callable[[Above], None],
     beside: Sequence[Shown] = (),
     path: "Sequence[tuple[float, float]]" = (),
     extras: Sequence[Extra] = (),
+    own: OwnImage | None = None,
     found: Sequence[int] = (),
     focus: tuple[int, str] | None = None,
     selections: Mapping[str, Selection] = MappingProxyType({}),
@@ -282,9 +368,11 @@ def latent_map(
         on_pick: Called with the number of a map, 0 for the first, and what was clicked there, before the page is drawn
             anew.
         on_select: Called with the number of a map and the indices of points that were selected there.
+        on_above: Called with what was clicked of `extras` and `own`.
         beside: Maps that stand beside it; it is the first, by which all are coloured and filtered.
         path: Places of a line over the points of the first map.
         extras: Further points there.
+        own: The person's own image there.
         found: Indices of its points to ring.
         focus: Index of a point to go to, and what names the wish: it is fulfilled once.
         selections: That the page still shows, by letter: others lose the line around them.
@@ -293,8 +381,12 @@ def latent_map(
     every = (shown, *beside)
 
     def pick() -> None:
+        value = st.session_state[key].pick
+        higher = above(value, extras, own)
+        if higher is not None:
+            on_above(higher)
         for number, one in enumerate(every):
-            choice = chosen(st.session_state[key].pick, one)
+            choice = chosen(value, one)
             if choice is not None:
                 on_pick(number, choice)
 
@@ -310,6 +402,7 @@ def latent_map(
         beside=beside,
         path=path,
         extras=extras,
+        own=own,
         found=found,
         focus=focus,
         selections=selections,

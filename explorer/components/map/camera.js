@@ -42,6 +42,12 @@ class Camera {
     return { x: (left + right) / 2, y: (bottom + top) / 2, k: this.whole }
   }
 
+  // Where it is, or will be at the end of a glide.
+  get goal() {
+    const { x, y, k } = this.glide?.to ?? this
+    return { x, y, zoom: k / this.whole }
+  }
+
   toScreen(x, y) {
     return [this.width / 2 + (x - this.x) * this.k, this.height / 2 - (y - this.y) * this.k]
   }

@@ -11,6 +11,7 @@ class Labels {
 
   // names: of the codes; codeOf(row): which a row has, -1: none; points: the map's.
   place(points, names, codeOf, { font, ink, ground, ratio }) {
+    this.placed = [points, names, codeOf, { font, ink, ground }]
     this.all = []
     if (names.length < 2 || names.length > NAMED) return
     const rows = names.map(() => [])
@@ -26,6 +27,14 @@ class Labels {
       this.all.push({ ...this.drawn.get(name), name, x, y, size: rows[code].length })
     })
     this.all.sort((a, b) => b.size - a.size)
+  }
+
+  // Return the same labels at another number of device pixels for each CSS pixel.
+  at(ratio) {
+    const [points, names, codeOf, look] = this.placed
+    const labels = new Labels()
+    labels.place(points, names, codeOf, { ...look, ratio })
+    return labels
   }
 
   // Draw the labels that are in view, the largest classes first; those without room are left out.

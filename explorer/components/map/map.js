@@ -1,7 +1,8 @@
 // A map of thousands of points, or a few of the same model side by side.
 //
 // Side by side they have one legend, and show what one does with a point on the others, where these have it: filters and
-// colours, the point under the pointer, selections, what a search found. Python hears of a point that was clicked and of
+// colours, the point under the pointer, selections, what a search found. Samples, a path and a person's own image have
+// places on the first map, the lead, alone. Python hears of a point that was clicked and of
 // points that were selected, by their own indices in their map; all else stays here.
 const groups = new WeakMap()
 
@@ -13,7 +14,9 @@ class Maps {
     this.row = make("div", "panes")
     this.status = make("div", "status")
     this.status.setAttribute("role", "status")
-    root.replaceChildren(this.legend.node, this.row, this.status)
+    this.#count(1)
+    root.replaceChildren(this.legend.node, this.#lead.layers.node, this.row, this.status)
+    root.figures = this.#lead.stage.figures
   }
 
   get #lead() {
@@ -31,7 +34,7 @@ class Maps {
     this.root.setAttribute("aria-label", texts.map)
     this.legend.describe(colourings, colouring, texts)
     if (!this.panes.some(({ steering }) => steering)) this.say(texts.hint)
-    const every = [data, ...beside.map(one => ({ ...data, ...one, path: [], extras: [] }))]
+    const every = [data, ...beside.map(one => ({ ...data, ...one, path: [], extras: [], own: null }))]
     const keys = every.map(({ key }) => key).join(" ")
     if (this.root.dataset.ready !== keys) this.root.removeAttribute("data-ready")
     this.#count(every.length)
@@ -52,7 +55,6 @@ class Maps {
       this.panes.push(pane)
       this.row.append(pane.node)
     }
-    this.root.figures = this.#lead.stage.figures
   }
 
   // Ring what was found, on all maps that have it.

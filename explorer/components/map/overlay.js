@@ -3,30 +3,55 @@ const RINGS = 3000 // around points that were found, at most
 const RING = 6 // CSS pixels of a ring's radius,
 const FINE_RING = 3.5 // where there are many
 const MANY = 200
-const EXTRA = 3.4 // CSS pixels of the side of a further point
+const EXTRA = [5, 3.8] // CSS pixels of the side of a further point, the second
+const SMALL = 560 // on maps narrower than this
+const PIN = 7 // and of the radius of a person's own image
+// Outlines of further points around the origin, of about the same area: `MARKS` in __init__.py.
+const MARKS = {
+  square: [[-1, -1], [1, -1], [1, 1], [-1, 1]],
+  diamond: [[0, -1.42], [1.42, 0], [0, 1.42], [-1.42, 0]],
+  triangle: [[0, -1.5], [1.45, 1.1], [-1.45, 1.1]],
+} // prettier-ignore
 
 class Overlay {
   constructor() {
     this.path = [] // places of a path
-    this.extras = [] // { places: Float32Array, colour }
+    this.extras = [] // { places: Float32Array, mark }
+    this.own = null // the place of a person's own image
+    this.stamps = new Map() // of marks
     this.found = [] // rows to ring
   }
 
   draw(context, camera, points, { accent, ink, ground, ratio }) {
-    for (const { places, colour } of this.extras) this.#scatter(context, camera, places, colour, ground)
+    for (const { places, mark } of this.extras) {
+      this.#scatter(context, camera, places, { mark, colour: markColour(mark, { ink, accent }), ground, ratio })
+    }
     drawLine(context, camera, this.path, { ink: accent, ground, width: 2.5 })
     this.#rings(context, camera, points, ink, ratio)
+    this.#pin(context, camera, { accent, ground })
   }
 
-  #scatter(context, camera, places, colour, ground) {
-    const half = EXTRA / 2
-    for (const [side, style] of [[half + 1, ground], [half, colour]]) {
-      context.fillStyle = style
-      for (let i = 0; i < places.length; i += 2) {
-        const [x, y] = camera.toScreen(places[i], places[i + 1])
-        if (x < -4 || y < -4 || x > camera.width + 4 || y > camera.height + 4) continue
-        context.fillRect(x - side, y - side, 2 * side, 2 * side)
-      }
+  #scatter(context, camera, places, { mark, colour, ground, ratio }) {
+    const size = EXTRA[Number(camera.width < SMALL)]
+    const key = [mark, size, colour, ground, ratio].join()
+    if (!this.stamps.has(key)) this.stamps.set(key, drawMark(mark, size, colour, ground, ratio))
+    const stamp = this.stamps.get(key)
+    const side = stamp.width / ratio
+    for (let i = 0; i < places.length; i += 2) {
+      const [x, y] = camera.toScreen(places[i], places[i + 1])
+      if (x < -side || y < -side || x > camera.width + side || y > camera.height + side) continue
+      context.drawImage(stamp, x - side / 2, y - side / 2, side, side)
+    }
+  }
+
+  #pin(context, camera, { accent, ground }) {
+    if (!this.own) return
+    const [x, y] = camera.toScreen(...this.own)
+    for (const [style, wide] of [[ground, 6], [accent, 3]]) {
+      Object.assign(context, { strokeStyle: style, lineWidth: wide })
+      context.beginPath()
+      context.arc(x, y, PIN, 0, 2 * Math.PI)
+      context.stroke()
     }
   }
 
@@ -76,5 +101,24 @@ function drawRing(ink, ratio, radius) {
   context.beginPath()
   context.arc(side / 2, side / 2, radius, 0, 2 * Math.PI)
   context.stroke()
+  return canvas
+}
+
+// The colour of a kind of further points: none of those that classes have.
+function markColour(mark, { ink, accent }) {
+  return { square: ink, diamond: accent, triangle: "#d6336c" }[mark]
+}
+
+function drawMark(mark, size, colour, ground, ratio) {
+  const side = size + 6
+  const canvas = make("canvas", "", { width: side * ratio, height: side * ratio })
+  const context = canvas.getContext("2d")
+  context.scale(ratio, ratio)
+  context.beginPath()
+  for (const [x, y] of MARKS[mark]) context.lineTo(side / 2 + (x * size) / 2, side / 2 + (y * size) / 2)
+  context.closePath()
+  Object.assign(context, { strokeStyle: ground, fillStyle: colour, lineWidth: 2, lineJoin: "round" })
+  context.stroke()
+  context.fill()
   return canvas
 }

@@ -6,7 +6,7 @@ const CLOSE = 8 // times the whole map, where a search leads to
 const BUTTON_ZOOM = 1.8
 const LABEL_SIZE = 14 // CSS pixels
 const KEEP_MS = 300 // between two times that what is seen is kept
-const TOOLS = ["lasso", "more", "less", "full"]
+const TOOLS = ["lasso", "more", "less", "full", "save"]
 
 class Pane {
   // group: { legend, texts, colour(), share(pane, row), say(sentence), report(name, value), pointsOf(key) }
@@ -15,6 +15,7 @@ class Pane {
     this.stage = new Stage(gliding => this.#drawn(gliding))
     this.lens = new Lens()
     this.colouring = new Colouring()
+    this.layers = new Layers(() => this.#overlay(), () => this.probe.draw())
     this.probe = new Probe(this)
     Object.assign(this, { live: false, state: "connecting" }) // of the socket
     this.steering = false // whether the keyboard moves the map
@@ -71,11 +72,12 @@ class Pane {
       line: (corners, done) => this.#line(corners, done),
       key: name => this.#key(name),
     })
-    const [lasso, more, less, full] = this.buttons
+    const [lasso, more, less, full, save] = this.buttons
     lasso.addEventListener("click", () => this.#select(!this.gestures.selecting))
     more.addEventListener("click", () => stage.glide({ k: this.camera.k * BUTTON_ZOOM }))
     less.addEventListener("click", () => stage.glide({ k: this.camera.k / BUTTON_ZOOM }))
     full.addEventListener("click", () => stage.glide(this.camera.home()))
+    save.addEventListener("click", () => savePicture(stage, this.data.name))
     view.addEventListener("focus", () => view.matches(":focus-visible") && this.#steer(true))
     view.addEventListener("blur", () => this.#steer(false))
     view.addEventListener("pointerenter", () => this.dress())
@@ -100,12 +102,21 @@ class Pane {
       if (!(await this.#load(data))) return false
     }
     if (this.data !== data) return false
-    const { overlay } = this.stage
-    overlay.path = data.path
-    overlay.extras = data.extras.map(({ places, colour }) => ({ places: decodeFloats(places), colour }))
+    this.stage.overlay.path = data.path
     const drawnOn = one => Object.fromEntries(Object.entries(one.selections).map(([name, { on }]) => [name, on]))
     this.marks.keep(before?.key === data.key ? drawnOn(before) : null, drawnOn(data), data.key)
+    await this.layers.update(data.extras, data.own, data.texts)
+    if (this.data !== data) return false
+    this.#overlay()
     return true
+  }
+
+  // Show the layers that are to be seen.
+  #overlay() {
+    Object.assign(this.stage.overlay, { extras: this.layers.extras, own: this.layers.place })
+    const { above } = this.probe.target ?? {}
+    if (above && !this.layers.has(above)) this.probe.hide()
+    this.stage.draw(false)
   }
 
   // Ring some rows.
@@ -136,7 +147,7 @@ class Pane {
       this.group.say(data.texts.gone)
       return false
     }
-    Object.assign(this, { store, points, shows: data.key })
+    Object.assign(this, { store, points, shows: data.key, kept: data.series || data.key })
     this.colouring.forget()
     this.probe.hide()
     this.#fit()
@@ -145,23 +156,26 @@ class Pane {
     return true
   }
 
-  // What is kept for when the page is opened again: the view, the lines around selections, the search that led here.
+  // What is kept for when the page is opened again, or the model of a map has learnt on: the view, the search that led
+  // here; and of the same map the lines around selections.
   #keep() {
     clearTimeout(this.keeping)
     this.keeping = 0
     if (!this.points) return
-    const { x, y, zoom } = this.camera
-    remember(this.shows, { view: [x, y, zoom], lines: this.marks.lines, focused: this.focused })
+    const { x, y, zoom } = this.camera.goal
+    const { shows, focused, marks } = this
+    remember(this.kept, { view: [x, y, zoom], focused, lines: { on: shows, ...marks.lines } })
   }
 
   #recall() {
-    const { view, lines, focused } = recall(this.shows)
+    const { view, lines, focused } = recall(this.kept)
     this.focused = focused
     if (view?.length === 3 && view.every(Number.isFinite)) {
       const [x, y, zoom] = view
       this.camera.go({ x, y, k: zoom * this.camera.whole }, false)
     }
-    Object.assign(this.marks.lines, lines)
+    const { on, ...there } = lines ?? {}
+    if (on === this.shows) this.marks.lines = there
   }
 
   #open() {
@@ -247,6 +261,7 @@ class Pane {
     })
     this.stage.dress([...colours.map((colour, i) => [1 + i, colour]), [UNKNOWN_PAINT, UNKNOWN], ...letters], look)
     this.group.draw(this, colours)
+    this.layers.dress(this.stage.look)
     this.#name()
     this.stage.draw(true)
   }
@@ -304,7 +319,7 @@ class Pane {
     if (!this.points || this.gestures.drag?.moved) return
     this.#steer(false)
     this.probe.look(left, top)
-    this.view.classList.toggle("hit", this.probe.target?.row >= 0)
+    this.view.classList.toggle("hit", this.probe.hit)
   }
 
   #click(left, top) {

@@ -8,7 +8,7 @@ const NEAR = 8 // points that a place between them is made of
 const RELIABLE = [0.5, 0.1] // from which on a place is near to points, or at least not far
 
 class Probe {
-  // map: { points, store, camera, lens, data, live, stream, nameOf(row), labelOf(row), pointAt(row) }
+  // map: { points, layers, store, camera, lens, data, live, stream, nameOf(row), labelOf(row), pointAt(row) }
   constructor(map) {
     this.map = map
     this.target = null
@@ -16,8 +16,15 @@ class Probe {
 
   // Look at a place of the window, in CSS pixels.
   look(left, top) {
-    const { points, camera, lens } = this.map
+    const { points, layers, camera, lens } = this.map
     const [x, y] = camera.toPlace(left, top)
+    const above = layers.at(x, y, HIT / camera.k)
+    if (above) {
+      this.#showAbove(above)
+      lens.stand(left, top, camera.width, camera.height)
+      this.map.pointAt(-1)
+      return
+    }
     const [hit] = points.nearest(x, y, 1, { within: HIT / camera.k })
     const near = hit ? [hit] : points.nearest(x, y, NEAR, { known: true })
     const before = this.target
@@ -44,9 +51,29 @@ class Probe {
   // Return what is to be said of the target to Python, null without one.
   get choice() {
     if (!this.target) return null
+    if (this.target.above) return this.map.layers.choice(this.target.above)
     const { order } = this.map.points
     const { row, rows, weights } = this.target
     return row >= 0 ? { index: order[row] } : { near: rows.map(one => order[one]), weights }
+  }
+
+  // Whether what is looked at has a picture of its own, and is not a place between points.
+  get hit() {
+    return Boolean(this.target && (this.target.above || this.target.row >= 0))
+  }
+
+  // What lies over the points has its picture already: nothing is decoded for it.
+  #showAbove(above) {
+    const { lens, layers } = this.map
+    const { id, ...said } = layers.describe(above)
+    if (this.target?.id === id) return
+    this.target = { above, id, row: -1, rows: [], weights: [] }
+    lens.describe(said)
+    delete lens.node.dataset.index
+    lens.node.dataset.above = id
+    lens.clear(lens.first)
+    lens.clear(lens.second)
+    this.draw()
   }
 
   #showPoint() {
@@ -57,6 +84,7 @@ class Probe {
     const decoded = points.sources[row] === GENERATED ? texts.sample : texts.decoded
     const second = points.known[row] && (live || !own) ? decoded : ""
     lens.describe({ first: own ? texts.image : "", second, ...this.map.nameOf(row) })
+    delete lens.node.dataset.above
     lens.node.dataset.index = points.order[row]
     lens.node.dataset.own = own
     lens.clear(lens.first)
@@ -68,6 +96,7 @@ class Probe {
   #showPlace() {
     const { lens } = this.map
     delete lens.node.dataset.index
+    delete lens.node.dataset.above
     lens.node.dataset.own = "false"
     this.decode()
   }
@@ -88,6 +117,12 @@ class Probe {
   // Draw the target's picture, once the sheet with it is there.
   draw() {
     const { map, target } = this
+    if (target?.above) {
+      const shots = [map.lens.first, map.lens.second]
+      const drawn = map.layers.draw(target.above, ...shots.map(({ context }) => context))
+      drawn.forEach((here, i) => here && (shots[i].canvas.dataset.of = target.id))
+      return
+    }
     if (!target || target.row < 0) return
     const { lens, store, points } = map
     const own = lens.node.dataset.own === "true"
@@ -99,7 +134,7 @@ class Probe {
   // Ask for what the target's latent decodes to, once that is there.
   decode() {
     const { map, target } = this
-    if (!target || !map.points.known[target.rows[0]]) return
+    if (!target || target.above || !map.points.known[target.rows[0]]) return
     const found = map.store.blend(target.rows, target.weights)
     if (target.row < 0) this.#judge(found?.agreement ?? 1)
     if (found && map.live) map.stream.send({ z: found.z, label: map.labelOf(target.rows[0]), tag: target })
@@ -108,7 +143,7 @@ class Probe {
   // Take what was decoded; between points the picture of a moment ago does until the next one comes.
   receive({ pixels, shape, tag }) {
     const { lens, points } = this.map
-    if (!this.target || (tag.row >= 0 ? tag.row !== this.target.row : this.target.row >= 0)) return
+    if (!this.target || this.target.above || (tag.row >= 0 ? tag.row !== this.target.row : this.target.row >= 0)) return
     lens.second.context.putImageData(toImageData(pixels, shape), 0, 0)
     lens.second.canvas.dataset.of = tag.row >= 0 ? points.order[tag.row] : "between"
   }

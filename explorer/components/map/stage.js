@@ -32,6 +32,7 @@ class Stage {
   show(points) {
     this.points = points
     this.splat = new Splat(points)
+    this.look = null // nothing is drawn before these are dressed
     this.marks.forget()
     this.camera.show(points.extent, points.bounds)
   }
@@ -43,7 +44,22 @@ class Stage {
   // colours: as `Splat.dye` takes them; look: { ground, ink, accent, font }, all for CSS but the ground, which is a colour.
   dress(colours, look) {
     this.splat.dye(colours, look.ground)
+    this.dyes = [colours, look.ground]
     this.look = { ...look, ground: toCss(look.ground), ratio: this.ratio }
+  }
+
+  // Return what is seen as a canvas of its own, in full. ratio: its pixels for each CSS pixel.
+  picture(ratio) {
+    const { camera } = this
+    const splat = new Splat(this.points)
+    splat.dye(...this.dyes)
+    splat.draw(camera, ratio)
+    const canvas = make("canvas", "", { width: splat.width, height: splat.height })
+    const context = canvas.getContext("2d", { alpha: false })
+    context.putImageData(splat.image, 0, 0)
+    context.scale(splat.width / camera.width, splat.height / camera.height)
+    this.#drawAbove(context, this.labels.at(ratio), { ...this.look, ratio })
+    return canvas
   }
 
   fit(width, height) {
@@ -74,6 +90,7 @@ class Stage {
   }
 
   #draw(now) {
+    if (!this.look) return
     const began = performance.now()
     const gliding = this.camera.step(now)
     if (gliding) this.still = began + REST_MS
@@ -84,16 +101,22 @@ class Stage {
     context.putImageData(this.splat.image, 0, 0)
     const ratio = canvas.width / camera.width
     context.setTransform(ratio, 0, 0, ratio, 0, 0)
-    this.overlay.draw(context, camera, this.points, this.look)
-    this.marks.draw(context, camera, this.points, this.look)
-    this.labels.draw(context, camera)
-    this.marks.drawLetters(context, camera, this.look)
+    this.#drawAbove(context, this.labels, this.look)
     const busy = performance.now() - began
     this.figures.redraws++
     this.figures.busy += busy
     if (moving) this.#pace(busy)
     if (gliding) this.draw(true)
     this.ondraw(gliding)
+  }
+
+  // Draw what lies over the points.
+  #drawAbove(context, labels, look) {
+    const { camera, overlay, marks, points } = this
+    overlay.draw(context, camera, points, look)
+    marks.draw(context, camera, points, look)
+    labels.draw(context, camera)
+    marks.drawLetters(context, camera, look)
   }
 
   #splat(level) {
@@ -112,4 +135,16 @@ class Stage {
     if (busy > BUDGET_MS) this.coarse = Math.min(coarsest, this.coarse + 1)
     else if (busy < EASY_MS) this.coarse = Math.max(0, this.coarse - 1)
   }
+}
+
+// Let the person keep what is seen as a file.
+const SAVED_RATIO = 2 // its pixels for each CSS pixel, at least
+
+function savePicture(stage, name) {
+  if (!stage.look) return
+  stage.picture(Math.max(SAVED_RATIO, stage.ratio)).toBlob(blob => {
+    const link = make("a", "", { href: URL.createObjectURL(blob), download: `${name}.png` })
+    link.click()
+    setTimeout(() => URL.revokeObjectURL(link.href), 10000)
+  }, "image/png")
 }
