@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from explorer import background, cache, controls, fresh, map_data, map_pictures, own, rivals, sitemap, state
+from explorer import background, cache, controls, fresh, map_data, map_pictures, own, sitemap, state
+from explorer.compare import rivals
 from explorer.components.map import MARKS, Above, Extra, OwnImage
 from explorer.panels import landscape, problem, upload
 from explorer.text import _, percent
