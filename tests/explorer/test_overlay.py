@@ -237,13 +237,18 @@ def test_a_model_without_an_encoder_takes_no_image(open_app: Open, drawn: Maps) 
 # Files -----------------------------------------------------------------------------------------------------
 
 
+def chart(*how: Any) -> Any:
+    """Draw a chart; the stubs of its library know nothing of traces."""
+    return map_figure.figure(*how)
+
+
 def test_a_chart_has_a_trace_for_each_class_and_each_layer(zoo: Path) -> None:
     found = quick("tiny-vae")
     shown = landscape.shown(catalog.find("tiny-vae"), found)
     samples = dataclasses.replace(
         quick("tiny-cgan"), positions=np.zeros((2000, 2), np.float32) + np.float32(0.25)
     )
-    drawn = map_figure.figure(found, shown.colourings[0], "A <b>map</b>", [("Fresh", "diamond", samples)])
+    drawn = chart(found, shown.colourings[0], "A <b>map</b>", [("Fresh", "diamond", samples)])
     names = [trace.name for trace in drawn.data]
     assert names == [*"0123456789", "Fresh"] and {trace.type for trace in drawn.data} == {"scattergl"}
     codes = found.categories["label"].codes
@@ -262,13 +267,13 @@ def test_values_and_sources_colour_a_chart(zoo: Path) -> None:
     sources[-50:] = Source.GENERATED
     both = dataclasses.replace(found, values={"error": values}, sources=sources)
     by = {one.name: one for one in landscape.shown(catalog.find("tiny-vae"), both).colourings}
-    (scale,) = map_figure.figure(both, by["error"], "Map").data
+    (scale,) = chart(both, by["error"], "Map").data
     assert scale.marker.showscale and list(scale.marker.color[:2]) == list(values[:2])
-    assert [trace.name for trace in map_figure.figure(both, by["source"], "Map").data] == [
+    assert [trace.name for trace in chart(both, by["source"], "Map").data] == [
         "Training images",
         "Samples",
     ]
-    (plain,) = map_figure.figure(both, None, "Map").data
+    (plain,) = chart(both, None, "Map").data
     assert len(plain.x) == len(found) and not plain.showlegend
 
 
