@@ -122,13 +122,18 @@ class Map:
         box = self.view.bounding_box()
         self.page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"])
 
-    def shares(self, found: EmbeddingMap) -> np.ndarray:
-        """Return where the points of the whole map are seen: shares of its width and height, (N, 2)."""
+    def shares(self, found: EmbeddingMap, places: np.ndarray | None = None) -> np.ndarray:
+        """Return where places of the whole map, or its points, are seen: shares of width and height, (N, 2)."""
         low, high = found.positions.min(0), found.positions.max(0)
         box = self.view.bounding_box()
         size = np.asarray([box["width"], box["height"]])
         scale = (0.93 * size / (high - low)).min()
-        return (found.positions - (low + high) / 2) * (1, -1) * scale / size + 0.5
+        places = found.positions if places is None else places
+        return (places - (low + high) / 2) * (1, -1) * scale / size + 0.5
+
+    def point_at(self, found: EmbeddingMap, place: np.ndarray) -> None:
+        """Move the pointer to a place (2,) of the whole map."""
+        self.point(*self.shares(found, place[None])[0].tolist())
 
     def pixels(self) -> np.ndarray:
         """Return what the canvas shows, (H, W, 4)."""
@@ -166,7 +171,7 @@ class Map:
 
     def picture(self, which: int, of: str | int) -> np.ndarray:
         """Wait until the lens shows the first or the second picture of something; returns it, grey (16, 16)."""
-        self.page.locator(f".lens canvas[data-of='{of}'] >> nth={which if which == 0 else -1}").wait_for()
+        self.lens.locator(f"figure:nth-child({which + 1}) canvas[data-of='{of}']").wait_for()
         return (
             np.asarray(self.shots.nth(which).evaluate(PIXELS), np.uint8)
             .reshape(16, 16, 4)[..., 0]
@@ -299,6 +304,12 @@ def found() -> EmbeddingMap:
     there = maps.ready(catalog.find("digits-vae"))
     assert there is not None
     return there
+
+
+@pytest.fixture
+def shown(open_map: Callable[..., Map]) -> Map:
+    """Return the page of that map."""
+    return open_map("/map?model=digits-vae")
 
 
 @pytest.fixture(scope="session")

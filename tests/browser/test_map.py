@@ -20,11 +20,6 @@ MODEL = "digits-vae"
 ALL = ((0.05, 0.004), (0.96, 0.004), (0.96, 0.996), (0.004, 0.996), (0.004, 0.05))  # but for the round corner
 
 
-@pytest.fixture
-def shown(open_map: Open) -> Any:
-    return open_map(f"/map?model={MODEL}")
-
-
 def image_of(found: EmbeddingMap, index: int) -> np.ndarray:
     """Return the image that a point stands for."""
     split: datasets.Split = "train" if found.sources[index] == Source.TRAIN else "test"

@@ -1,6 +1,5 @@
 """What lies over the points of a map in a real browser: samples, a person's own image; the map as a file."""
 
-import base64
 import io
 import re
 import shutil
@@ -14,7 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
-from explorer import fresh, maps, own
+from explorer import fresh, own
 from models import catalog, checkpoints, images
 from models.embedding.fresh import place_samples
 from models.embedding.maps import EmbeddingMap
@@ -24,15 +23,6 @@ from models.render import decoder
 Open = Callable[..., Any]
 MODEL = "digits-vae"
 SEEDS = range(100_000, 100_500)
-PIXELS = "c => [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data]"
-
-
-@pytest.fixture(scope="module")
-def found() -> EmbeddingMap:
-    """What the app shows."""
-    there = maps.ready(catalog.find(MODEL))
-    assert there is not None
-    return there
 
 
 @pytest.fixture(scope="module")
@@ -42,23 +32,6 @@ def samples(found: EmbeddingMap) -> EmbeddingMap:
     return place_samples(space_of(found, info), info, info, SEEDS)
 
 
-@pytest.fixture
-def page(open_page: Open) -> Any:
-    page = open_page(f"/map?model={MODEL}")
-    page.locator(".latent-map[data-ready][data-state=live]").wait_for()
-    page.wait_for_timeout(300)
-    return page
-
-
-def point_at(page: Any, found: EmbeddingMap, place: np.ndarray) -> None:
-    """Move the pointer to a place of the whole map."""
-    box = page.locator(".latent-map .view").bounding_box()
-    low, high = found.positions.min(0), found.positions.max(0)
-    scale = (0.93 * np.array([box["width"], box["height"]]) / (high - low)).min()
-    across, up = (place - (low + high) / 2) * scale
-    page.mouse.move(box["x"] + box["width"] / 2 + across, box["y"] + box["height"] / 2 - up)
-
-
 def lone(samples: EmbeddingMap, count: int = 40) -> np.ndarray:
     """Return the samples that are farthest from all others: the pointer cannot mean another one."""
     apart = np.linalg.norm(samples.positions[:, None] - samples.positions, axis=2)
@@ -66,16 +39,10 @@ def lone(samples: EmbeddingMap, count: int = 40) -> np.ndarray:
     return apart.min(1).argsort()[::-1][:count]
 
 
-def shot(page: Any, which: int, of: str) -> np.ndarray:
-    """Wait until the lens shows the first or the second picture of something; returns it, grey (16, 16)."""
-    page.locator(f".lens figure:nth-child({which + 1}) canvas[data-of='{of}']").wait_for()
-    data = page.locator(".lens canvas").nth(which).evaluate(PIXELS)
-    return np.asarray(data, np.uint8).reshape(16, 16, 4)[..., 0].astype(int)
-
-
 def test_a_sample_shows_its_own_picture_and_becomes_the_point(
-    page: Any, found: EmbeddingMap, samples: EmbeddingMap
+    shown: Any, found: EmbeddingMap, samples: EmbeddingMap
 ) -> None:
+    page = shown.page
     page.get_by_text("Fresh samples", exact=True).click()
     chip = page.locator(".layers .chip")
     chip.wait_for()
@@ -83,13 +50,13 @@ def test_a_sample_shows_its_own_picture_and_becomes_the_point(
     page.get_by_text(re.compile(r"covers [\d.]+ % of \d+ test images")).wait_for()
     lens, met = page.locator(".lens"), 0
     for row in lone(samples):
-        point_at(page, found, samples.positions[row])
+        shown.point_at(found, samples.positions[row])
         if lens.get_attribute("data-above") != f"square {row}":
             continue  # rounding: the whole map leaves out the few points that lie farthest
         met += 1
         assert f"seed {SEEDS[row]}" in lens.inner_text()
         expected = decoder(samples.spec.model)(samples.latents[[row]])[0, ..., 0]
-        assert np.abs(shot(page, 1, f"square {row}") - expected).max() <= 1
+        assert np.abs(shown.picture(1, f"square {row}") - expected).max() <= 1
         if met == 5:
             break
     assert met == 5
@@ -99,7 +66,7 @@ def test_a_sample_shows_its_own_picture_and_becomes_the_point(
     assert int(parse_qs(urlsplit(page.url).query)["seed"][0]) == SEEDS[row]
     chip.click()  # left out, they are neither seen nor met
     assert chip.get_attribute("aria-pressed") == "false"
-    point_at(page, found, samples.positions[row] + np.float32(0.001))
+    shown.point_at(found, samples.positions[row] + np.float32(0.001))
     page.wait_for_timeout(200)
     assert lens.get_attribute("data-above") is None
 
@@ -113,8 +80,9 @@ def place_of(found: EmbeddingMap, path: Path) -> np.ndarray:
 
 
 def test_an_own_image_is_marked_and_the_link_is_silent(
-    page: Any, found: EmbeddingMap, tmp_path: Path
+    shown: Any, found: EmbeddingMap, tmp_path: Path
 ) -> None:
+    page = shown.page
     image = Image.new("L", (80, 80), 0)
     image.paste(255, (36, 10, 46, 70))
     image.save(tmp_path / "one.png")
@@ -123,11 +91,11 @@ def test_an_own_image_is_marked_and_the_link_is_silent(
     chip = page.locator(".layers .chip")
     chip.wait_for()
     assert chip.inner_text() == "Your image"
-    point_at(page, found, place_of(found, tmp_path / "one.png"))
+    shown.point_at(found, place_of(found, tmp_path / "one.png"))
     lens = page.locator(".lens[data-above=own]")
     lens.wait_for()
     assert "Your image" in lens.inner_text()
-    seen, made = shot(page, 0, "own"), shot(page, 1, "own")
+    seen, made = shown.picture(0, "own"), shown.picture(1, "own")
     assert seen.max() > 180 and seen[0, 0] == 0 and np.abs(seen - made).mean() < 60
     page.mouse.down()
     page.mouse.up()
@@ -136,8 +104,8 @@ def test_an_own_image_is_marked_and_the_link_is_silent(
     assert "z=" not in page.url
 
 
-def test_the_map_is_saved_as_a_picture_and_as_a_page(page: Any, tmp_path: Path) -> None:
-    box = page.locator(".latent-map .view").bounding_box()
+def test_the_map_is_saved_as_a_picture_and_as_a_page(shown: Any, tmp_path: Path) -> None:
+    page, box = shown.page, shown.view.bounding_box()
     with page.expect_download() as download:
         page.get_by_role("button", name="Save this picture").click()
     assert download.value.suggested_filename == "Map of 1,797 points of Digits VAE.png"
@@ -156,12 +124,10 @@ def test_the_map_is_saved_as_a_picture_and_as_a_page(page: Any, tmp_path: Path) 
     assert chart.locator(".legendtext").all_text_contents() == [*"0123456789"]
 
 
-def seen(page: Any) -> np.ndarray:
-    """Return what the canvas of the map shows at rest, (H, W, 3)."""
-    page.wait_for_timeout(600)
-    url = page.locator(".view > canvas").evaluate("c => c.toDataURL()")
-    picture = Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))).convert("RGB")
-    return np.asarray(picture).astype(float)
+def pixels(shown: Any) -> np.ndarray:
+    """Return what the canvas shows at rest, (H, W, 4)."""
+    shown.page.wait_for_timeout(600)
+    return shown.pixels()
 
 
 def publish(run: Path, factor: float) -> None:
@@ -175,32 +141,29 @@ def publish(run: Path, factor: float) -> None:
     checkpoints.save(run, model, info.config, info.card)
 
 
-def test_the_map_of_a_run_takes_newer_weights_and_keeps_the_view(open_page: Open, home: Path) -> None:
+def test_the_map_of_a_run_takes_newer_weights_and_keeps_the_view(open_map: Open, home: Path) -> None:
     run = home / "runs" / "train-7" / "live"
-    publish(run, 1.0)
-    page = open_page("/map?model=train-7")
-    root = page.locator(".latent-map[data-ready][data-state=live]")
-    root.wait_for()
-    whole, key = seen(page), root.get_attribute("data-ready")
+    publish(run, 1.001)  # or there would be a shipped map
+    shown = open_map("/map?model=train-7")
+    page = shown.page
+    whole, key = pixels(shown), shown.root.get_attribute("data-ready")
     page.get_by_role("button", name="Zoom in").click()
     page.get_by_role("button", name="Zoom in").click()
-    near = seen(page)
-    publish(run, 1.001)
+    near = pixels(shown)
+    publish(run, 1.002)
     page.evaluate("document.activeElement.blur()")
-    page.keyboard.press(
-        "r"
-    )  # Streamlit's key to draw the page anew, as one that follows a training does itself
+    # Streamlit's key to draw the page anew, as one that follows a training does itself.
+    page.keyboard.press("r")
     page.locator(f".latent-map[data-ready]:not([data-ready='{key}'])").wait_for()
-    after = seen(page)
+    after = pixels(shown)
     assert after.shape == near.shape and np.abs(near - whole).mean() > 2 * np.abs(after - near).mean()
 
 
 @pytest.mark.parametrize(("scheme", "width", "height"), [("light", 1440, 900), ("dark", 1024, 768)])
 def test_layers_fit_and_are_accessible(
-    open_page: Open, flaws: Callable[[Any, str], list[str]], scheme: str, width: int, height: int
+    open_map: Open, flaws: Callable[[Any, str], list[str]], scheme: str, width: int, height: int
 ) -> None:
-    page = open_page(f"/map?model={MODEL}", scheme=scheme, width=width, height=height)
-    page.locator(".latent-map[data-ready]").wait_for()
+    page = open_map(f"/map?model={MODEL}", scheme=scheme, width=width, height=height).page
     page.get_by_text("Fresh samples", exact=True).click()
     page.locator(".layers .chip").wait_for()
     page.get_by_text(re.compile("covers")).wait_for()

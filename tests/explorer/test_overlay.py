@@ -215,7 +215,7 @@ def test_an_own_image_is_placed_and_kept_out_of_the_link(
     assert drawn.options["own"] is None and app.file_uploader(key="own-file") is not None
     app.session_state["own_image"] = given
     app.run()
-    placed: Any = drawn.options["own"]
+    placed = drawn.options["own"]
     info = catalog.find(model)
     assert (placed.picture == own.prepared(info, given)).all()
     drawn.click(app, Above(None))
@@ -237,15 +237,18 @@ def test_a_model_without_an_encoder_takes_no_image(open_app: Open, drawn: Maps) 
 # Files -----------------------------------------------------------------------------------------------------
 
 
+def chart(*how: Any) -> Any:
+    """Draw a chart; the stubs of its library know nothing of traces."""
+    return map_figure.figure(*how)
+
+
 def test_a_chart_has_a_trace_for_each_class_and_each_layer(zoo: Path) -> None:
     found = quick("tiny-vae")
     shown = landscape.shown(catalog.find("tiny-vae"), found)
     samples = dataclasses.replace(
         quick("tiny-cgan"), positions=np.zeros((2000, 2), np.float32) + np.float32(0.25)
     )
-    drawn: Any = map_figure.figure(
-        found, shown.colourings[0], "A <b>map</b>", [("Fresh", "diamond", samples)]
-    )
+    drawn = chart(found, shown.colourings[0], "A <b>map</b>", [("Fresh", "diamond", samples)])
     names = [trace.name for trace in drawn.data]
     assert names == [*"0123456789", "Fresh"] and {trace.type for trace in drawn.data} == {"scattergl"}
     codes = found.categories["label"].codes
@@ -264,12 +267,13 @@ def test_values_and_sources_colour_a_chart(zoo: Path) -> None:
     sources[-50:] = Source.GENERATED
     both = dataclasses.replace(found, values={"error": values}, sources=sources)
     by = {one.name: one for one in landscape.shown(catalog.find("tiny-vae"), both).colourings}
-    charts: dict[str, Any] = {name: map_figure.figure(both, one, "Map") for name, one in by.items()}
-    (scale,) = charts["error"].data
+    (scale,) = chart(both, by["error"], "Map").data
     assert scale.marker.showscale and list(scale.marker.color[:2]) == list(values[:2])
-    assert [trace.name for trace in charts["source"].data] == ["Training images", "Samples"]
-    uncoloured: Any = map_figure.figure(both, None, "Map")
-    (plain,) = uncoloured.data
+    assert [trace.name for trace in chart(both, by["source"], "Map").data] == [
+        "Training images",
+        "Samples",
+    ]
+    (plain,) = chart(both, None, "Map").data
     assert len(plain.x) == len(found) and not plain.showlegend
 
 
