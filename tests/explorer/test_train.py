@@ -118,7 +118,7 @@ def test_a_model_that_learns_is_drawn_anew(
     open_app: Open, queue: Jobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = finish(queue, submit(queue).id)
-    monkeypatch.setattr(following, "_trains", lambda run: True)
+    monkeypatch.setattr(following, "trains", lambda run: True)
     app = open_app("explore", model=job.id)
     assert not app.exception and "It still learns" in words(app)
     before = catalog.of_run(job.id)

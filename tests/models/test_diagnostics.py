@@ -30,7 +30,9 @@ COMMON = {"kind", "step", "images", "seconds", "progress"}
 SPEED = {"images_per_s", "idle_share", "memory_mb"}
 PARTS = {"loss", "reconstruction_nats"}
 GAME = {"discriminator_loss", "generator_loss", "margin", "penalty"}
-SAMPLES = {"sharpness_ratio", "pairwise_distance_ratio", "margin"}
+SEEN = {"classes_covered", "smallest_class_share", "mean_confidence"}
+SAMPLED = {"sharpness_ratio", "pairwise_distance_ratio", *SEEN}
+SAMPLES = {*SAMPLED, "margin"}
 CODES = {"psnr_db", "kl_nats", "active_units"}
 KEYS: dict[str, tuple[set[str], set[str]]] = {
     "ae": (PARTS, PARTS | {"psnr_db"}),
@@ -156,7 +158,7 @@ def test_the_card_keeps_what_is_a_metric(tmp_path: Path, digits: tuple[ImageData
     outcome = session.train(run, data=digits)
     assert "margin" in outcome.metrics and outcome.memory_mb and 0 <= outcome.idle_share <= 1
     metrics = catalog.read(outcome.checkpoint).card.metrics
-    assert metrics.keys() == {"sharpness_ratio", "pairwise_distance_ratio"} and all(map(of_key, metrics))
+    assert metrics.keys() == SAMPLED and all(map(of_key, metrics))
 
 
 # Classes ---------------------------------------------------------------------------------------------------
