@@ -79,6 +79,9 @@ class Work:
         try:
             if not place.take(cancelled):
                 return
+            if self._remember and (known := cache.there(self.request)) is not None:  # somebody was faster
+                self.latest = known
+                return
             from models.render import stream
 
             for result in stream(self.request, cancelled):

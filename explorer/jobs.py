@@ -14,6 +14,8 @@ from models.errors import UserError
 from models.jobs import OVERHEAD, Job, Jobs, JobSpec, embedding, evaluation, keep, training
 from models.metrics.spec import Measurement
 
+_LONGEST = 3600.0  # seconds
+_TITLE = 200  # characters
 NOBODY = "nobody"  # who has no cookie, such as a browser that refuses them
 
 
@@ -71,7 +73,7 @@ def embed(spec: MapSpec, title: str) -> Job:
         spec: The map.
         title: Of the job, for people.
     """
-    return _once(embedding(spec, owner=me(), title=title))
+    return _once(embedding(spec, owner=me(), title=title[:_TITLE], timeout=_patience()))
 
 
 def measure(specs: Sequence[Measurement], title: str) -> Job:
@@ -81,7 +83,12 @@ def measure(specs: Sequence[Measurement], title: str) -> Job:
         specs: What is to be measured, one after the other.
         title: Of the job, for people.
     """
-    return _once(evaluation(specs, owner=me(), title=title))
+    return _once(evaluation(specs, owner=me(), title=title[:_TITLE], timeout=_patience()))
+
+
+def _patience() -> float:
+    """Return the seconds after which a job ends that is no training: no more than the queue allows."""
+    return min(_LONGEST, settings().train_seconds + OVERHEAD)
 
 
 def _once(asked: JobSpec) -> Job:

@@ -154,7 +154,7 @@ class _Reader:
                 "route": self._route(classes, self.view.route if model == self.view.model else _ROUTE),
                 "plane": self._plane(self.view.plane if model == self.view.model else Plane()),
                 "rivals": names,
-                "part": self._name("part", rivals.PARTS, self.view.part),
+                "part": self._part(page),
                 "images": self._images(info),
                 "quiz": int(self._number("quiz", int, self.view.quiz, 1, quiz.MAX_NUMBER)),
                 "together": self._together(info, names) if page == COMPARE else self.view.together,
@@ -241,6 +241,10 @@ class _Reader:
                 "moves", why.format(most=f"{together.FARTHEST:g}"), _("The samples are shown as they are.")
             )
             return ()
+
+    def _part(self, page: str) -> str:
+        # Where the first part is open, the link may not say so: to go back to it must lead there.
+        return self._name("part", rivals.PARTS, "" if page == COMPARE else self.view.part)
 
     def _name(self, parameter: str, names: Sequence[str], default: str) -> str:
         name = self.params.get(parameter, default)

@@ -12,7 +12,8 @@ PROTOCOLS: Mapping[str, int] = {
     "quick": 2000,
     "full": 10_000,
 }  # samples of each model, and real images as there are
-SLOW = ("inversion", "likelihood")
+SLOW = ("inversion", "likelihood", "fid")
+_NEEDS = {"likelihood": "encode", "inversion": "invert"}  # what a model must be able to do
 _SLOW_N = 2000  # of which they look at as many as they can in a minute or two; so they are the same in each protocol
 
 Wanted = list[tuple[ModelInfo, Measurement]]
@@ -49,10 +50,10 @@ def standard(models: Sequence[ModelInfo], protocol: str) -> Wanted:
 
 
 def slow(models: Sequence[ModelInfo], names: Sequence[str]) -> Wanted:
-    """Return the measurements that take long; the likelihood only of models that have an encoder."""
+    """Return the measurements that take long, of the models that they apply to."""
     return [
         (info, library.spec_of(info, n=_SLOW_N, seeds=1, metrics=(name,)))
         for name in names
         for info in models
-        if name != "likelihood" or info.can("encode")
+        if name not in _NEEDS or info.can(_NEEDS[name])
     ]

@@ -42,12 +42,19 @@ def fitting(info: ModelInfo, known: Sequence[ModelInfo]) -> list[ModelInfo]:
 def counterpart(info: ModelInfo, known: Sequence[ModelInfo]) -> ModelInfo | None:
     """Return the model that says most beside another: the one of a VAE and a GAN that the other is not.
 
-    Where there are several, the first of `known` that is conditional or not as it is.
+    Where there are several, one that is conditional or not as it is, and a VAE before an autoencoder without a prior:
+    the first such one of `known`.
     """
     others = [other for other in fitting(info, known) if other.id != info.id]
     opposite = [other for other in others if is_adversarial(other) != is_adversarial(info)]
-    alike = [other for other in opposite if bool(other.labels) == bool(info.labels)]
-    return next(iter(alike or opposite or others), None)
+
+    def differs(other: ModelInfo) -> tuple[bool, bool]:
+        return (
+            bool(other.labels) != bool(info.labels),
+            not (is_adversarial(other) or is_variational(other)),
+        )
+
+    return min(opposite or others, key=differs, default=None)
 
 
 def chosen(info: ModelInfo, names: Sequence[str], known: Sequence[ModelInfo]) -> list[ModelInfo]:

@@ -56,7 +56,7 @@ TITLES: Mapping[str, str] = {
     "models": N_("The models, and the commands that train them again"),
     "samples": N_("Samples at the same seeds"),
     "reconstructions": N_("Reconstructions of the same images"),
-    "images": N_("Two images, as near as each model comes to them"),
+    "images": N_("Two images, as each model makes them again by its usual way"),
     "numbers": N_("What was measured, with intervals and curves"),
     "cards": N_("Figures of the models' cards"),
     "why": N_("Why VAEs blur and GANs do not"),
@@ -70,13 +70,21 @@ def made(models: Sequence[ModelInfo], more: Sequence[Section] = ()) -> Report:
         models: Of one data set.
         more: Sections besides those of `MAKERS`: what belongs to one session.
     """
-    sections = [section for name in MAKERS if (section := MAKERS[name](models)) is not None]
+    sections = [section for name in MAKERS if (section := _made(name, models)) is not None]
     title = _("{names}: a comparison").format(names=_listed([info.title for info in models]))
     about = {
         "dataset": models[0].dataset,
         "models": [{"id": info.id, "digest": info.digest} for info in models],
     }
     return Report(title, (*sections, *more), about)
+
+
+def _made(name: str, models: Sequence[ModelInfo]) -> Section | None:
+    """Make a section; where it cannot be made, it says why, and the others go on."""
+    try:
+        return MAKERS[name](models)
+    except UserError as error:
+        return Section(_(TITLES[name]), (Text(f"{error.problem} {error.remedy}"),))
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -211,14 +219,15 @@ def cards(models: Sequence[ModelInfo]) -> Section | None:
     """List what the models' cards say, with the protocol; None where they say nothing."""
     from models.metrics import METRICS
 
-    names = [name for name in METRICS if any(name in info.card.metrics for info in models)]
-    names += sorted({name for info in models for name in info.card.metrics} - set(names))
+    there = {name for info in models for name in info.card.metrics}
+    names = [key for metric in METRICS.values() for key in metric.values if key in there]
+    names += sorted(there - set(names))
     if not names:
         return None
     rows = []
     for name in names:
         found = [info.card.metrics.get(name) for info in models]
-        rows.append((name, *(metric.value if metric else None for metric in found)))
+        rows.append((measured.title_of(name), *(metric.value if metric else None for metric in found)))
     protocols = sorted(
         {metric.protocol for info in models for metric in info.card.metrics.values() if metric.protocol}
     )

@@ -141,7 +141,7 @@ METRICS = Table[Metric](
             goals={"psnr_db": "higher", "ssim": "higher", "reconstruction_sharpness_ratio": "one"},
         ),
         "inversion": Metric(
-            "models.metrics.inverted:measure", ("images", "decode"),
+            "models.metrics.inverted:measure", ("images", "decode", "gradient"),
             "How near the model can come to up to 64 held-out images, by search for their latents, and by its encoder "
             "where it has one; a search may miss the best latent, and a near picture says nothing of samples.",
             {

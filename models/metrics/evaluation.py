@@ -26,6 +26,7 @@ _HAS: Mapping[Need, Callable[[Context], bool]] = {
     "images": lambda context: context.data.info.points is None,
     "decode": lambda context: isinstance(context.model, LatentModel),
     "encode": lambda context: isinstance(context.model, Encodes),
+    "gradient": lambda context: _has_gradient(context.model),
     "posterior": lambda context: context.is_stochastic,
     "density": lambda context: isinstance(context.model, Explains),
     "classify": lambda context: _fits(context.model, context.data),
@@ -44,6 +45,17 @@ _HAS: Mapping[Need, Callable[[Context], bool]] = {
     "known": lambda context: context.data.factors is not None,
     "modes": lambda context: _has_modes(context),
 }
+
+
+def _has_gradient(model: ImageModel) -> bool:
+    """Tell whether a picture's change can be followed back to its latent."""
+    if not isinstance(model, LatentModel):
+        return False
+    where = next((tensor.device for tensor in model.parameters()), torch.device("cpu"))
+    labels = torch.zeros(1, dtype=torch.long, device=where) if model.classes else None
+    with torch.enable_grad():
+        z = torch.zeros(1, model.latent_dim, device=where, requires_grad=True)
+        return model.decode(z, labels).requires_grad
 
 
 def _feature_dim(context: Context) -> int:

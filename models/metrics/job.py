@@ -22,13 +22,14 @@ class _Stopped(Exception):
 def evaluate(folder: Path, spec: JobSpec, report: Report, stop: Stop) -> Mapping[str, Any]:
     """Measure some models one after the other; what is there already is not measured again.
 
-    It ends between two metrics, or two seeds of one, and keeps nothing of a model that is not measured in full.
+    One that cannot be measured does not keep the others from it. It ends between two metrics, or two seeds of one, and
+    keeps nothing of a model that is not measured in full.
 
     Returns:
         The ids of the models and the seconds; nothing if it was stopped.
 
     Raises:
-        UserError: There is no such model, or it cannot be measured so.
+        UserError: There is no such model, or one cannot be measured so: raised at the end, of the first.
     """
     del folder
     from models.metrics.measuring import obtain
@@ -36,6 +37,7 @@ def evaluate(folder: Path, spec: JobSpec, report: Report, stop: Stop) -> Mapping
     asked = parse(Measurements, spec.arguments, what="The measurement").of
     models = [_found(one) for one in asked]
     started = time.perf_counter()
+    failures: list[UserError] = []
     for number, (one, info) in enumerate(zip(asked, models, strict=True)):
 
         def tell(name: str, done: int, total: int, number: int = number, title: str = info.id) -> None:
@@ -47,6 +49,10 @@ def evaluate(folder: Path, spec: JobSpec, report: Report, stop: Stop) -> Mapping
             obtain(one, info, device=spec.device, progress=tell)
         except _Stopped:
             return {}
+        except UserError as error:  # the others can still be measured
+            failures.append(UserError(error.code, f"{info.id}: {error.problem}", error.remedy))
+    if failures:
+        raise failures[0]
     report(1.0)
     seconds = round(time.perf_counter() - started, 2)
     return {"models": list(dict.fromkeys(info.id for info in models)), "seconds": seconds}

@@ -200,6 +200,7 @@ def test_colours_are_chosen_in_the_browser_and_filters_stay(open_map: Open) -> N
         break
     shown.page.get_by_role("button", name="Show all").click()
     select.select_option(label="Shape")
+    shown.chips.nth(2).wait_for()
     assert [chip.get_attribute("aria-pressed") for chip in shown.chips.all()] == ["true"] * 3
 
 

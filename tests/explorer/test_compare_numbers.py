@@ -393,6 +393,19 @@ def test_a_measurement_can_be_cancelled_and_what_failed_is_said(
     assert "images that are not finite numbers" in texts(app) and "numbers-measure" in keys(app)
 
 
+def test_what_is_measured_meanwhile_neither_hides_the_wait_nor_why_the_rest_failed(
+    open_app: Open, judged: Path, queue: Queue
+) -> None:
+    app = opened(open_app)
+    app.button(key="numbers-measure").click().run()
+    keep(["tiny-vae"])
+    app.run()
+    assert "numbers-cancel" in keys(app) and "numbers-measure" not in keys(app)
+    queue.job = queue.at("failed", problem="tiny-gan: its images are not finite.", remedy="Choose another.")
+    app.run()
+    assert "tiny-gan: its images are not finite." in texts(app) and "numbers-measure" in keys(app)
+
+
 def test_the_largest_protocol_that_all_were_measured_by_is_shown_first(judged: Path, queue: Queue) -> None:
     pair = [catalog.find(name) for name in ("tiny-vae", "tiny-gan")]
     assert protocols.default(pair) == "quick"

@@ -1,13 +1,14 @@
 """Measurements as jobs: what they tell, that they stop, and that they keep nothing half."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from models import catalog
 from models.errors import UserError
 from models.jobs import KINDS, evaluation
-from models.metrics import job, library
+from models.metrics import job, library, measuring
 from models.metrics.spec import Measurement, Measurements
 
 pytestmark = pytest.mark.usefixtures("judged")
@@ -71,3 +72,21 @@ def test_arguments_that_are_no_measurement_are_refused(tmp_path: Path) -> None:
     order = evaluation(wanted("tiny-vae")).model_copy(update={"arguments": {"of": [{"model": "a", "m": 3}]}})
     with pytest.raises(UserError, match="The measurement"):
         job.evaluate(tmp_path, order, lambda share, line="": None, lambda: False)
+
+
+def test_a_model_that_cannot_be_measured_does_not_keep_the_others_from_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = measuring.obtain
+
+    def obtain(spec: Measurement, info: catalog.ModelInfo, **options: Any) -> Any:
+        if info.id == "tiny-vae":
+            raise UserError("not-finite", "It makes images that are not finite.", "Choose another model.")
+        return whole(spec, info, **options)
+
+    monkeypatch.setattr(measuring, "obtain", obtain)
+    specs = wanted("tiny-vae", "tiny-gan")
+    with pytest.raises(UserError) as caught:
+        job.evaluate(tmp_path, evaluation(specs), lambda share, line="": None, lambda: False)
+    assert caught.value.problem == "tiny-vae: It makes images that are not finite."
+    assert [found(spec) for spec in specs] == [False, True]

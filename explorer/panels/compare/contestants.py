@@ -36,6 +36,9 @@ def choose(info: ModelInfo) -> list[ModelInfo]:
 def _choose(names: list[str]) -> None:
     """Compare other models; fewer than two are a choice that is not made yet."""
     if len(names) < rivals.LEAST:
+        state.notify(
+            [_("Two models are the least that can be compared: choose another one before you take one out.")]
+        )
         return
     shown = state.view().model
     if shown not in names:

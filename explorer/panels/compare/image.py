@@ -33,6 +33,13 @@ def show(models: Sequence[ModelInfo]) -> None:
     if not begun:
         return
     background.watch(attempts.works(begun), lambda work: _draw(chosen, begun, work))
+    if len({one.way for one in begun}) > 1 and ways != _WAYS["both"]:
+        st.caption(
+            _(
+                "Mind the way: who is searched for looks longer than who is encoded, and comes nearer. “Both” compares "
+                "like with like."
+            )
+        )
     _explain()
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from explorer import jobs, words
-from explorer.compare import charts, claims, protocols, tables
+from explorer.compare import charts, claims, protocols, rivals, tables
 from explorer.compare.measured import MeasuredTable, table
 from explorer.compare.protocols import SLOW, Wanted
 from explorer.panels import problem, waiting
@@ -14,13 +14,13 @@ from models import datasets
 from models.catalog import ModelInfo
 from models.errors import UserError
 from models.jobs import Job
-from models.metrics import library
+from models.metrics import inception, library
 from models.metrics.comparison import shared_dataset
 from models.metrics.figures import Figures
 
 _PROTOCOL_TITLES = {"quick": N_("Quick"), "full": N_("Full")}
-_SLOW_TITLES = {"inversion": N_("Inversion"), "likelihood": N_("Likelihood")}
-_ASKED = "numbers_asked"  # id of the job that measures, by what it measures
+_SLOW_TITLES = {"inversion": N_("Inversion"), "likelihood": N_("Likelihood"), "fid": N_("FID and KID")}
+_ASKED = "numbers_asked"  # id of the job that measures, by the models
 _FAILED = "numbers_failed"  # why that did not come about, by the same
 _CHART = {"displayModeBar": False}
 
@@ -31,13 +31,10 @@ def show(models: Sequence[ModelInfo]) -> None:
     protocol, slow = _choice(models)
     wanted = [*protocols.standard(models, protocol), *protocols.slow(models, slow)]
     missing = [(info, spec) for info, spec in wanted if library.find(spec, info) is None]
-    if missing:
-        _measure(missing)
-    found = protocols.measured(models, protocol)
-    if len(found) < len(models):
-        st.caption(_("Nothing of these models has been measured yet in this way."))
-        return
-    draw(models, found)
+    _measure("-".join(info.digest for info in models), missing)
+    there = [(info, found) for info in models for found in protocols.measured([info], protocol)]
+    if len(there) >= rivals.LEAST:
+        draw([info for info, _found in there], [found for _info, found in there])
 
 
 # The choice, and the wait ------------------------------------------------------------------------------------
@@ -46,6 +43,7 @@ def show(models: Sequence[ModelInfo]) -> None:
 def _choice(models: Sequence[ModelInfo]) -> tuple[str, list[str]]:
     """Draw how it is measured; return the protocol, and what takes long and is wanted."""
     at = "-".join(info.digest[:8] for info in models)
+    unavailable = inception.missing()
     with st.container(horizontal=True, vertical_alignment="bottom"):
         protocol = st.segmented_control(
             _("Samples of each model"),
@@ -54,30 +52,46 @@ def _choice(models: Sequence[ModelInfo]) -> tuple[str, list[str]]:
             format_func=lambda name: f"{_(_PROTOCOL_TITLES[name])} · {protocols.PROTOCOLS[name]:,}",
             required=True,
             key=f"numbers-protocol-{at}",
+            persist_state="session",
             help=_("Five independent draws of so many, and as many held-out images as there are."),
         )
         slow = st.pills(
             _("Also, a minute or more"),
-            list(SLOW),
+            [name for name in SLOW if name != "fid" or unavailable is None],
             selection_mode="multi",
             format_func=lambda name: _(_SLOW_TITLES[name]),
             key=f"numbers-slow-{at}",
+            persist_state="session",
             help=_(
                 "Inversion looks for each of 64 held-out images among those that a model can make: the one way to ask "
-                "a GAN how well it reconstructs. Likelihood is how probable held-out images are, of models that tell."
+                "a GAN how well it reconstructs. Likelihood is how probable held-out images are, of models that tell. FID "
+                "and KID are what is published, in features of photographs."
             ),
         )
+    if unavailable:
+        st.caption(problem.literal(_("No Inception-FID here. {why}").format(why=unavailable)))
     return protocol, list[str](slow)
 
 
-def _measure(missing: Wanted) -> None:
-    """Draw the way to what was not measured yet, how far it is, and why it failed."""
+def _measure(key: str, missing: Wanted) -> None:
+    """Draw the way to what was not measured yet, how far it is, and why it failed.
+
+    Args:
+        key: Of the models: what is missing shrinks while it is measured.
+        missing: What was not measured yet.
+    """
     specs = [spec for _info, spec in missing]
-    key = " ".join(spec.model_dump_json() for spec in specs)
     titles = list(dict.fromkeys(info.title for info, _spec in missing))
     if name := st.session_state.get(_ASKED, {}).get(key):
-        going = _("{models}: being measured").format(models=", ".join(titles))
+        going = (
+            _("Measuring {models}").format(models=problem.literal(", ".join(titles)))
+            if titles
+            else _("Measuring")
+        )
         waiting.until_over(name, key="numbers", going=going, settle=lambda job: _settle(key, job))
+        return
+    if not missing:
+        _keep(_FAILED, key, None)
         return
     if error := st.session_state.get(_FAILED, {}).get(key):
         problem.show(error)

@@ -34,6 +34,8 @@ def show(models: Sequence[ModelInfo]) -> None:
 
 def game_of(models: Sequence[ModelInfo]) -> Game | None:
     """Return how far this session has come with the quiz about some models; None if it has answered nothing."""
+    if not _games():
+        return None  # without a look at the images
     game = _games().get(_setup(models)[0])
     return game if game is not None and game.done else None
 
