@@ -84,8 +84,9 @@ def samples(info: ModelInfo, found: "EmbeddingMap") -> list[Layer]:
     if layers:
         _say_reach(layers[0].placed)
     covers = [(layer.who, fresh.coverage(layer.who, seeds)) for layer in layers]
-    for who, cover in covers:
-        _say(who, cover)
+    with st.container(gap="xxsmall"):
+        for who, cover in covers:
+            _say(who, cover)
     _wait([*(task for _who, task in tasks), *(cover for _who, cover in covers)])
     return layers
 

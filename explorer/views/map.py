@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def _places(side_by_side: bool) -> "tuple[DeltaGenerator, ...]":
-    """Return where the choice of maps goes, the search, the maps, and what is under selection."""
+    """Return where the choice of maps and samples goes, the search, the maps, and what is under selection."""
     if side_by_side:
         return *st.columns(2, gap="medium"), st.container(), st.container()
     maps, panel = st.columns([2.1, 1], gap="medium")
@@ -49,7 +49,10 @@ def landscape_of(info: ModelInfo) -> None:
         with search:
             rings, focus = landscape.search(found, shown)
             way = landscape.way(info, found)
-            layers, image = overlay.samples(info, found), overlay.own_image(info, found)
+        with choice:
+            layers = overlay.samples(info, found)
+        with search:
+            image = overlay.own_image(info, found)
         with maps:
             latent_map(
                 shown,

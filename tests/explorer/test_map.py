@@ -381,6 +381,9 @@ def test_maps_beside_and_selections_are_in_the_payload(found: EmbeddingMap, show
     (selected,) = data["selections"].values()  # that of no map of the page is left out
     read = selection({"key": selected["on"], "bits": selected["bits"]}, other)
     assert selected["on"] == other.key and read is not None and read.tolist() == rows.tolist()
+    newer = dataclasses.replace(other, key="3" * 64, series="run")  # another map of the same points
+    sent = payload(newer, "", selections={"A": Selection("run", rows)})
+    assert sent["selections"]["A"]["on"] == newer.key
 
 
 @pytest.fixture
@@ -425,7 +428,21 @@ def test_a_direction_leads_from_one_map_to_another(
     assert list(drawn.options["selections"]) == ["B"]
 
 
+def test_a_map_that_is_gone_stands_beside_no_other(open_app: Open, drawn: Maps, mapped: EmbeddingMap) -> None:
+    plane = maps.principal(mapped)
+    assert plane is not None
+    app = open_app("map", model="tiny-vae")
+    compare(app, plane)
+    app.session_state[beside()] = [plane.spec.model_copy(update={"model": "0" * 64})]
+    app.run()
+    assert not app.exception and not drawn.options["beside"] and app.session_state[beside()] == []
+
+
+def beside() -> str:
+    """Return the name of what chooses what stands beside the map."""
+    return f"map-beside-{catalog.find('tiny-vae').digest[:8]}"
+
+
 def compare(app: AppTest, *others: EmbeddingMap) -> None:
     """Choose what stands beside the map."""
-    key = f"map-beside-{catalog.find('tiny-vae').digest[:8]}"
-    app.multiselect(key=key).set_value([one.spec for one in others]).run().run()
+    app.multiselect(key=beside()).set_value([one.spec for one in others]).run().run()

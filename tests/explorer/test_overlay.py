@@ -212,7 +212,7 @@ def test_an_own_image_is_placed_and_kept_out_of_the_link(
 ) -> None:
     app = open_app("map", model=model)
     app.toggle(key="map-own").set_value(True).run()
-    assert drawn.options["own"] is None and app.file_uploader(key="own-file") is not None
+    assert not drawn.options["own"] and app.file_uploader(key="own-file") is not None
     app.session_state["own_image"] = given
     app.run()
     placed = drawn.options["own"]
