@@ -178,6 +178,17 @@ def test_inversion_finds_images_that_the_model_can_make(linear: Any) -> None:
     assert "encoding_psnr_db" not in found.values  # it has no encoder
 
 
+class Opaque(Constant):
+    """Decodes without a gradient, as what was imported as ONNX does."""
+
+    def decode(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        return super().decode(z, labels).detach()
+
+
+def test_a_model_without_a_gradient_is_not_searched() -> None:
+    refused("needs a decoder with a gradient", model=Opaque(0.0, 0.1), metrics=["inversion"])
+
+
 # Comparisons ----------------------------------------------------------------------------------------------------------
 
 

@@ -64,8 +64,8 @@ def _choice(models: Sequence[ModelInfo]) -> tuple[str, list[str]]:
             persist_state="session",
             help=_(
                 "Inversion looks for each of 64 held-out images among those that a model can make: the one way to ask "
-                "a GAN how well it reconstructs. Likelihood is how probable held-out images are, of models that tell. FID "
-                "and KID are what is published, in features of photographs."
+                "a GAN how well it reconstructs. Likelihood is how probable held-out images are, of models that tell. "
+                "FID and KID are what is published, in features of photographs."
             ),
         )
     if unavailable:
