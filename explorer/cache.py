@@ -22,7 +22,7 @@ from models.catalog import CARD, CONFIG, ModelInfo
 from models.datasets import presence, state as state_of
 from models.errors import UserError
 from models.requests import Directions, RenderRequest, Sample
-from models.shared import Progress, Shared
+from models.shared import Progress, Shared, unheard
 from models.training.record import Record
 
 if TYPE_CHECKING:  # importing it for more than annotations would import torch
@@ -75,9 +75,16 @@ def keep(request: RenderRequest, result: "RenderResult") -> None:
     _answers.begin(_key(request), lambda _progress: result)
 
 
+@st.cache_data(max_entries=64, show_spinner=False, hash_funcs={RenderRequest: _key})
+def answers(requests: tuple[RenderRequest, ...]) -> "tuple[RenderResult, ...]":
+    """Return the answers to quick requests that belong together: they are kept as one, and push nothing else out."""
+    return tuple(_answer(request, unheard) for request in requests)
+
+
 def forget_answers() -> None:
     """Answer all requests anew from now on."""
     _answers.clear()
+    answers.clear()
 
 
 @st.cache_data(max_entries=256, show_spinner=False, hash_funcs={RenderRequest: _key})

@@ -69,7 +69,7 @@ def reconstructed(
     """
     import numpy as np
 
-    found = [cache.render(controls.ask(info, Encode(image=own_images.keep(image)))) for image in images]
+    found = cache.answers(tuple(controls.ask(info, Encode(image=own_images.keep(image))) for image in images))
     return np.stack([one.images[1] for one in found]), np.asarray([one.values["psnr_db"][0] for one in found])
 
 

@@ -17,7 +17,7 @@ from explorer.text import _, ngettext
 from explorer.words import word
 from models.catalog import ModelInfo
 from models.errors import UserError
-from models.requests import Sample
+from models.requests import RenderRequest, Sample
 
 if TYPE_CHECKING:
     from models.images import Pixels
@@ -196,15 +196,21 @@ def _sheet(models: Sequence[ModelInfo], shown: Round, side: int) -> bytes:
     from models import media
 
     by_id = {info.id: info for info in models}
-    pixels = [_pixels(models[0], by_id, picture) for picture in shown.pictures]
+    drawn = [picture for picture in shown.pictures if picture.origin != REAL]
+    made = dict(zip(drawn, cache.answers(tuple(_request(by_id, picture) for picture in drawn)), strict=True))
+    pixels = [
+        made[picture].images[0] if picture in made else _real(models[0], picture.number)
+        for picture in shown.pictures
+    ]
     return media.png(media.contact_sheet(np.stack(pixels), side))
 
 
-def _pixels(first: ModelInfo, models: Mapping[str, ModelInfo], picture: Picture) -> "Pixels":
-    if picture.origin == REAL:
-        return cache.held_out(first.dataset, first.sample_shape).images[picture.number]
-    op = Sample(seed=picture.number, count=1, label=picture.label)
-    return cache.render(controls.ask(models[picture.origin], op)).images[0]
+def _real(info: ModelInfo, number: int) -> "Pixels":
+    return cache.held_out(info.dataset, info.sample_shape).images[number]
+
+
+def _request(models: Mapping[str, ModelInfo], picture: Picture) -> RenderRequest:
+    return controls.ask(models[picture.origin], Sample(seed=picture.number, count=1, label=picture.label))
 
 
 # Options and score -------------------------------------------------------------------------------------------
