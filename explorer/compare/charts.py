@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from explorer import words
+from explorer.compare import rivals
 from explorer.starting import theme_charts
 from explorer.text import N_, _
 from models import datasets
@@ -112,9 +113,10 @@ def _attributes(measured: Sequence[Figures]) -> dict[str, tuple[str, str, tuple[
 def _curves(
     models: Sequence[ModelInfo], measured: Sequence[Figures], key: str, real: str
 ) -> tuple[dict[str, Values], Values]:
-    """Return a series of each model that has it, by title, and that of real images."""
-    there = {info.title: one for info, one in zip(models, measured, strict=True) if key in one.series}
-    curves = {title: one.curve(key) for title, one in there.items()}
+    """Return a series of each model that has it, by what it is called, and that of real images."""
+    called = rivals.names(models).values()
+    there = {name: one for name, one in zip(called, measured, strict=True) if key in one.series}
+    curves = {name: one.curve(key) for name, one in there.items()}
     return curves, next((one.curve(real) for one in there.values()), np.empty(0, np.float32))
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from explorer.compare import rivals
 from explorer.text import N_, _, duration
 from models import datasets
 from models.catalog import ModelInfo
@@ -104,12 +105,12 @@ class Row:
         key: Of the figure, see `models.metrics.METRICS`.
         title: For people, with its unit.
         cells: One for each model.
-        real: What training images reach in place of samples, or real images; None if nothing of the kind is known.
+        real: What training images reach in place of samples, or else held-out ones; None if neither is known.
         real_text: The same for people.
         count: How many samples, or images, it is of; of the models the most.
         goal: Which values are better; None if none are.
         what: A sentence: what it is.
-        misleads: A sentence: what its metric measures, and when it misleads.
+        misleads: Sentences: what its metric measures, when it misleads, and what is real where that is unusual.
     """
 
     key: str
@@ -136,7 +137,7 @@ class MeasuredTable:
     """All that is shown as a table.
 
     Args:
-        models: Titles of the models, one for each column.
+        models: What the models are called, one for each column, see `rivals.names`.
         sections: The rows.
         left_out: Sentences: which metrics do not apply to which model, and why.
         protocol: One line: how it was measured.
@@ -172,7 +173,7 @@ def table(models: Sequence[ModelInfo], measured: Sequence[Figures]) -> MeasuredT
     """
     sections = [Section(_(title), _rows(names, measured)) for title, names in _SECTIONS.items()]
     return MeasuredTable(
-        tuple(info.title for info in models),
+        tuple(rivals.names(models).values()),
         tuple(section for section in sections if section.rows),
         _left_out(models, measured),
         protocol(measured),
@@ -223,7 +224,7 @@ def _row(key: str, measured: Sequence[Figures]) -> Row:
         max(one.counts.get(key, 0) for one in measured),
         goal,
         _(what),
-        _(metric.description) if metric else "",
+        " ".join(filter(None, (_(metric.description) if metric else "", _of_held_out(key, measured)))),
     )
 
 
@@ -236,6 +237,13 @@ def _cell(key: str, one: Figures, best: bool) -> Cell:
 
 def _real(key: str, one: Figures) -> float | None:
     return one.floors.get(key, one.values.get(key + _REAL))
+
+
+def _of_held_out(key: str, measured: Sequence[Figures]) -> str:
+    """Say if what stands under “Real” is not of training images, as of most figures; empty if it is."""
+    if any(key in one.floors for one in measured) or all(key + _REAL not in one.values for one in measured):
+        return ""
+    return _("Here “Real” is of held-out images in place of samples, not of training images.")
 
 
 def title_of(key: str) -> str:
@@ -298,16 +306,15 @@ def protocol(measured: Sequence[Figures]) -> str:
     """Say in one line how some models were measured."""
     first = measured[0]
     data = datasets.known(first.spec.dataset)
-    held_out = min(first.spec.n, data.test) if data else first.spec.n
     seeds = first.spec.seeds
     parts = [
         _("{n} samples of each model in {seeds} independent draws (seeds {first} to {last})").format(
             n=f"{first.spec.n:,}", seeds=seeds, first=first.spec.seed, last=first.spec.seed + seeds - 1
-        ),
-        _("{n} held-out images of {data}, as they are: no resizing").format(
-            n=f"{held_out:,}", data=data.title if data else first.spec.dataset
-        ),
+        )
     ]
+    if data:  # elsewhere it is not known how many held-out images there are
+        form = _("{n} held-out images of {data}, as they are: no resizing")
+        parts.append(form.format(n=f"{min(first.spec.n, data.test):,}", data=data.title))
     if first.classifier:
         parts.append(_("features and verdicts of {network}").format(network=first.classifier.name))
     parts.append(_joined(_("computed on {device}").format(device=one.device) for one in measured))
@@ -322,17 +329,18 @@ def _joined(words: Iterable[str]) -> str:
 
 def _left_out(models: Sequence[ModelInfo], measured: Sequence[Figures]) -> tuple[str, ...]:
     """Say which metrics are missing for which models, one sentence for each reason."""
+    called = rivals.names(models).values()
     reasons: dict[tuple[Need, tuple[str, ...]], list[str]] = {}
-    for name in dict.fromkeys(name for one in measured for name in one.lacking):
-        needs: list[Need | None] = [one.lacking.get(name) for one in measured]
+    for metric in dict.fromkeys(metric for one in measured for metric in one.lacking):
+        needs: list[Need | None] = [one.lacking.get(metric) for one in measured]
         distinct: dict[Need | None, None] = dict.fromkeys(needs)
         if any(need in _OF_THE_DATA for need in distinct):
             continue
         for need in distinct:
             if need is None:
                 continue
-            who = tuple(info.title for info, lacks in zip(models, needs, strict=True) if lacks == need)
-            reasons.setdefault((need, who), []).append(name)
+            who = tuple(name for name, lacks in zip(called, needs, strict=True) if lacks == need)
+            reasons.setdefault((need, who), []).append(metric)
     return tuple(
         (
             _("Not measured: {metrics} ({need}).")
@@ -340,8 +348,8 @@ def _left_out(models: Sequence[ModelInfo], measured: Sequence[Figures]) -> tuple
             else _("Not measured of {models}: {metrics} ({need}).")
         ).format(
             models=", ".join(who),
-            metrics=", ".join(names),
+            metrics=", ".join(metrics),
             need=_("needs {what}").format(what=_(NEEDS[need])),
         )
-        for (need, who), names in reasons.items()
+        for (need, who), metrics in reasons.items()
     )

@@ -8,7 +8,6 @@
 answer, or of as much of it as there is, what `measured` returns.
 """
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -88,14 +87,6 @@ class Path:
     request: RenderRequest
     frames: "Pixels"
     steps: "NDArray[np.float32]"
-
-
-def names(models: Sequence[ModelInfo]) -> dict[str, str]:
-    """Return what to call models, by id: their titles, with the id where two have the same."""
-    titles = Counter(info.title for info in models)
-    return {
-        info.id: info.title if titles[info.title] == 1 else f"{info.title} ({info.id})" for info in models
-    }
 
 
 def ways(info: ModelInfo) -> list[Way]:

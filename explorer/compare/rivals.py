@@ -1,5 +1,6 @@
 """The models that Compare holds against each other: those of one data set, at one size. Torch-free."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from explorer.text import N_
@@ -66,6 +67,14 @@ def chosen(info: ModelInfo, names: Sequence[str], known: Sequence[ModelInfo]) ->
     other = counterpart(info, known)
     pair = [info] if other is None else [info, other]
     return sorted(pair, key=is_adversarial)
+
+
+def names(models: Sequence[ModelInfo]) -> dict[str, str]:
+    """Return what to call models, by id: their titles, with the id where two have the same."""
+    titles = Counter(info.title for info in models)
+    return {
+        info.id: info.title if titles[info.title] == 1 else f"{info.title} ({info.id})" for info in models
+    }
 
 
 def is_adversarial(info: ModelInfo) -> bool:

@@ -1,6 +1,7 @@
 """The part Numbers of Compare: rows, verdicts, sentences, and the way to figures that are not there yet."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from explorer import jobs
-from explorer.compare import charts, claims, measured, protocols, tables
+from explorer.compare import charts, claims, measured, protocols, rivals, tables
 from explorer.panels.compare import numbers
 from explorer.settings import settings
 from models import catalog
@@ -84,6 +85,9 @@ def test_what_real_images_reach_is_the_floor_where_samples_have_none(pair: tuple
     values = {"nearest_ratio": 1.0, "nearest_ratio_real": 0.97}
     shown = measured.table(pair, [one(values), one(values)])
     assert [(row.key, row.real) for row in shown.rows] == [("nearest_ratio", 0.97)]
+    assert "held-out images in place of samples, not of training images" in shown.rows[0].misleads
+    floors = measured.table(pair, [one(GAN, floors={"recall": 0.9}), one(GAN)])
+    assert not any("not of training images" in row.misleads for row in floors.rows)
 
 
 def test_a_network_is_in_the_name_of_its_figures_and_in_the_protocol(pair: tuple[ModelInfo, ...]) -> None:
@@ -98,6 +102,15 @@ def test_a_network_is_in_the_name_of_its_figures_and_in_the_protocol(pair: tuple
         "torch 2.0",
     ):
         assert part in shown.protocol
+
+
+def test_held_out_images_are_counted_only_where_their_number_is_known() -> None:
+    found = one(GAN)
+    gone = found.model_copy(
+        update={"spec": found.spec.model_copy(update={"dataset": "folder:/nowhere/to/be/found"})}
+    )
+    assert "359 held-out images of" in measured.protocol([found])
+    assert "2,000 samples" in measured.protocol([gone]) and "held-out" not in measured.protocol([gone])
 
 
 @pytest.mark.parametrize(
@@ -211,6 +224,63 @@ def test_three_models_are_ranked(judged: Path) -> None:
     found = claims.claims(three, [one(VAE), one(GAN), one({**GAN, "sharpness_ratio": 0.5})])
     assert found[0].startswith("Tiny gan is the sharpest: 0.900") and "of Tiny cgan and 0.200" in found[0]
     assert "holds here" in found[0]
+
+
+@pytest.fixture
+def namesakes(pair: tuple[ModelInfo, ...]) -> tuple[ModelInfo, ...]:
+    """A VAE and a GAN of one title, as one's own run and a shipped model may be."""
+    return tuple(replace(info, card=info.card.model_copy(update={"title": "Twin"})) for info in pair)
+
+
+def test_models_of_one_title_stay_apart(namesakes: tuple[ModelInfo, ...]) -> None:
+    vae, gan = names = list(rivals.names(namesakes).values())
+    assert names == ["Twin (tiny-vae)", "Twin (tiny-gan)"]
+    lacking = one(GAN, lacking={"reconstruction": "encode"})
+    found = claims.claims(namesakes, [one(VAE), lacking])
+    assert found[0].startswith(f"{gan} is sharper: 0.900 × real") and f"of {vae}. So" in found[0]
+    assert f"{vae} is better at recall (0.600 against 0.300)." in found
+    shown = measured.table(namesakes, [one(VAE), lacking])
+    assert shown.models == (vae, gan) and f"of {gan}: reconstruction" in shown.left_out[0]
+
+
+def test_models_of_one_title_have_a_curve_each(namesakes: tuple[ModelInfo, ...]) -> None:
+    curve = packed(np.linspace(0.1, 1, 9))
+    series = dict.fromkeys(("spectrum", "spectrum_real", "spectrum_frequency"), curve)
+    figure: Any = charts.charts(namesakes, [one(VAE, series=series), one(GAN, series=series)])[0].figure
+    assert [trace.name for trace in figure.data] == ["Twin (tiny-vae)", "Twin (tiny-gan)", "Real"]
+
+
+def test_the_claim_is_of_variational_models_only(pair: tuple[ModelInfo, ...]) -> None:
+    vae, gan = pair
+    autoencoder = replace(vae, model=vae.model.model_copy(update={"family": "ae"}))
+    assert autoencoder.family == "ae"
+    assert "VAEs blur" in said((vae, gan), VAE, GAN) and "VAEs blur" not in said((autoencoder, gan), VAE, GAN)
+
+
+@pytest.mark.parametrize(
+    ("vae", "gan", "why"),
+    [
+        (0.2, 0.9, "holds here."),
+        (1.0, 1.03, "is not shown here: Tiny vae does not blur."),
+        (0.2, 1.3, "is not shown here: the detail of Tiny gan is more than real."),
+        (0.2, 0.201, "is not shown here: chance may explain the difference."),
+        (0.9, 0.2, "does not hold here."),
+    ],
+)
+def test_the_claim_holds_only_where_the_vae_blurs_and_the_gan_makes_no_noise(
+    pair: tuple[ModelInfo, ...], vae: float, gan: float, why: str
+) -> None:
+    values = ({**VAE, "sharpness_ratio": vae}, {**GAN, "sharpness_ratio": gan})
+    assert f"“VAEs blur, GANs are sharper” {why}" in said(pair, *values)
+
+
+@pytest.mark.parametrize(("gan", "floor", "told"), [(1.04, 1.0, False), (1.1, 1.0, True), (1.1, 1.06, False)])
+def test_too_sharp_is_clearly_more_than_training_images(
+    pair: tuple[ModelInfo, ...], gan: float, floor: float, told: bool
+) -> None:
+    floors = {"sharpness_ratio": floor}
+    found = said(pair, VAE, {**GAN, "sharpness_ratio": gan}, floors=floors)
+    assert ("that may be noise or checkerboard" in found) == told
 
 
 # Curves ------------------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ def choose(info: ModelInfo) -> list[ModelInfo]:
     if len(fitting) < rivals.LEAST:
         problem.show(_alone(info))
         return models
-    titles = {other.id: other.title for other in fitting}
+    titles = rivals.names(fitting)
     st.multiselect(
         _("Models"),
         list(titles),

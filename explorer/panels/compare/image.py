@@ -6,7 +6,7 @@ import streamlit as st
 
 from explorer import background
 from explorer.background import Works
-from explorer.compare import remade
+from explorer.compare import remade, rivals
 from explorer.compare.remade import Compared, Way
 from explorer.components.magnifier import Panel, magnifier
 from explorer.panels.compare import attempts, subject
@@ -83,7 +83,7 @@ def _draw(chosen: Subject, begun: Sequence[Attempt], work: Works) -> None:
 def titles(found: Sequence[Compared], models: Sequence[ModelInfo]) -> list[str]:
     """Return what each picture is called: its model, one of some, and how it was found."""
     words = {"encode": _("{title}, encoded"), "search": _("{title}, searched for")}
-    names = remade.names(list({info.id: info for info in models}.values()))
+    names = rivals.names(list({info.id: info for info in models}.values()))
     return [words[one.way].format(title=names[one.info.id]) for one in found]
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from explorer import background, cache, controls, state
-from explorer.compare import together
+from explorer.compare import rivals, together
 from explorer.compare.together import NAMES, RANKS, Moves, Shared
 from explorer.components.linked import Rival, Scene
 from explorer.text import _, percent
@@ -83,12 +83,12 @@ def has_names(models: Sequence[ModelInfo]) -> bool:
 
 def ready(models: Sequence[ModelInfo]) -> bool:
     """Tell whether the directions of all models are found, or cannot be; else show how far they are."""
-    kind = along(models)
+    kind, called = along(models), rivals.names(models)
     return all(
         background.ready(
             f"together-{number}",
             controls.directions(info, together.axes(info, kind)),
-            _("Looking for the directions of {title}").format(title=info.title),
+            _("Looking for the directions of {title}").format(title=called[info.id]),
         )
         for number, info in enumerate(models)
     )
@@ -173,11 +173,12 @@ def scene(meeting: Meeting) -> Scene:
 
 def _rival(meeting: Meeting, number: int) -> Rival:
     info, point = meeting.models[number], meeting.point(number, meeting.moves)
-    alt = _("What {title} makes of this point, seed {seed}").format(title=info.title, seed=point.seed)
+    title = rivals.names(meeting.models)[info.id]
+    alt = _("What {title} makes of this point, seed {seed}").format(title=title, seed=point.seed)
     return Rival(
         model=info.digest,
         name=info.id if info.run else info.digest,
-        title=info.title,
+        title=title,
         family=kind_of(info.family).title,
         label=point.label,
         start=meeting.starts[number],
@@ -194,8 +195,8 @@ def _name(number: int, direction: Shared) -> str:
 def _hint(direction: Shared, models: Sequence[ModelInfo]) -> str:
     """Word what each model has of a direction."""
     each = ", ".join(
-        f"{info.title} {percent(max(0.0, value))}"
-        for info, value in zip(models, direction.values, strict=True)
+        f"{name} {percent(max(0.0, value))}"
+        for name, value in zip(rivals.names(models).values(), direction.values, strict=True)
     )
     if not direction.name:
         return _("how much of the differences between pictures it accounts for: {each}").format(each=each)

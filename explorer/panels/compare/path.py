@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from explorer import background, cache, figures
-from explorer.compare import remade
+from explorer.compare import remade, rivals
 from explorer.compare.remade import FRAMES, Method, Path
 from explorer.components.player import COLUMNS, Film, Reel, player
 from explorer.panels import film, problem
@@ -78,7 +78,7 @@ def _paths(
 ) -> dict[str, Path]:
     """Return the path of each model that has found both ends, by its name; the page says why others have not."""
     paths: dict[str, Path] = {}
-    names = remade.names([attempt.info for attempt in first])
+    names = rivals.names([attempt.info for attempt in first])
     for start, end in zip(first, second, strict=True):
         with problem.explained():
             found = start.found(), end.found()

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from explorer import cache, controls, link, state
+from explorer.compare import rivals
 from explorer.compare.together import NAMES, RANKS, Moves
 from explorer.components.linked import linked
 from explorer.components.tiles import tiles
@@ -170,14 +171,14 @@ def _sheet(models: Sequence[ModelInfo]) -> None:
     with st.spinner(_("Drawing samples")):
         sheet = cache.sheet(requests)
     _channels, height, width = models[0].sample_shape
-    name = _("{title}, seed {seed}")
+    name, titles = _("{title}, seed {seed}"), list(rivals.names(models).values())
     tiles(
         sheet,
         key="compare-seeds",
         size=(width, height),
-        names=[name.format(title=info.title, seed=first + i) for info in models for i in range(_SEEDS)],
+        names=[name.format(title=title, seed=first + i) for title in titles for i in range(_SEEDS)],
         label=_("The same seeds in each model"),
-        rows=[info.title for info in models],
+        rows=titles,
         heads=[str(first + i) for i in range(_SEEDS)],
         marks=[row * _SEEDS + seed - first for row in range(len(models))],
         largest=96,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from explorer import cache, controls, link, state
+from explorer.compare import rivals
 from explorer.compare.quiz import MAX_NUMBER, REAL, SIDES, Game, Picture, Round, Setup, Tally
 from explorer.components.tiles import Verdict, choose
 from explorer.panels import problem
@@ -44,7 +45,7 @@ def game_of(models: Sequence[ModelInfo]) -> Game | None:
 def _quiz(models: Sequence[ModelInfo]) -> None:
     setup, missing = _setup(models)
     game = _games().setdefault(setup, Game(setup=setup, sides=(_SIZE,)))
-    titles = {REAL: _("Real images"), **{info.id: info.title for info in models}}
+    titles = {REAL: _("Real images"), **rivals.names(models)}
     left, right = st.columns([1.15, 1], gap="large")
     with right:
         _options(game)  # first, so that there is a way on when all pictures have been shown
