@@ -21,6 +21,7 @@ REAL = ""  # the origin of a held-out image; others are the ids of models
 SIDES = (2, 3, 4)
 MAX_NUMBER = 100_000
 Z95 = 1.959963984540054  # quantile 0.975 of the standard normal distribution
+_MOST_EXCESS = 2  # pictures of all rounds that are what is looked for, less those that are not, at most
 _FIRST = 500_000_000  # seed: other pages show small ones, which a person may know
 _STRIDE = 10_000  # seeds that a quiz has for each model, so that the next one shows others
 
@@ -208,26 +209,39 @@ class Game(Value):
 def _deal(setup: Setup, sides: Collection[int]) -> list[Round]:
     """Deal the pictures of some rounds.
 
-    About half of a round is what is looked for: one more or fewer at random, so that counting helps nobody, and the
-    next round makes up for it. The others share the rest evenly.
+    About half of a round is what is looked for; by how many it is more is drawn by lot, see `_excess`. The others share
+    the rest evenly.
     """
     rng = random.Random(f"{setup.number} {setup.models}")
     supply = _Supply(setup)
     rounds: list[Round] = []
-    excess = 0
+    totals = Counter[str]()
     for index, side in enumerate(sides):
         count = side * side
         target = setup.targets[index // 2 % len(setup.targets)]
-        if index % 2 == 0:
-            found = count // 2 + rng.choice((-1, 0, 1) if count % 2 == 0 else (-1, 0, 1, 2))
-            excess = 2 * found - count
-        else:
-            found = min(count - 1, max(1, (count - excess) // 2))
+        excess = _excess(count, totals[target], rng)
+        totals[target] += excess
+        found = (count + excess) // 2
         others = [origin for origin in setup.models if origin != target]
         origins = [target] * found + supply.least(target, others, count - found, rng)
         rng.shuffle(origins)
         rounds.append(Round(target, tuple(map(supply.take, origins))))
     return rounds
+
+
+def _excess(count: int, total: int, rng: random.Random) -> int:
+    """Draw how many more pictures of a round are what is looked for than are not.
+
+    Whatever the rounds before had, at least two numbers are possible, so that counting does not give a round away; yet
+    what is looked for is never more than one picture away from half of all rounds together.
+
+    Args:
+        count: Pictures of the round.
+        total: The excess of all rounds before, in [-2, 2].
+        rng: Draws the lot.
+    """
+    possible = [excess for excess in range(-_MOST_EXCESS - 1, _MOST_EXCESS + 2) if (count + excess) % 2 == 0]
+    return rng.choice([excess for excess in possible if abs(total + excess) <= _MOST_EXCESS])
 
 
 class _Supply:

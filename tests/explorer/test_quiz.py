@@ -1,7 +1,7 @@
 """The blind test without the page: balanced, without repeats, the same for the same number, honest intervals."""
 
 from collections import Counter
-from itertools import chain
+from itertools import accumulate, chain
 
 import pytest
 from hypothesis import given, settings, strategies as st
@@ -47,16 +47,32 @@ def test_the_interval_stays_in_bounds() -> None:
 @pytest.mark.parametrize("side", [2, 3, 4])
 def test_half_is_real_and_each_model_is_shown_equally_often(setup: Setup, side: int) -> None:
     counts = Counter(picture.origin for picture in shown(setup, *[side] * 8))
-    assert counts[REAL] == 4 * side * side
+    assert abs(counts[REAL] - 4 * side * side) <= 1
     models = [counts[name] for name in setup.models]
-    assert sum(models) == 4 * side * side and max(models) - min(models) <= 1
+    assert counts.total() == 8 * side * side and max(models) - min(models) <= 1
 
 
-def test_how_many_are_real_cannot_be_counted_on() -> None:
-    rounds = Game(setup=PAIR, sides=(4,) * 20).rounds()
-    reals = [sum(picture.origin == REAL for picture in one.pictures) for one in rounds]
-    assert set(reals) == {7, 8, 9}
-    assert all(a + b == 16 for a, b in zip(reals[::2], reals[1::2], strict=True))
+def reals(setup: Setup, *sides: int) -> list[int]:
+    rounds = Game(setup=setup, sides=sides).rounds()
+    return [sum(picture.origin == REAL for picture in one.pictures) for one in rounds]
+
+
+@pytest.mark.parametrize(("side", "first"), [(2, {1, 2, 3}), (3, {4, 5}), (4, {7, 8, 9})])
+def test_how_many_are_real_cannot_be_counted_on(side: int, first: set[int]) -> None:
+    seconds: dict[int, set[int]] = {}
+    for number in range(1, 150):
+        one, two = reals(PAIR.model_copy(update={"number": number}), side, side)
+        seconds.setdefault(one, set()).add(two)
+    assert seconds.keys() == first
+    assert all(len(possible) > 1 for possible in seconds.values())
+
+
+@settings(max_examples=40, deadline=None)
+@given(sides=SIDES, number=st.integers(1, 1000))
+def test_all_rounds_together_are_balanced(sides: list[int], number: int) -> None:
+    found = reals(PAIR.model_copy(update={"number": number}), *sides)
+    excess = list(accumulate(2 * real - side * side for real, side in zip(found, sides, strict=True)))
+    assert max(map(abs, excess)) <= 2
 
 
 def test_places_say_nothing() -> None:
@@ -115,7 +131,7 @@ def test_without_real_images_each_model_is_looked_for_in_turn() -> None:
     rounds = game.rounds()
     assert [one.target for one in rounds] == ["vae", "vae", "gan", "gan", "other", "other"]
     counts = Counter(picture.origin for picture in chain.from_iterable(one.pictures for one in rounds))
-    assert REAL not in counts and max(counts.values()) - min(counts.values()) <= 1
+    assert REAL not in counts and max(counts.values()) - min(counts.values()) <= 3
     first = Game(setup=MODELS_ONLY, sides=(3,))
     right = {i for i, p in enumerate(first.current.pictures) if p.origin == "vae"}
     assert all(tally.hits == tally.count for tally in first.answered(right).tallies().values())
