@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 
 from explorer import cache, link, own
 from explorer.background import Works
-from explorer.compare import remade
+from explorer.compare import remade, rivals
 from explorer.compare.remade import Compared
 from explorer.components.player import Film
 from explorer.panels.compare import image, path
@@ -314,8 +314,8 @@ def test_works_are_done_when_all_are() -> None:
 
 def test_models_of_one_title_are_told_apart(zoo) -> None:
     vae, gan = (catalog.find(name) for name in PAIR.split(","))
-    assert remade.names([vae, gan]) == {"tiny-vae": "Tiny vae", "tiny-gan": "Tiny gan"}
-    assert remade.names([vae, replace(gan, card=gan.card.model_copy(update={"title": "Tiny vae"}))]) == {
+    assert rivals.names([vae, gan]) == {"tiny-vae": "Tiny vae", "tiny-gan": "Tiny gan"}
+    assert rivals.names([vae, replace(gan, card=gan.card.model_copy(update={"title": "Tiny vae"}))]) == {
         "tiny-vae": "Tiny vae (tiny-vae)",
         "tiny-gan": "Tiny vae (tiny-gan)",
     }
