@@ -236,6 +236,18 @@ def test_all_models_start_at_the_same_seed(open_app, canvases: Linked) -> None:
     assert canvases.last.real is None  # nobody measured these models
 
 
+def test_models_of_one_title_are_told_apart(open_app, canvases: Linked, monkeypatch) -> None:
+    monkeypatch.setattr(catalog.ModelInfo, "title", "Twin")
+    app = open_app("compare", model="tiny-vae", models=PAIR, along="ranks")
+    assert [rival.title for rival in canvases.last.rivals] == ["Twin (tiny-vae)", "Twin (tiny-gan)"]
+    for shown in (canvases.last.hints[0], " ".join(rival.alt for rival in canvases.last.rivals)):
+        assert "Twin (tiny-vae)" in shown and "Twin (tiny-gan)" in shown
+    assert {"Twin (tiny-vae)", "Twin (tiny-gan)"} <= set(app.multiselect[0].options)
+    app = open_app("compare", model="tiny-vae", models=PAIR, part="quiz")
+    scores = next(str(one.proto.body) for one in app.get("html") if "tallies" in str(one.proto.body))
+    assert not app.exception and "Twin (tiny-vae)" in scores and "Twin (tiny-gan)" in scores
+
+
 def test_a_move_is_made_in_all_models_and_kept_in_the_link(open_app, canvases: Linked) -> None:
     app = open_app("compare", model="tiny-vae", models=PAIR, along="ranks")
     canvases.tell(app, "move", ((0, 1.5), (2, -2.0)))

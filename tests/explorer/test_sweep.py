@@ -1,12 +1,15 @@
 """Models that differ in the weight of the KL term only: which they are, and what is drawn of them."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from explorer import cache
 from explorer.compare import sweep
 from models import catalog
+from models.requests import Sample
 
 
 @pytest.fixture(scope="module")
@@ -42,3 +45,17 @@ def test_the_chart_marks_the_present_one(shipped: list[catalog.ModelInfo]) -> No
     for trace, name in zip(figure.data, sweep.FIGURES, strict=True):
         assert list(trace.y) == [found.figure(i, name) for i in range(4)] and None not in trace.y
         assert trace.marker.size.index(max(trace.marker.size)) == 2
+
+
+def test_samples_of_the_part_why_are_those_that_the_figures_are_of(
+    open_app: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+    render = cache.render
+    monkeypatch.setattr(cache, "render", lambda request: asked.append(request.op) or render(request))
+    app = open_app("compare", model="tiny-vae", models="tiny-vae,tiny-gan", part="why", psi=0.3)
+    assert not app.exception
+    samples = [
+        op for op in asked if isinstance(op, Sample) and op.count == 6
+    ]  # the page that opens first asks for 64
+    assert samples == [Sample(seed=0, count=6, truncation=1)] * 2

@@ -14,6 +14,7 @@ from explorer.text import _
 from models import datasets, media
 from models.catalog import ModelInfo
 from models.errors import UserError
+from models.requests import Sample
 
 if TYPE_CHECKING:
     from models.images import Pixels
@@ -97,24 +98,30 @@ def _posterior(info: ModelInfo) -> None:
 
 
 def _samples(models: Sequence[ModelInfo]) -> None:
+    called = rivals.names(models)
     for info in models:
-        shown = cache.render(controls.samples(info, 0, _DRAWS)).images
+        shown = _drawn(info, _DRAWS)
         pictures.row(list(shown), [_("seed {n}").format(n=n) for n in range(_DRAWS)], _width(info))
-        st.caption(_figures(info))
+        st.caption(problem.literal(_figures(info, called[info.id])))
 
 
-def _figures(info: ModelInfo) -> str:
+def _drawn(info: ModelInfo, count: int) -> "Pixels":
+    """Return samples of the first seeds, not truncated: the figures beside them are of such ones."""
+    return cache.render(controls.ask(info, Sample(count=count))).images
+
+
+def _figures(info: ModelInfo, name: str) -> str:
     """Word what a model's card says of its sharpness and of its diversity, each as a ratio to real images."""
     words = {
         "sharpness_ratio": _("sharpness {value:.2f} × real"),
         "pairwise_distance_ratio": _("diversity {value:.2f} × real"),
     }
     told = [
-        text.format(value=info.card.metrics[name].value)
-        for name, text in words.items()
-        if name in info.card.metrics
+        text.format(value=info.card.metrics[key].value)
+        for key, text in words.items()
+        if key in info.card.metrics
     ]
-    return problem.literal(f"{info.title}: {', '.join(told)}" if told else info.title)
+    return f"{name}: {', '.join(told)}" if told else name
 
 
 # The sweep ---------------------------------------------------------------------------------------------------
@@ -170,7 +177,7 @@ def _sheet(found: sweep.Sweep) -> "tuple[Pixels, list[Row]]":
     import numpy as np
 
     count = len(found.models)
-    strips = [cache.render(controls.samples(info, 0, _COLUMNS)).images for info in found.models]
+    strips = [_drawn(info, _COLUMNS) for info in found.models]
     rows = [Row(_("Samples: the same seeds"), 0)]
     try:
         images = cache.held_out(found.models[0].dataset, found.models[0].sample_shape).images[:_COLUMNS]
