@@ -69,7 +69,11 @@ def _choice(models: Sequence[ModelInfo]) -> tuple[str, list[str]]:
             ),
         )
     if unavailable:
-        st.caption(problem.literal(_("No Inception-FID here. {why}").format(why=unavailable)))
+        st.caption(
+            _(
+                "Inception-FID needs a network that is not here; “latent-explorer evaluate --metrics fid” says how to get it."
+            )
+        )
     return protocol, list[str](slow)
 
 
