@@ -71,7 +71,8 @@ def _choice(models: Sequence[ModelInfo]) -> tuple[str, list[str]]:
     if unavailable:
         st.caption(
             _(
-                "Inception-FID needs a network that is not here; “latent-explorer evaluate --metrics fid” says how to get it."
+                "Inception-FID needs a network that is not here; “latent-explorer evaluate --metrics fid” says how "
+                "to get it."
             )
         )
     return protocol, list[str](slow)
