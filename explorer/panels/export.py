@@ -59,7 +59,7 @@ def show(info: ModelInfo, images: "NDArray[np.uint8]") -> None:
                 key="export-kind",
             )
         )
-        _name, mime, largest = _KINDS[kind]
+        name, mime, largest = _KINDS[kind]
         choices = sizes(max(height, width), largest)
         times = st.selectbox(
             _("Size of a frame"),
@@ -80,7 +80,7 @@ def show(info: ModelInfo, images: "NDArray[np.uint8]") -> None:
             rate = st.slider(_("Frames a second"), 1, 60 if kind == "mp4" else 50, rate, key="export-rate")
             st.caption(_("{seconds:.1f} seconds").format(seconds=count / rate))
         st.download_button(
-            _("Download"),
+            _("Download {format}").format(format=name()),
             partial(content, images, kind, times, rate, pictures),
             f"{info.id}-interpolation.{kind}",
             mime,

@@ -51,7 +51,7 @@ class Place:
 
     def wait_all_changed(self, before: list[np.ndarray]) -> list[np.ndarray]:
         """Wait until every canvas shows another picture."""
-        for _attempt in range(100):
+        for _attempt in range(600):
             now = self.both()
             if all((one != other).any() for one, other in zip(now, before, strict=True)):
                 return now
@@ -78,7 +78,7 @@ class Place:
     def wait_shows(self, moves: together.Moves) -> None:
         """Wait until each canvas shows what its model's decoder makes of the place."""
         expected = decoded(moves)
-        for _attempt in range(100):
+        for _attempt in range(600):
             gaps = [np.abs(a - b).max() for a, b in zip(self.both(), expected, strict=True)]
             if max(gaps) <= 3:
                 return

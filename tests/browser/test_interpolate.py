@@ -67,7 +67,7 @@ def exported(film: Film, kind: str) -> bytes:
     page.get_by_role("button", name="Export").click()
     page.get_by_role("radio", name=kind).click()
     with page.expect_download() as download:
-        page.get_by_role("button", name="Download").click()
+        page.get_by_role("button", name=f"Download {kind}").click()
     return Path(download.value.path()).read_bytes()
 
 

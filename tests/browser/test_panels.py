@@ -31,7 +31,7 @@ def grey(image: Any, size: int = 16) -> np.ndarray:
 
 def wait_until(page: Any, holds: Callable[[], object], what: str) -> None:
     """Wait until something holds, during which the page may draw its pictures anew."""
-    for _attempt in range(200):
+    for _attempt in range(600):
         if holds():
             return
         page.wait_for_timeout(100)

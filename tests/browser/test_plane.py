@@ -47,7 +47,7 @@ class Map:
         """Wait until the picture is that of some coordinates; the pointer may follow a share of the map meanwhile."""
         op = Decode(points=(Point(latent=(x, y)),))
         expected = render(RenderRequest(model=catalog.find("mnist-vae-2d").digest, op=op)).images[0, ..., 0]
-        for _attempt in range(100):
+        for _attempt in range(600):
             if at:
                 self.point(*at)  # what is loaded around the map may move it
             if np.abs(self.pixels() - expected).max() <= 6:  # the lens shows coordinates with two digits

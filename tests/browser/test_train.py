@@ -55,7 +55,7 @@ def zip_of(count: int) -> bytes:
 def test_a_model_is_trained_watched_and_kept(open_page: Open, pad_of: Open, address: str) -> None:
     page = open_page("/train")
     unfold(page)
-    start(page, "Digits", "GAN", 45)
+    start(page, "Digits", "GAN", 600)  # it is stopped long before
     page.get_by_text("images/s").first.wait_for()
     page.locator(".timeline").first.wait_for()
     context = page.context

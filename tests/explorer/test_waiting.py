@@ -35,6 +35,13 @@ class Held:
             assert self.go.wait(60)
         return self._answer(request, progress)
 
+    def wait_asked(self) -> None:
+        """Wait until an answer is held back; the page that asks for it does not wait for the thread that does."""
+        deadline = time.monotonic() + 60
+        while not self.asked:
+            assert time.monotonic() < deadline, "nothing is asked"
+            time.sleep(0.01)
+
 
 @pytest.fixture
 def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[Held]:
@@ -137,6 +144,7 @@ def test_a_way_that_is_looked_for_can_be_left(open_app, held: Held, monkeypatch)
     app = open_app("interpolate", model="tiny-vae", method="data", frames=12)
     assert bars(app) == ["Looking for the way; later ones are found at once"] and not films
     assert app.query_params["method"] == "data"
+    held.wait_asked()
     held.kinds = set()
     app.button_group(key="method").set_value("slerp").run()
     assert not bars(app) and films[-1].count == 12

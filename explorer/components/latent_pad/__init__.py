@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _HTML = '<div class="latent-pad" role="group"></div>'
-_PARTS = ("parts", "space", "dial", "field", "picture", "pace", "stage", "latent_pad")
+_PARTS = ("parts", "space", "dial", "field", "picture", "pace", "mover", "stage", "latent_pad")
 SCRIPTS = ("live.js", *(f"latent_pad/{name}.js" for name in _PARTS))
 DIGITS = 4  # of a coordinate that the browser reports
 

@@ -1,52 +1,39 @@
 // The picture of a latent, and everything that moves it: sliders, a plane of two directions, the picture itself, a
 // filmstrip. While it moves, the picture comes over the live socket; Python hears of the place once it is reached.
 //
-// `target` is where the point is put, `z` what is drawn: they differ only while the latent eases from one to the
-// other. A place has a key, made of what Python says it starts from (`serial`) and of the edits. Data with a key that
-// was reported from here is an echo and changes nothing; any other is somewhere else to go to.
+// `target` is where the point is put, `z` what is drawn: they differ only while the latent eases from one to the other.
 const pads = new WeakMap()
 const PICTURE_PRIORITY = 0
 const FILM_PRIORITY = 3
 const FILM_MS = 90 // between filmstrips while something moves
-const PAUSE_MS = 300 // after the last key or turn of the wheel, before Python hears of it
-const PATIENCE_MS = 2000 // for Python's answer
 const EASE_MS = 60 // time constant
 const CLOSE = 1e-3 // sd: there
 const SAME = 0.02 // sd: what rounding may move an echo by
-const SHOW_MS = 10 // that sliders wait for the picture they belong to
 const FEW = 4 // sliders
 const NARROW = 560 // CSS pixels
 
-function keyOf(serial, edits) {
-  return JSON.stringify([serial, edits])
-}
-
-class LatentPad {
+class LatentPad extends Mover {
   constructor(root) {
+    super()
     this.root = root
     this.still = matchMedia("(prefers-reduced-motion: reduce)")
-    this.pending = [] // keys that Python was told and has not answered yet
     this.touched = new Set() // directions whose coordinates are set, those of the data included
     this.frame = 0
     this.pace = new Pace(reply => this.#drawReply(reply))
     this.state = "connecting"
     this.#build()
     this.fit = () => this.#fit()
-    this.observer = new ResizeObserver(this.fit)
-    this.observer.observe(this.root)
-    window.addEventListener("resize", this.fit)
+    this.unwatch = onResize(root, this.fit)
     document.addEventListener("fullscreenchange", this.fit)
     this.ticker = setInterval(() => this.stream && this.stage.figures(this.stream.statistics), 500)
   }
 
   close() {
-    this.observer.disconnect()
-    window.removeEventListener("resize", this.fit)
+    super.close()
+    this.unwatch()
     document.removeEventListener("fullscreenchange", this.fit)
     clearInterval(this.ticker)
-    clearTimeout(this.pause)
     clearTimeout(this.filmTimer)
-    clearTimeout(this.showing)
     this.pace.drop()
     cancelAnimationFrame(this.frame)
     this.stream?.close()
@@ -56,44 +43,17 @@ class LatentPad {
   // Building ------------------------------------------------------------------------------------------------
 
   #build() {
-    const moves = k => ({
-      start: () => this.#hold(k),
-      move: (value, stamp) => this.#put([[k, value]], stamp),
-      end: () => this.#release(),
-      nudge: (value, stamp) => this.#nudge([[k, value]], stamp),
-      reset: () => this.#reset([k]),
-    })
-    this.dials = new Dials(moves)
-    this.field = new Field({
-      start: () => this.#hold(this.axes[0]),
-      move: (pair, stamp) => this.#put(this.axes.map((k, i) => [k, pair[i]]), stamp),
-      end: () => this.#release(),
-      nudge: (pair, stamp) => this.#nudge(this.axes.map((k, i) => [k, pair[i]]), stamp),
-      reset: () => this.#reset(this.axes),
-      choose: (axes, changed) => this.#chooseAxes(axes, changed),
-      keep: keep => this.tell("keep", keep),
-    })
     this.film = new Film({
       open: value => {
-        this.#put([[this.active, value]], null, true)
-        this.#report()
+        this.put([[this.active, value]], null, true)
+        this.report()
       },
       choose: k => {
         this.active = k
-        this.#show()
+        this.show()
       },
     })
-    this.stage = new Stage({
-      start: () => {
-        this.#hold(this.axes[0])
-        return this.#coordinates(this.axes)
-      },
-      move: (pair, stamp) => {
-        const { reach } = this.field
-        this.#put(this.axes.map((k, i) => [k, clamp(pair[i], -reach, reach)]), stamp)
-      },
-      end: () => this.#release(),
-    })
+    this.stage = new Stage(this.drag)
     this.picture = this.stage.picture
     const side = make("div", "side")
     side.append(...this.dials.nodes, this.field.node)
@@ -116,7 +76,7 @@ class LatentPad {
     if (before?.model !== data.model || before?.url !== data.url) this.#open()
     this.#take(data, before)
     this.#fit()
-    this.#show()
+    this.show()
   }
 
   #fit() {
@@ -142,28 +102,19 @@ class LatentPad {
   }
 
   #take(data, before) {
-    const key = keyOf(data.serial, data.edits)
     const latent = decodeFloats(data.latent)
-    const echo = this.pending.indexOf(key)
-    if (echo >= 0) {
-      this.pending = this.pending.slice(echo + 1)
-      this.key = key
-      if (!this.pending.length && !this.busy && distance(latent, this.target) < SAME) this.target = latent
-      if (!this.live && !this.busy && !this.pending.length) this.#drawGiven(latent)
+    const heard = this.hear(this.keyOf(data))
+    if (heard === "echo") {
+      if (this.idle && distance(latent, this.target) < SAME) this.target = latent
+      if (this.idle && !this.live) this.#drawGiven(latent)
       if (!this.frame && distance(latent, this.z) < SAME) this.z = this.target
       return
     }
-    if (key === this.key && before?.name === data.name) {
+    if (heard === "same") {
       // It has learned since: the same place shows something else. Who is just moving it sees that with the next move.
-      if (before.model !== data.model && !this.busy && !this.pending.length) this.#drawGiven(latent)
-      // A restart of the server may have lost what it was told.
-      if (this.pending.length && !this.busy && performance.now() - this.reportedAt > PATIENCE_MS) this.#report()
+      if (this.idle && before.model !== data.model) this.#drawGiven(latent)
       return
     }
-    this.key = key
-    this.pending = []
-    this.busy = false
-    clearTimeout(this.pause)
     this.touched = new Set(data.edits.map(([index]) => data.axes.indices.indexOf(index)).filter(k => k >= 0))
     this.target = latent
     const near = before && before.name === data.name && before.label === data.label && this.live && !this.still.matches
@@ -219,7 +170,7 @@ class LatentPad {
   #drawReply({ pixels, shape, tag }) {
     this.picture.draw(pixels, shape)
     this.drawn = tag.z
-    if (this.showing) this.#show()
+    if (this.showing) this.show()
   }
 
   // The filmstrip depends on the point but not on where it is along the strip's own direction.
@@ -244,19 +195,20 @@ class LatentPad {
 
   // Moving --------------------------------------------------------------------------------------------------
 
-  #coordinates(directions) {
-    return directions.map(k => this.space.coordinate(this.target, k))
+  coordinate(direction) {
+    return this.space.coordinate(this.target, direction)
   }
 
-  #hold(direction) {
-    clearTimeout(this.pause)
-    this.busy = true
-    this.active = direction
-  }
-
-  #put(targets, stamp, ease = false) {
+  put(targets, stamp, ease = false) {
     targets.forEach(([k]) => this.touched.add(k))
     this.#goTo(this.space.move(this.target, targets), stamp, ease)
+  }
+
+  // The place that the other edits lead to from the start.
+  takeBack(directions) {
+    directions.forEach(k => this.touched.delete(k))
+    const others = [...this.touched].map(k => [k, this.coordinate(k)])
+    this.#goTo(this.space.reach(this.from, others), null, true)
   }
 
   #goTo(z, stamp, ease) {
@@ -270,10 +222,7 @@ class LatentPad {
       this.z = z
       this.#ask(stamp)
     }
-    // What moves on the page makes the browser begin a frame, which would come just before the picture: they move
-    // together, unless the picture takes long.
-    if (this.live && stamp !== null) this.showing ||= setTimeout(() => this.#show(), SHOW_MS)
-    else this.#show()
+    this.showWith(this.live && stamp !== null)
   }
 
   #ease() {
@@ -290,57 +239,23 @@ class LatentPad {
     this.frame = requestAnimationFrame(next)
   }
 
-  #nudge(targets, stamp) {
-    this.#hold(targets[0][0])
-    this.#put(targets, stamp)
-    this.#show() // the next press counts from here
-    this.pause = setTimeout(() => this.#release(), PAUSE_MS)
-  }
-
-  // Take the edits of some directions back: the place that the others lead to from the start.
-  #reset(directions) {
-    this.#hold(directions[0])
-    directions.forEach(k => this.touched.delete(k))
-    const others = [...this.touched].map(k => [k, this.space.coordinate(this.target, k)])
-    this.#goTo(this.space.reach(this.from, others), null, true)
-    this.#release()
-  }
-
-  #release() {
-    clearTimeout(this.pause)
-    this.busy = false
-    this.#show()
-    if (this.moved) this.#report()
-  }
-
-  #report() {
-    this.moved = false
+  place() {
     const { serial, axes } = this.data
     const edits = [...this.touched]
-      .map(k => [axes.indices[k], Math.round(1e4 * this.space.coordinate(this.target, k)) / 1e4 || 0])
+      .map(k => [axes.indices[k], Math.round(1e4 * this.coordinate(k)) / 1e4 || 0])
       .sort(([a], [b]) => a - b)
-    const key = keyOf(serial, edits)
-    if (key === this.key && !this.pending.length) return
-    this.pending = [...this.pending.filter(one => one !== key), key]
-    this.reportedAt = performance.now()
-    this.tell("move", { serial, edits })
+    return { serial, edits }
   }
 
-  #chooseAxes(axes, changed) {
-    // The same direction twice would be a line: the two change places.
-    if (axes[0] === axes[1]) axes[1 - changed] = this.axes[changed]
-    this.axes = axes
-    this.active = axes[changed]
-    this.#show()
+  keyOf({ serial, edits }) {
+    return JSON.stringify([this.data.name, serial, edits])
   }
 
   // Showing -------------------------------------------------------------------------------------------------
 
-  #show() {
-    clearTimeout(this.showing)
-    this.showing = 0
+  present() {
     const directions = this.dials.list.map((_, k) => k)
-    const now = this.#coordinates(directions)
+    const now = directions.map(k => this.coordinate(k))
     const from = directions.map(k => this.space.coordinate(this.from, k))
     this.dials.list.forEach((dial, k) => dial.show(now[k], from[k], this.touched.has(k), k === this.active))
     const pick = values => this.axes.map(k => values[k])

@@ -35,6 +35,18 @@ function fill(template, values) {
   return template.replace(/\{(\w+)\}/g, (_, name) => values[name])
 }
 
+// Call fit after the size of a node or of the window has changed; returns what ends that.
+function onResize(node, fit) {
+  const resized = () => fit()
+  const observer = new ResizeObserver(resized)
+  observer.observe(node)
+  window.addEventListener("resize", resized)
+  return () => {
+    observer.disconnect()
+    window.removeEventListener("resize", resized)
+  }
+}
+
 // Report every move of a captured pointer at once. `pointermove` waits for the next frame, up to 17 ms; where the
 // browser has it, `pointerrawupdate` does not.
 function trackPointer(node, { start, move, end }) {

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _HTML = '<div class="linked" role="group"></div>'
-_PAD = ("parts", "space", "dial", "field", "picture", "pace")
+_PAD = ("parts", "space", "dial", "field", "picture", "pace", "mover")
 _PARTS = ("sharpness", "rival", "linked")
 SCRIPTS = (
     "live.js",

@@ -1,13 +1,7 @@
 // Several models at one place. What they share is how far each has moved along the shared directions from its own start,
 // `moves`; sliders, the plane and a drag over any picture set it for all of them at once. Each has a stream of its own:
 // pictures come as each model has them, and none waits for another.
-//
-// As in the latent pad, a place has a key, made of what Python says it starts from and of the moves. Data with a key that
-// was reported from here is an echo and changes nothing; any other is somewhere else to go to.
 const components = new WeakMap()
-const PAUSE_MS = 300 // after the last key or turn of the wheel, before Python hears of it
-const PATIENCE_MS = 2000 // for Python's answer
-const SHOW_MS = 10 // that sliders wait for the first picture they belong to
 const LOST_MS = 600 // most connections are back before anybody has read that they were lost
 const BESIDE = 820 // CSS pixels, from which the sliders stand beside two pictures
 const ONE_ROW = 760 // from which four pictures stand in a row
@@ -16,57 +10,27 @@ const PICTURES = 0.56 // of the width, beside the sliders
 const TALLEST = { 1: 0.42, 2: 0.26 } // of the window's height, by rows of pictures
 const SMALLEST = 128 // CSS pixels
 
-class Linked {
+class Linked extends Mover {
   constructor(root) {
+    super()
     this.root = root
     this.moves = new Map()
-    this.pending = [] // keys that Python was told and has not answered yet
     this.rivals = []
+    this.field.showKeep(false, false)
     this.#build()
-    this.fit = () => this.#fit()
-    this.observer = new ResizeObserver(this.fit)
-    this.observer.observe(root)
-    window.addEventListener("resize", this.fit)
+    this.unwatch = onResize(root, () => this.#fit())
   }
 
   close() {
-    this.observer.disconnect()
-    window.removeEventListener("resize", this.fit)
-    for (const timer of [this.pause, this.showing, this.notice]) clearTimeout(timer)
+    super.close()
+    this.unwatch()
+    clearTimeout(this.notice)
     this.rivals.forEach(rival => rival.close())
   }
 
   // Building ------------------------------------------------------------------------------------------------
 
   #build() {
-    this.dials = new Dials(k => ({
-      start: () => this.#hold(k),
-      move: (value, stamp) => this.#put([[k, value]], stamp),
-      end: () => this.#release(),
-      nudge: (value, stamp) => this.#nudge([[k, value]], stamp),
-      reset: () => this.#reset([k]),
-    }))
-    const paired = pair => this.axes.map((k, i) => [k, pair[i]])
-    this.field = new Field({
-      start: () => this.#hold(this.axes[0]),
-      move: (pair, stamp) => this.#put(paired(pair), stamp),
-      end: () => this.#release(),
-      nudge: (pair, stamp) => this.#nudge(paired(pair), stamp),
-      reset: () => this.#reset(this.axes),
-      choose: (axes, changed) => this.#chooseAxes(axes, changed),
-    })
-    this.field.showKeep(false, false)
-    this.drag = {
-      start: () => {
-        this.#hold(this.axes[0])
-        return this.axes.map(k => this.moves.get(k) ?? 0)
-      },
-      move: (pair, stamp) => {
-        const { reach } = this.field
-        this.#put(paired(pair.map(value => clamp(value, -reach, reach))), stamp)
-      },
-      end: () => this.#release(),
-    }
     this.pictures = make("div", "rivals")
     this.status = make("div", "status")
     this.status.setAttribute("role", "status")
@@ -88,7 +52,7 @@ class Linked {
     this.#cast(data)
     this.#take(data, before)
     this.#fit()
-    this.#show()
+    this.show()
     this.root.dataset.serial = data.serial
   }
 
@@ -115,31 +79,20 @@ class Linked {
     return new Rival(number, {
       drag: this.drag,
       state: () => this.#connection(),
-      drawn: () => this.showing && this.#show(),
-      open: () => this.tell("open", { ...this.#place(), rival: number }),
+      drawn: () => this.showing && this.show(),
+      open: () => this.tell("open", { ...this.place(), rival: number }),
     })
   }
 
   #take(data, before) {
-    const key = this.#key(data)
-    const idle = !this.busy && !this.pending.length
-    const echo = this.pending.indexOf(key)
-    if (echo >= 0) {
-      this.pending = this.pending.slice(echo + 1)
-      this.key = key
-      if (!this.busy && !this.pending.length) this.#drawGiven(rival => !rival.live)
-    } else if (key === this.key) {
-      // One has learned since: the same place shows something else.
-      if (idle) this.#drawGiven((rival, i) => before.rivals[i].model !== data.rivals[i].model)
-      // A restart of the server may have lost what it was told.
-      else if (!this.busy && performance.now() - this.reportedAt > PATIENCE_MS) this.#report()
-    } else {
-      this.key = key
-      this.pending = []
-      this.busy = false
-      clearTimeout(this.pause)
+    const heard = this.hear(this.keyOf(data))
+    if (heard === "elsewhere") {
       this.moves = new Map(data.moves)
       this.#drawGiven(() => true)
+    } else if (this.idle) {
+      // After a move: who had no live picture. Otherwise: who has learned since, whose place shows something else.
+      if (heard === "echo") this.#drawGiven(rival => !rival.live)
+      else this.#drawGiven((rival, i) => before.rivals[i].model !== data.rivals[i].model)
     }
   }
 
@@ -156,79 +109,39 @@ class Linked {
 
   // Moving --------------------------------------------------------------------------------------------------
 
-  #hold(direction) {
-    clearTimeout(this.pause)
-    this.busy = true
-    this.active = direction
+  coordinate(direction) {
+    return this.moves.get(direction) ?? 0
   }
 
-  #put(targets, stamp) {
+  put(targets, stamp) {
     targets.forEach(([k, value]) => this.moves.set(k, value))
     this.#go(stamp)
+  }
+
+  takeBack(directions) {
+    directions.forEach(k => this.moves.delete(k))
+    this.#go(null)
   }
 
   #go(stamp) {
     this.moved = true
     this.rivals.forEach(rival => rival.put(this.moves, stamp))
-    // What moves on the page makes the browser begin a frame, which would come just before the pictures.
-    if (stamp !== null && this.rivals.some(rival => rival.live)) this.showing ||= setTimeout(() => this.#show(), SHOW_MS)
-    else this.#show()
+    this.showWith(stamp !== null && this.rivals.some(rival => rival.live))
   }
 
-  #nudge(targets, stamp) {
-    this.#hold(targets[0][0])
-    this.#put(targets, stamp)
-    this.#show() // the next press counts from here
-    this.pause = setTimeout(() => this.#release(), PAUSE_MS)
-  }
-
-  #reset(directions) {
-    this.#hold(directions[0])
-    directions.forEach(k => this.moves.delete(k))
-    this.#go(null)
-    this.#release()
-  }
-
-  #release() {
-    clearTimeout(this.pause)
-    this.busy = false
-    this.#show()
-    if (this.moved) this.#report()
-  }
-
-  #place() {
+  place() {
     const moves = [...this.moves].map(([k, by]) => [k, Math.round(1e4 * by) / 1e4 || 0]).sort(([a], [b]) => a - b)
     return { serial: this.data.serial, moves }
   }
 
-  #key({ serial, moves }) {
+  keyOf({ serial, moves }) {
     return JSON.stringify([serial, moves])
-  }
-
-  #report() {
-    this.moved = false
-    const place = this.#place()
-    const key = this.#key(place)
-    if (key === this.key && !this.pending.length) return
-    this.pending = [...this.pending.filter(one => one !== key), key]
-    this.reportedAt = performance.now()
-    this.tell("move", place)
-  }
-
-  #chooseAxes(axes, changed) {
-    // The same direction twice would be a line: the two change places.
-    if (axes[0] === axes[1]) axes[1 - changed] = this.axes[changed]
-    this.axes = axes
-    this.active = axes[changed]
-    this.#show()
   }
 
   // Showing -------------------------------------------------------------------------------------------------
 
-  #show() {
-    clearTimeout(this.showing)
-    this.showing = 0
-    const at = k => this.moves.get(k) ?? 0
+  present() {
+    const at = k => this.coordinate(k)
     this.dials.list.forEach((dial, k) => dial.show(at(k), 0, this.moves.has(k), k === this.active))
     this.field.show(this.axes, this.axes.map(at), [0, 0])
   }

@@ -137,15 +137,11 @@ class Magnifier {
     side.append(this.board, bar)
     root.replaceChildren(side, this.wipe.node)
     this.#listen()
-    this.fit = () => this.#fit()
-    this.observer = new ResizeObserver(this.fit)
-    this.observer.observe(root)
-    window.addEventListener("resize", this.fit)
+    this.unwatch = onResize(root, () => this.#fit())
   }
 
   close() {
-    this.observer.disconnect()
-    window.removeEventListener("resize", this.fit)
+    this.unwatch()
   }
 
   get glasses() {

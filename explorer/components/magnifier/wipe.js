@@ -5,6 +5,7 @@ const WIPE_STEPS = { ArrowLeft: -2, ArrowDown: -2, ArrowRight: 2, ArrowUp: 2, Pa
 class Wipe {
   constructor() {
     this.share = 50 // percent, that is shown of the left picture
+    this.chosen = [] // names, which may be of a picture that is not made yet
     this.node = make("section", "wipe")
     this.title = make("h4")
     this.sides = ["left", "right"].map(side => {
@@ -50,7 +51,12 @@ class Wipe {
       event.preventDefault()
       this.#move(to)
     })
-    for (const select of this.selects) select.addEventListener("change", () => this.#draw())
+    this.selects.forEach((select, i) =>
+      select.addEventListener("change", () => {
+        this.chosen[i] = select.value
+        this.#draw()
+      }),
+    )
   }
 
   #move(percent) {
@@ -72,7 +78,7 @@ class Wipe {
     const names = pictures.map(({ name }) => name)
     this.selects.forEach((select, i) => {
       this.sides[i].firstChild.textContent = [texts.left, texts.right][i]
-      const kept = names.indexOf(select.value)
+      const kept = names.indexOf(this.chosen[i])
       if (this.names !== names.join("\n")) select.replaceChildren(...names.map(name => new Option(name, name)))
       select.selectedIndex = kept < 0 ? first[i] : kept
     })

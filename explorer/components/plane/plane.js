@@ -23,15 +23,11 @@ class Plane {
     this.shown = false
     this.#build()
     this.#listen()
-    this.fit = () => this.#fit()
-    this.observer = new ResizeObserver(this.fit)
-    this.observer.observe(root)
-    window.addEventListener("resize", this.fit)
+    this.unwatch = onResize(root, () => this.#fit())
   }
 
   close() {
-    this.observer.disconnect()
-    window.removeEventListener("resize", this.fit)
+    this.unwatch()
     clearTimeout(this.notice)
     this.stream?.close()
   }

@@ -77,16 +77,12 @@ class Player {
     this.ends = []
     this.#build()
     this.#listen()
-    this.fit = () => this.#fit()
-    this.observer = new ResizeObserver(this.fit)
-    this.observer.observe(root)
-    window.addEventListener("resize", this.fit)
+    this.unwatch = onResize(root, () => this.#fit())
     this.#play(this.playing)
   }
 
   close() {
-    this.observer.disconnect()
-    window.removeEventListener("resize", this.fit)
+    this.unwatch()
     cancelAnimationFrame(this.next)
   }
 
