@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import streamlit as st
+
 from explorer import background, cache, controls, state
 from explorer.compare import rivals, together
 from explorer.compare.together import NAMES, RANKS, Moves, Shared
@@ -84,13 +86,18 @@ def has_names(models: Sequence[ModelInfo]) -> bool:
 def ready(models: Sequence[ModelInfo]) -> bool:
     """Tell whether the directions of all models are found, or cannot be; else show how far they are."""
     kind, called = along(models), rivals.names(models)
-    return all(
-        background.ready(
-            f"together-{number}",
-            controls.directions(info, together.axes(info, kind)),
-            _("Looking for the directions of {title}").format(title=called[info.id]),
-        )
+    requests = {
+        f"together-{number}": controls.directions(info, together.axes(info, kind))
         for number, info in enumerate(models)
+    }
+    with st.spinner(_("Opening the models")):
+        # Together, and until they are there or known to take long: a bar in between would take the pictures away.
+        for work in [background.follow(slot, request, shared=True) for slot, request in requests.items()]:
+            work.wait_for_news()
+    words = _("Looking for the directions of {title}")
+    return all(
+        background.ready(slot, request, words.format(title=called[info.id]))
+        for info, (slot, request) in zip(models, requests.items(), strict=True)
     )
 
 
