@@ -42,7 +42,7 @@ def test_the_plain_loops_learn(tmp_path: Path) -> None:
     data, _ = train._images()
     trainer = train._trainer("vae", data, "cpu", tmp_path / "vae")
     step = train._plain("vae", trainer, data, torch.device("cpu"))
-    losses = [cast(float, step()) for _ in range(40)]
+    losses = [cast(float, step()) for _ in range(20)]
     assert losses[-1] < 0.8 * losses[0]
 
 
@@ -126,7 +126,9 @@ def test_only_models_of_the_app_that_make_pictures_are_dragged(
 @pytest.mark.browser
 @pytest.mark.slow
 @pytest.mark.usefixtures("zoo")
-def test_the_drag_is_measured() -> None:
+def test_the_drag_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decode, "DRAGS", 2)
+    monkeypatch.setattr(decode, "_SETTLE", 0.5)
     try:
         startup.chromium()
     except UserError as error:
