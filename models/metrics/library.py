@@ -14,7 +14,7 @@ from models.metrics import figures
 from models.metrics.figures import Figures, Network
 from models.metrics.spec import STANDARD, Measurement
 
-VERSION = 1  # of how figures are computed: a change makes everything that is cached void
+VERSION = 2  # of how figures are computed: a change makes everything that is cached void
 LIBRARIES = ("numpy", "scikit-learn", "torch", "torchmetrics")  # that compute them
 
 
