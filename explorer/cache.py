@@ -43,8 +43,15 @@ def _answer(request: RenderRequest, progress: Progress) -> "RenderResult":
     return answer(request, progress)
 
 
-def render(request: RenderRequest) -> "RenderResult":
-    """Answer a request; raises UserError. The result is shared: do not write into its arrays."""
+def render(request: RenderRequest, *, private: bool = False) -> "RenderResult":
+    """Answer a request; raises UserError. The result is shared: do not write into its arrays.
+
+    Args:
+        request: What is asked.
+        private: Whether it stems from a person's own image: nothing of it is kept then.
+    """
+    if private:
+        return _answer(request, unheard)
     return _answers.begin(_key(request), partial(_answer, request)).value()
 
 

@@ -22,7 +22,7 @@ from models import catalog, datasets
 from models.datasets import presence
 from models.errors import UserError
 from models.metrics.reconstruction import Likeness, likeness
-from models.requests import Decode, RenderRequest
+from models.requests import Decode, Interpolate, RenderRequest
 
 PAIR = "tiny-vae,tiny-gan"
 
@@ -193,21 +193,24 @@ def test_another_image_is_chosen_by_number_by_chance_and_from_the_strip(
     assert shown["strips"][-1][1]["marks"] == [11], "the last one stands at the end of the strip"
 
 
+def give_own(app: AppTest) -> np.ndarray:
+    """Give an image of one's own; returns what models of the zoo see of it."""
+    buffer = io.BytesIO()
+    pixels = np.kron(np.eye(4, dtype=np.uint8)[::-1] * 255, np.ones((8, 8), np.uint8))
+    Image.fromarray(pixels).save(buffer, "PNG")
+    app.file_uploader(key="own-file").set_value(("mine.png", buffer.getvalue(), "image/png")).run()
+    return own.prepared(catalog.find("tiny-vae"), app.session_state["own_image"])
+
+
 def test_an_own_image_is_compared_and_stays_out_of_the_link_and_of_what_is_kept(
     open_app, shown: Shown
 ) -> None:
     app = opened(open_app, images="5,1")
     app.segmented_control(key="compare-own-0").set_value(True).run()
     drawn = len(shown["panels"])
-    buffer = io.BytesIO()
-    Image.fromarray(np.kron(np.eye(4, dtype=np.uint8)[::-1] * 255, np.ones((8, 8), np.uint8))).save(
-        buffer, "PNG"
-    )
-    app.file_uploader(key="own-file").set_value(("mine.png", buffer.getvalue(), "image/png"))
-    app.run()
+    seen = give_own(app)
     panels, _options = shown["panels"][-1]
     assert len(shown["panels"]) > drawn and panels[0].name == "Your image"
-    seen = own.prepared(catalog.find("tiny-vae"), app.session_state["own_image"])
     assert np.array_equal(panels[0].pixels, seen)
     assert app.query_params["images"] == "5,1"
     for name in PAIR.split(","):
@@ -266,6 +269,26 @@ def test_the_path_of_each_model_is_a_reel_between_the_real_images(open_app, show
     app.segmented_control(key="compare-method").set_value("lerp").run()
     assert shown["films"][-1].reels[0].frames != arc
     assert any("× the mean" in str(each.value) for each in app.caption)
+
+
+def test_nothing_of_a_path_from_an_own_image_is_kept_for_others(open_app, shown: Shown, monkeypatch) -> None:
+    asked: list[tuple[RenderRequest, bool]] = []
+    render = cache.render
+
+    def recorded(request: RenderRequest, *, private: bool = False) -> Any:
+        asked.append((request, private))
+        return render(request, private=private)
+
+    monkeypatch.setattr(cache, "render", recorded)
+    app = opened(open_app, "path")
+    steps = [(request, private) for request, private in asked if isinstance(request.op, Interpolate)]
+    assert len(steps) == 2 and not any(private for _request, private in steps)
+    assert all(cache.there(request) is not None for request, _private in steps)
+    asked.clear()
+    app.segmented_control(key="compare-own-1").set_value(True).run()
+    give_own(app)
+    assert len(shown["films"][-1].reels) == len(asked) == 2 and all(private for _request, private in asked)
+    assert all(cache.there(request) is None for request, _private in asked)
 
 
 def test_only_one_end_shows_the_own_image(open_app, shown: Shown) -> None:

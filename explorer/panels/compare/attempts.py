@@ -43,7 +43,14 @@ class Attempt:
     def found(self) -> Compared | None:
         """Return what has come of it so far; raises UserError if it failed."""
         result = self.work.shown
-        return None if result is None else remade.measured(self.info, self.way, result)
+        if result is None:
+            return None
+        # In the session, for the image may be a person's own: all are drawn several times a second while one searches.
+        before, found = st.session_state.get(f"found-{self.slot}", (None, None))
+        if before is not result:
+            found = remade.measured(self.info, self.way, result)
+            st.session_state[f"found-{self.slot}"] = result, found
+        return found
 
 
 def begin(models: Sequence[ModelInfo], subject: Subject, chosen: Sequence[Way], end: int) -> list[Attempt]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from explorer import background, cache, figures
+from explorer import background, figures
 from explorer.compare import remade, rivals
 from explorer.compare.remade import FRAMES, Method, Path
 from explorer.components.player import COLUMNS, Film, Reel, player
@@ -40,7 +40,7 @@ def show(models: Sequence[ModelInfo]) -> None:
         background.poll(work, attempts.progress)
         return
     attempts.offer_again([*begun[0], *begun[1]])
-    paths = _paths(begun[0], begun[1], method, frames)
+    paths = _paths(begun[0], begun[1], method, frames, private=first.private or second.private)
     if paths:
         _play(first, second, paths)
         _paces(paths)
@@ -74,7 +74,7 @@ def _options() -> tuple[Method, int]:
 
 
 def _paths(
-    first: Sequence[Attempt], second: Sequence[Attempt], method: Method, frames: int
+    first: Sequence[Attempt], second: Sequence[Attempt], method: Method, frames: int, *, private: bool
 ) -> dict[str, Path]:
     """Return the path of each model that has found both ends, by its name; the page says why others have not."""
     paths: dict[str, Path] = {}
@@ -83,7 +83,7 @@ def _paths(
         with problem.explained():
             found = start.found(), end.found()
             if found[0] is not None and found[1] is not None:
-                paths[names[start.info.id]] = remade.path(found[0], found[1], frames, method)
+                paths[names[start.info.id]] = remade.path(found[0], found[1], frames, method, private=private)
     return paths
 
 
@@ -91,7 +91,9 @@ def _play(first: Subject, second: Subject, paths: dict[str, Path]) -> None:
     frames = next(iter(paths.values())).frames
     count, height, width, _channels = frames.shape
     shown = Film(
-        reels=[Reel(cache.sheet((one.request,), COLUMNS), name) for name, one in paths.items()],
+        reels=[
+            Reel(media.png(media.contact_sheet(one.frames, COLUMNS)), name) for name, one in paths.items()
+        ],
         count=count,
         size=(width, height),
         marks=(),
