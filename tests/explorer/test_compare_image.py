@@ -2,7 +2,7 @@
 
 import io
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from explorer import cache, link, own
+from explorer import background, cache, link, own
 from explorer.background import Works
 from explorer.compare import remade, rivals
 from explorer.compare.remade import Compared
@@ -22,7 +22,7 @@ from models import catalog, datasets
 from models.datasets import presence
 from models.errors import UserError
 from models.metrics.reconstruction import Likeness, likeness
-from models.requests import Decode, Interpolate, RenderRequest
+from models.requests import Decode, Interpolate, Invert, RenderRequest
 
 PAIR = "tiny-vae,tiny-gan"
 
@@ -351,6 +351,31 @@ def test_a_number_beyond_the_data_becomes_one_of_them(open_app, shown: Shown) ->
     app.session_state["view"] = view.model_copy(update={"images": (count + 4, 1)})
     app.run()
     assert shown["panels"][-1][0][0].name == "Real image 4" and app.query_params["images"] == "4,1"
+
+
+def test_a_search_ends_when_the_choice_no_longer_asks_for_it(open_app, shown: Shown, monkeypatch) -> None:
+    from models import render
+
+    app = opened(open_app)
+    stream, asked = render.stream, set[str]()
+    info = catalog.find("tiny-vae")
+
+    def endless(request: RenderRequest, cancelled: Callable[[], bool]) -> Iterator[Any]:
+        if isinstance(request.op, Invert) and request.model == info.digest:
+            asked.add(request.model)
+            while not cancelled():
+                time.sleep(0.005)
+            return
+        yield from stream(request, cancelled)
+
+    monkeypatch.setattr(render, "stream", endless)
+    monkeypatch.setattr(background, "PATIENCE", 0.2)
+    app.segmented_control(key="compare-ways").set_value("search").run()
+    slot = f"work-compare-0-{info.digest}-search"
+    work = app.session_state[slot]
+    assert work.running and asked == {info.digest}
+    app.segmented_control(key="compare-ways").set_value("encode").run()
+    assert not work.wait(5).running and slot not in app.session_state
 
 
 def test_a_search_that_was_stopped_can_be_taken_up_again(open_app, shown: Shown) -> None:

@@ -56,7 +56,8 @@ class Attempt:
 def begin(models: Sequence[ModelInfo], subject: Subject, chosen: Sequence[Way], end: int) -> list[Attempt]:
     """Let models make an image, each in the chosen ways that it has, or else in the one that it has.
 
-    Work that goes on already is gone on with; the answers to a held-out image are kept for all sessions.
+    Work that goes on already is gone on with, and what this choice no longer asks for is given up; the answers to a
+    held-out image are kept for all sessions.
 
     Args:
         models: Of one data set.
@@ -73,6 +74,7 @@ def begin(models: Sequence[ModelInfo], subject: Subject, chosen: Sequence[Way], 
             slot = f"{_SLOT}-{end}-{info.digest}-{way}"
             work = background.follow(slot, request, remember=not subject.private)
             attempts.append(Attempt(info, way, work, slot))
+    background.leave(f"{_SLOT}-{end}-", [attempt.slot for attempt in attempts])
     return attempts
 
 
