@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from explorer.compare.held_out import HeldOut, read
 from explorer.components.tiles import COLUMNS
+from explorer.held_out import HeldOut, read
 from explorer.settings import settings
 from models import catalog, paths
 from models.catalog import CARD, CONFIG, ModelInfo
