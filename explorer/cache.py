@@ -105,6 +105,18 @@ def sheet(requests: tuple[RenderRequest, ...], columns: int = COLUMNS) -> bytes:
     return media.png(media.contact_sheet(images, columns))
 
 
+@st.cache_resource(max_entries=256, show_spinner=False)
+def kept(owner: str, what: str) -> dict[Any, Any]:
+    """Return what a browser keeps on the server, for all of its tabs and after a reload; empty at first.
+
+    Args:
+        owner: Whose it is, see `explorer.identity`; somebody who is not known keeps nothing here.
+        what: A name for it.
+    """
+    del owner, what
+    return {}
+
+
 @st.cache_data(show_spinner=False)
 def axes() -> tuple[str, ...]:
     """Return the names of the ways to find directions."""
