@@ -88,6 +88,11 @@ def cached(spec: Measurement, info: ModelInfo) -> Figures | None:
     return found if found.spec == spec else None
 
 
+def keep(found: Figures, key: str) -> None:
+    """Keep figures for next time under the key that they were computed by; raises UserError where that fails."""
+    figures.write(path_of(key), found, key)
+
+
 def find(spec: Measurement, info: ModelInfo) -> Figures | None:
     """Return figures that need not be computed, if they are shipped or cached."""
     return shipped(spec, info) or cached(spec, info)

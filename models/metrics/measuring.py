@@ -155,11 +155,10 @@ def obtain(
     if found is not None:
         return found
     name = library.key(spec, info)
-    path = library.path_of(name)
     return shelf.obtain(
-        path,
+        library.path_of(name),
         lambda: library.cached(spec, info),
         lambda: make(spec, info, device=device, progress=progress),
-        lambda made: figures.write(path, made, name),
+        lambda made: library.keep(made, name),
         lambda share: progress("", 0, 1),
     )
