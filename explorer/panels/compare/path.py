@@ -27,23 +27,34 @@ def show(models: Sequence[ModelInfo]) -> None:
     for column, end, title in zip(columns, (0, 1), (_("From"), _("To")), strict=True):
         with column:
             ends.append(subject.choose(models[0], end, title, strip=_STRIP))
-    method, frames = _options()
     attempts.say_who_cannot(models)
     first, second = ends
     if first is None or second is None:
         return
+    above = st.container()  # the film first: what it shows is seen beside what is chosen
+    method, frames = _options()
+    with above:
+        paths = _walk(models, first, second, method, frames)
+    if paths:
+        _paces(paths)
+
+
+def _walk(
+    models: Sequence[ModelInfo], first: Subject, second: Subject, method: Method, frames: int
+) -> dict[str, Path]:
+    """Draw the way of each model from one image to the other, once both are found; return them by model."""
     begun = [attempts.begin(models, one, ("encode",), end) for end, one in enumerate((first, second))]
     if not begun[0]:
-        return
+        return {}
     work = attempts.works([*begun[0], *begun[1]])
     if work.running:
         background.poll(work, attempts.progress)
-        return
+        return {}
     attempts.offer_again([*begun[0], *begun[1]])
     paths = _paths(begun[0], begun[1], method, frames, private=first.private or second.private)
     if paths:
         _play(first, second, paths)
-        _paces(paths)
+    return paths
 
 
 def _options() -> tuple[Method, int]:

@@ -28,7 +28,7 @@ Progress = tuple[tuple[int, ...], tuple[tuple[int, ...] | None, ...]]  # sides a
 _GAMES = "quiz-games"
 _MOST = 50  # games that are kept
 _SIZE = 3  # pictures a row, at first
-_WIDTH = 440  # CSS pixels of a round, at most
+_WIDTH = 396  # CSS pixels of a round, at most
 
 
 def show(models: Sequence[ModelInfo]) -> None:
