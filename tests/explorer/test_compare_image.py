@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from explorer import background, cache, link, own
+from explorer import access, background, cache, link, own
 from explorer.background import Works
 from explorer.compare import remade, rivals
 from explorer.compare.remade import Compared
@@ -232,6 +232,21 @@ def test_without_the_data_it_is_said_and_an_own_image_can_be_given(
     assert any("not on this machine" in str(each.value) for each in app.caption) and not shown["panels"]
     app.segmented_control(key="compare-own-0").set_value(True).run()
     assert app.file_uploader(key="own-file") is not None
+
+
+@pytest.mark.parametrize(("owner", "remedy"), [(True, "/srv/secret"), (False, "Whoever runs this app")])
+def test_only_who_runs_the_app_is_told_where_data_belong(
+    zoo, monkeypatch: pytest.MonkeyPatch, owner: bool, remedy: str
+) -> None:
+    def check(name: str, shape: tuple[int, ...]) -> None:
+        raise UserError("no-data", f"The images of '{name}' are not here.", "Put them into /srv/secret.")
+
+    monkeypatch.setattr(presence, "check", check)
+    monkeypatch.setattr(access, "may_change", lambda: owner)
+    with pytest.raises(UserError) as caught:
+        cache.held_out("digits", (1, 16, 16))
+    assert remedy in caught.value.remedy and ("/srv" in caught.value.remedy) == owner
+    assert (caught.value.code, caught.value.problem) == ("no-data", "The images of 'digits' are not here.")
 
 
 def test_a_search_is_kept_for_all_sessions_and_found_at_once(open_app, shown: Shown, monkeypatch) -> None:

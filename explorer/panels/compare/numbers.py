@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from explorer import jobs, words
+from explorer import cache, jobs, words
 from explorer.compare import charts, claims, protocols, rivals, tables
 from explorer.compare.measured import MeasuredTable, table
 from explorer.compare.protocols import SLOW, Wanted
@@ -14,7 +14,7 @@ from models import datasets
 from models.catalog import ModelInfo
 from models.errors import UserError
 from models.jobs import Job
-from models.metrics import inception, library
+from models.metrics import inception
 from models.metrics.comparison import shared_dataset
 from models.metrics.figures import Figures
 
@@ -30,8 +30,8 @@ def show(models: Sequence[ModelInfo]) -> None:
     shared_dataset(models)
     protocol, slow = _choice(models)
     wanted = [*protocols.standard(models, protocol), *protocols.slow(models, slow)]
-    missing = [(info, spec) for info, spec in wanted if library.find(spec, info) is None]
-    _measure("-".join(info.digest for info in models), missing)
+    missing = [(info, spec) for info, spec in wanted if cache.figures(info, spec) is None]
+    _measure(models, missing)
     there = [(info, found) for info in models for found in protocols.measured([info], protocol)]
     if len(there) >= rivals.LEAST:
         draw([info for info, _found in there], [found for _info, found in there])
@@ -78,15 +78,17 @@ def _choice(models: Sequence[ModelInfo]) -> tuple[str, list[str]]:
     return protocol, list[str](slow)
 
 
-def _measure(key: str, missing: Wanted) -> None:
+def _measure(models: Sequence[ModelInfo], missing: Wanted) -> None:
     """Draw the way to what was not measured yet, how far it is, and why it failed.
 
     Args:
-        key: Of the models: what is missing shrinks while it is measured.
+        models: Those that are compared: what is missing shrinks while it is measured.
         missing: What was not measured yet.
     """
+    key = "-".join(info.digest for info in models)
     specs = [spec for _info, spec in missing]
-    titles = list(dict.fromkeys(info.title for info, _spec in missing))
+    called = rivals.names(models)
+    titles = list(dict.fromkeys(called[info.id] for info, _spec in missing))
     if name := st.session_state.get(_ASKED, {}).get(key):
         going = (
             _("Measuring {models}").format(models=problem.literal(", ".join(titles)))
