@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from models.disk import replacing
-from models.errors import UserError, write_error
+from models import disk
+from models.errors import UserError
 from models.metrics import MEMORY_IMAGES, Need
 from models.metrics.intervals import Interval
 from models.metrics.spec import Measurement
@@ -128,11 +128,7 @@ def write(path: Path, figures: Figures, key: str = "") -> None:
     """
     file = _File(key=key, figures=figures)
     signed = file.model_copy(update={"digest": _digest(file)})
-    try:
-        with replacing(path) as temporary:
-            temporary.write_text(signed.model_dump_json(indent=1) + "\n")
-    except OSError as error:
-        raise write_error(path, error) from error
+    disk.write(path, signed.model_dump_json(indent=1) + "\n")
 
 
 def read(path: Path, key: str = "") -> Figures:
