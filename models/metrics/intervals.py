@@ -1,4 +1,4 @@
-"""How far a figure moves by chance: intervals of means and of their differences. Torch-free.
+"""How far a figure moves by chance: intervals of means, of their differences and of shares. Torch-free.
 
 Repeats are over independent samples. Resampling the same ones with repetition (the bootstrap) is right for means over
 images, but puts copies among the neighbours that precision or coverage look at, and adds to a Fréchet distance.
@@ -118,6 +118,36 @@ def welch(one: Interval, other: Interval, level: float = LEVEL) -> Interval:
     half = _quantile(share, total**2 / spread) * total**0.5 if spread > 0 else 0.0
     mean = one.mean - other.mean
     return Interval(mean, mean - half, mean + half, one.over, min(one.count, other.count))
+
+
+def wilson(hits: int, count: int, level: float = LEVEL) -> tuple[float, float]:
+    """Return the score interval of a share, in [0, 1]; all of it where nothing was counted.
+
+    With p = hits / n it is (p + z^2 / 2n ± z sqrt(p (1 - p) / n + z^2 / 4n^2)) / (1 + z^2 / n), z a quantile of the
+    standard normal distribution. Unlike the interval p ± z sqrt(p (1 - p) / n) it stays in [0, 1] and has a width even
+    where all or none are hits.
+
+    Args:
+        hits: How often it happened.
+        count: n, how often it could have.
+        level: Of confidence.
+
+    Raises:
+        ValueError: `hits` is not from 0 to `count`.
+
+    References:
+        Wilson (1927), "Probable inference, the law of succession, and statistical inference", Journal of the American
+        Statistical Association 22(158).
+    """
+    if not 0 <= hits <= count:
+        raise ValueError(f"{hits} of {count} is no share")
+    if not count:
+        return 0.0, 1.0
+    z = statistics.NormalDist().inv_cdf((1 + level) / 2)
+    share, weight = hits / count, z * z / count
+    middle = (share + weight / 2) / (1 + weight)
+    half = z * (share * (1 - share) / count + weight / (4 * count)) ** 0.5 / (1 + weight)
+    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def _student(mean: float, deviation: float, over: str, count: int, level: float) -> Interval:

@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 
 from explorer import access, background, cache, link, own
 from explorer.background import Works
-from explorer.compare import remade, rivals
+from explorer.compare import evidence, remade, rivals
 from explorer.compare.remade import Compared
 from explorer.components.player import Film
 from explorer.panels.compare import image, path
@@ -117,6 +117,21 @@ def test_a_path_leads_from_the_one_to_the_other(zoo) -> None:
     other = remade.compared(catalog.find("tiny-vae"), remade.held_out(info, 0))
     with pytest.raises(ValueError, match="no path"):
         remade.path(other, second)
+
+
+def test_draws_of_the_posterior_stand_between_the_image_and_their_mean(zoo) -> None:
+    info = catalog.find("tiny-vae")
+    real = remade.held_out(info, 3)
+    seen = evidence.around(info, real, 4)
+    assert seen.images.shape == (6, 16, 16, 1) and np.array_equal(seen.images[0], real)
+    assert np.abs(seen.images[1:5].astype(float).mean(0) - seen.images[5]).max() <= 0.5
+    assert seen.sharpness(real) == pytest.approx(1)
+    assert seen.sharpness(blank(9)) == pytest.approx(0)
+    assert evidence.Around(np.stack([blank(3), real])).sharpness(real) is None, (
+        "there is no detail to compare with"
+    )
+    pictures, psnr = evidence.reconstructed(info, np.stack([real, remade.held_out(info, 4)]))
+    assert np.array_equal(pictures[0], remade.compared(info, real).made) and psnr.shape == (2,)
 
 
 # The page -----------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from streamlit.testing.v1 import AppTest
 
 from explorer import cache, jobs
-from explorer.compare.quiz import REAL, Game, Picture, Setup, Tally, wilson
+from explorer.compare.quiz import REAL, Game, Picture, Setup, Tally
 from explorer.panels.compare import quiz
 from models.errors import UserError
 
@@ -23,29 +23,6 @@ SIDES = st.lists(st.sampled_from([2, 3, 4]), min_size=1, max_size=12)
 
 def shown(setup: Setup, *sides: int) -> list[Picture]:
     return list(chain.from_iterable(one.pictures for one in Game(setup=setup, sides=sides).rounds()))
-
-
-@pytest.mark.parametrize(
-    ("hits", "count", "low", "high"),
-    [
-        (81, 263, 0.2553, 0.3662),  # Newcombe (1998), Statistics in Medicine 17, table I, method 3
-        (15, 148, 0.0624, 0.1605),
-        (0, 20, 0.0000, 0.1611),
-        (1, 29, 0.0061, 0.1718),
-    ],
-)
-def test_the_interval_is_that_of_the_literature(hits: int, count: int, low: float, high: float) -> None:
-    assert wilson(hits, count) == pytest.approx((low, high), abs=5e-5)
-
-
-def test_the_interval_stays_in_bounds() -> None:
-    assert wilson(0, 0) == (0.0, 1.0) and Tally().share is None
-    assert wilson(7, 7)[1] == 1.0 and wilson(7, 7)[0] < 1.0
-    assert wilson(0, 7)[0] == pytest.approx(0.0, abs=1e-12) and wilson(0, 7) == pytest.approx(
-        [1 - x for x in reversed(wilson(7, 7))]
-    )
-    with pytest.raises(ValueError, match="no proportion"):
-        wilson(3, 2)
 
 
 @pytest.mark.parametrize("setup", [PAIR, FOUR])
@@ -92,6 +69,13 @@ def test_no_picture_comes_twice_whatever_the_sizes(sides: list[int], number: int
     pictures = shown(setup.model_copy(update={"number": number}), *sides)
     assert (
         len({(p.origin, p.number) for p in pictures}) == len(pictures) == sum(side * side for side in sides)
+    )
+
+
+def test_of_nothing_there_is_no_share() -> None:
+    assert Tally().share is None and Tally().interval() == (0.0, 1.0)
+    assert Tally(81, 263).share == 81 / 263 and Tally(81, 263).interval() == pytest.approx(
+        (0.2553, 0.3662), abs=5e-5
     )
 
 

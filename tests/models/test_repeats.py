@@ -15,7 +15,7 @@ from models.errors import UserError
 from models.gan import Gan
 from models.metrics import METRICS, memorisation
 from models.metrics.evaluation import evaluate, prepare
-from models.metrics.intervals import Interval, over_images, over_seeds, paired, welch
+from models.metrics.intervals import Interval, over_images, over_seeds, paired, welch, wilson
 from models.metrics.repeats import report
 from models.vae import Autoencoder
 
@@ -116,6 +116,31 @@ def test_figures_of_the_same_images_are_compared_image_by_image() -> None:
     assert (found.over, found.count) == ("images", 64)
     apart = welch(over_images(one), over_images(other))
     assert found.low > 0 > apart.low, "as if the images were others, nothing is shown"
+
+
+@pytest.mark.parametrize(
+    ("hits", "count", "low", "high"),
+    [
+        (81, 263, 0.2553, 0.3662),  # Newcombe (1998), Statistics in Medicine 17, table I, method 3
+        (15, 148, 0.0624, 0.1605),
+        (0, 20, 0.0000, 0.1611),
+        (1, 29, 0.0061, 0.1718),
+    ],
+)
+def test_the_interval_of_a_share_is_that_of_the_literature(
+    hits: int, count: int, low: float, high: float
+) -> None:
+    assert wilson(hits, count) == pytest.approx((low, high), abs=5e-5)
+
+
+def test_the_interval_of_a_share_stays_in_bounds() -> None:
+    assert wilson(0, 0) == (0.0, 1.0)
+    assert wilson(7, 7)[1] == 1.0 and wilson(7, 7)[0] < 1.0
+    assert wilson(0, 7)[0] == pytest.approx(0.0, abs=1e-12) and wilson(0, 7) == pytest.approx(
+        [1 - x for x in reversed(wilson(7, 7))]
+    )
+    with pytest.raises(ValueError, match="no share"):
+        wilson(3, 2)
 
 
 @pytest.mark.parametrize(

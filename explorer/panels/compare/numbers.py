@@ -98,7 +98,7 @@ def _measure(models: Sequence[ModelInfo], missing: Wanted) -> None:
         waiting.until_over(name, key="numbers", going=going, settle=lambda job: _settle(key, job))
         return
     if not missing:
-        _keep(_FAILED, key, None)
+        waiting.keep(_FAILED, key, None)
         return
     if error := st.session_state.get(_FAILED, {}).get(key):
         problem.show(error)
@@ -107,8 +107,8 @@ def _measure(models: Sequence[ModelInfo], missing: Wanted) -> None:
             with problem.explained():
                 title = _("Figures of {models}").format(models=", ".join(titles))
                 job = jobs.measure(specs, title)
-                _keep(_FAILED, key, None)
-                _keep(_ASKED, key, job.id)
+                waiting.keep(_FAILED, key, None)
+                waiting.keep(_ASKED, key, job.id)
                 st.rerun()
         st.caption(_words(missing, titles))
 
@@ -131,15 +131,9 @@ def _words(missing: Wanted, titles: Sequence[str]) -> str:
 
 def _settle(key: str, job: Job | None) -> None:
     """Forget a job that is over, and keep why it failed."""
-    _keep(_ASKED, key, None)
+    waiting.keep(_ASKED, key, None)
     if job and job.problem:
-        _keep(_FAILED, key, UserError(job.code or job.state, job.problem, job.remedy))
-
-
-def _keep(name: str, key: str, value: object) -> None:
-    """Keep something in the session; None forgets it."""
-    others = {other: one for other, one in st.session_state.get(name, {}).items() if other != key}
-    st.session_state[name] = others if value is None else {**others, key: value}
+        waiting.keep(_FAILED, key, UserError(job.code or job.state, job.problem, job.remedy))
 
 
 # What was measured -------------------------------------------------------------------------------------------
