@@ -289,7 +289,7 @@ def _is_better(key: str, one: Figures, other: Figures) -> bool:
     """
     goal = goal_of(key)
     if goal == "one":
-        return welch(*(_from_one(each.intervals[key]) for each in (one, other))).high < 0
+        return welch(_from_one(one.intervals[key]), _from_one(other.intervals[key])).high < 0
     gap = difference(key, one, other)
     return gap is not None and (gap.high < 0 if goal == "lower" else gap.low > 0)
 
