@@ -172,7 +172,7 @@ def table(models: Sequence[ModelInfo], measured: Sequence[Figures]) -> MeasuredT
         models: Of one data set, see `models.metrics.comparison.shared_dataset`.
         measured: Figures of each, measured in the same way.
     """
-    sections = [Section(_(title), _rows(names, measured)) for title, names in _SECTIONS.items()]
+    sections = [Section(_(title), _rows(names, models, measured)) for title, names in _SECTIONS.items()]
     return MeasuredTable(
         tuple(rivals.names(models).values()),
         tuple(section for section in sections if section.rows),
@@ -197,8 +197,8 @@ def as_json(models: Sequence[ModelInfo], measured: Sequence[Figures]) -> dict[st
 # Rows --------------------------------------------------------------------------------------------------------
 
 
-def _rows(names: Sequence[str], measured: Sequence[Figures]) -> tuple[Row, ...]:
-    return tuple(_row(key, measured) for name in names for key in _keys(name, measured))
+def _rows(names: Sequence[str], models: Sequence[ModelInfo], measured: Sequence[Figures]) -> tuple[Row, ...]:
+    return tuple(_row(key, models, measured) for name in names for key in _keys(name, measured))
 
 
 def _keys(name: str, measured: Sequence[Figures]) -> list[str]:
@@ -211,9 +211,10 @@ def _keys(name: str, measured: Sequence[Figures]) -> list[str]:
     return [key for key in plain if key not in metric.real and any(key in one.values for one in measured)]
 
 
-def _row(key: str, measured: Sequence[Figures]) -> Row:
+def _row(key: str, models: Sequence[ModelInfo], measured: Sequence[Figures]) -> Row:
     metric, what = of_key(key) or (None, "")
-    best = better(key, measured)
+    unlike = _unlike(key, models, measured)
+    best = None if unlike else better(key, measured)
     real = next((found for one in measured if (found := _real(key, one)) is not None), None)
     return Row(
         key,
@@ -224,7 +225,9 @@ def _row(key: str, measured: Sequence[Figures]) -> Row:
         max(one.counts.get(key, 0) for one in measured),
         goal_of(key),
         _(what),
-        " ".join(filter(None, (_(metric.description) if metric else "", _of_held_out(key, measured)))),
+        " ".join(
+            filter(None, (_(metric.description) if metric else "", _of_held_out(key, measured), unlike))
+        ),
     )
 
 
@@ -244,6 +247,18 @@ def _of_held_out(key: str, measured: Sequence[Figures]) -> str:
     if any(key in one.floors for one in measured) or all(key + _REAL not in one.values for one in measured):
         return ""
     return _("Here “Real” is of held-out images in place of samples, not of training images.")
+
+
+def _unlike(key: str, models: Sequence[ModelInfo], measured: Sequence[Figures]) -> str:
+    """Say if a likelihood is a probability of some models and a density of others; empty elsewhere."""
+    if key not in METRICS["likelihood"].values:
+        return ""
+    there = (info for info, one in zip(models, measured, strict=True) if key in one.values)
+    if len({getattr(info.model, "likelihood", "") == "bernoulli" for info in there}) < 2:
+        return ""
+    return _(
+        "Here it is a probability of some models and a density of others: they cannot be compared by it."
+    )
 
 
 def title_of(key: str) -> str:

@@ -77,13 +77,11 @@ class Path:
 
     Args:
         info: The model.
-        request: What was asked of it.
         frames: uint8, shape (N, H, W, C), both ends included.
         steps: How far each frame is from the one before it, shape (N - 1,): RMS differences of pixels in [0, 1].
     """
 
     info: ModelInfo
-    request: RenderRequest
     frames: "Pixels"
     steps: "NDArray[np.float32]"
 
@@ -192,6 +190,5 @@ def path(
     if info.digest != second.info.digest:
         raise ValueError(f"no path from '{info.id}' to '{second.info.id}'")
     op = Interpolate(points=(first.point, second.point), frames=frames, method=method)
-    request = controls.ask(info, op)
-    result = cache.render(request, private=private)
-    return Path(info, request, result.images, result.values["step"])
+    result = cache.render(controls.ask(info, op), private=private)
+    return Path(info, result.images, result.values["step"])

@@ -133,6 +133,19 @@ def test_a_figure_without_an_interval_is_not_better() -> None:
     assert measured.better("nll_nats", [low, nothing, high]) == 0
 
 
+def test_a_probability_is_not_better_than_a_density(judged: Path) -> None:
+    bernoulli = catalog.find("tiny-vae")
+    gaussian = replace(bernoulli, model=bernoulli.model.model_copy(update={"likelihood": "gaussian"}))
+    found = [one({"nll_nats": 80.0}), one({"nll_nats": -900.0})]
+    (alike,) = measured.table([gaussian, gaussian], found).rows
+    (unlike,) = measured.table([bernoulli, gaussian], found).rows
+    assert [cell.better for cell in alike.cells] == [
+        False,
+        True,
+    ] and "a density of others" not in alike.misleads
+    assert not any(cell.better for cell in unlike.cells) and "a density of others" in unlike.misleads
+
+
 def over(values: np.ndarray, **spec: Any) -> Figures:
     """Return the PSNR of some images, as it is kept."""
     kept = one({"psnr_db": float(values.mean())}, series={"psnr_db": packed(values)})
