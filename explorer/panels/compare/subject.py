@@ -118,7 +118,7 @@ def _number(number: int, count: int, end: int) -> None:
         0,
         count - 1,
         step=1,
-        width=120,
+        width=124,
         **state.controlled(f"compare-image-{end}", number, lambda value: state.choose_image(end, value)),
     )
     st.button(
