@@ -7,7 +7,7 @@ cancelled, nor used, until it was done.
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
@@ -200,6 +200,21 @@ def forget(slot: str) -> None:
     work: Work | None = st.session_state.pop(f"work-{slot}", None)
     if work is not None:
         work.cancel()
+
+
+def leave(start: str, kept: Collection[str] = ()) -> None:
+    """End the work of slots that nobody looks at any more; what is complete stays.
+
+    Work belongs to one session: others that have asked for the same go on.
+
+    Args:
+        start: What the names of these slots begin with.
+        kept: Slots among them that are still looked at.
+    """
+    for name in [str(key) for key in st.session_state]:
+        slot = name.removeprefix("work-")
+        if slot != name and slot.startswith(start) and slot not in kept and st.session_state[name].running:
+            forget(slot)
 
 
 Watched = TypeVar("Watched", Work, Works)

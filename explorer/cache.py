@@ -14,13 +14,18 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from explorer.compare.held_out import HeldOut, read
+from explorer import access
 from explorer.components.tiles import COLUMNS
+from explorer.held_out import HeldOut, read
 from explorer.settings import settings
+from explorer.text import _
 from models import catalog, paths
 from models.catalog import CARD, CONFIG, ModelInfo
 from models.datasets import presence, state as state_of
 from models.errors import UserError
+from models.metrics import library
+from models.metrics.figures import SUFFIX, Figures
+from models.metrics.spec import Measurement
 from models.requests import Directions, RenderRequest, Sample
 from models.shared import Progress, Shared, unheard
 from models.training.record import Record
@@ -43,8 +48,15 @@ def _answer(request: RenderRequest, progress: Progress) -> "RenderResult":
     return answer(request, progress)
 
 
-def render(request: RenderRequest) -> "RenderResult":
-    """Answer a request; raises UserError. The result is shared: do not write into its arrays."""
+def render(request: RenderRequest, *, private: bool = False) -> "RenderResult":
+    """Answer a request; raises UserError. The result is shared: do not write into its arrays.
+
+    Args:
+        request: What is asked.
+        private: Whether it stems from a person's own image: nothing of it is kept then.
+    """
+    if private:
+        return _answer(request, unheard)
     return _answers.begin(_key(request), partial(_answer, request)).value()
 
 
@@ -98,6 +110,18 @@ def sheet(requests: tuple[RenderRequest, ...], columns: int = COLUMNS) -> bytes:
     return media.png(media.contact_sheet(images, columns))
 
 
+@st.cache_resource(max_entries=256, show_spinner=False)
+def kept(owner: str, what: str) -> dict[Any, Any]:
+    """Return what a browser keeps on the server, for all of its tabs and after a reload; empty at first.
+
+    Args:
+        owner: Whose it is, see `explorer.identity`; somebody who is not known keeps nothing here.
+        what: A name for it.
+    """
+    del owner, what
+    return {}
+
+
 @st.cache_data(show_spinner=False)
 def axes() -> tuple[str, ...]:
     """Return the names of the ways to find directions."""
@@ -121,11 +145,32 @@ def _stamp(path: Path) -> int:
 
 def all_models() -> tuple[list[ModelInfo], list[UserError]]:
     """Return all models, also those that make no pictures, and why others cannot be opened; new files are noticed."""
-    files: list[tuple[str, int]] = []
-    for root in (paths.shipped_checkpoints(), paths.user_models()):
-        folders = sorted(root.iterdir()) if root.is_dir() else []
-        files += [(str(f / name), _stamp(f / name)) for f in folders for name in (CONFIG, CARD)]
-    return _scan(tuple(files))
+    return _scan(_models_state())
+
+
+def _models_state() -> tuple[tuple[str, int], ...]:
+    """Return what changes with the models that there are."""
+    roots = (paths.shipped_checkpoints(), paths.user_models())
+    folders = [folder for root in roots if root.is_dir() for folder in sorted(root.iterdir())]
+    return tuple((str(f / name), _stamp(f / name)) for f in folders for name in (CONFIG, CARD))
+
+
+def figures(info: ModelInfo, spec: Measurement) -> Figures | None:
+    """Return what was measured of a model, as `models.metrics.library.find`; new files are noticed."""
+    folders = (paths.shipped_metrics(), library.folder())
+    files = [(str(path), _stamp(path)) for folder in folders for path in sorted(folder.glob(f"*{SUFFIX}"))]
+    # In one number: a look at hundreds of names for each figure of a page is slow.
+    return _figures(info, spec, hash((_models_state(), tuple(files), state_of(spec.dataset))))
+
+
+@st.cache_resource(
+    max_entries=256,
+    show_spinner=False,
+    hash_funcs={ModelInfo: lambda info: info.digest, Measurement: lambda spec: spec.model_dump_json()},
+)
+def _figures(info: ModelInfo, spec: Measurement, state: int) -> Figures | None:
+    del state
+    return library.find(spec, info)
 
 
 def models() -> tuple[list[ModelInfo], list[UserError]]:
@@ -238,7 +283,13 @@ def held_out(dataset: str, shape: tuple[int, ...]) -> HeldOut:
     Raises:
         UserError: It is not known, not on this machine, or of another shape.
     """
-    presence.check(dataset, shape)
+    try:
+        presence.check(dataset, shape)
+    except UserError as error:
+        if error.code != "no-data" or access.may_change():
+            raise
+        remedy = _("Whoever runs this app can put them there.")  # where, is nobody else's business
+        raise UserError(error.code, error.problem, remedy) from None
     return _held_out(dataset, state_of(dataset))
 
 

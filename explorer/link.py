@@ -236,10 +236,11 @@ class _Reader:
         try:
             return together.from_text(text)
         except ValueError:
-            why = _("which is not a list of direction:distance such as 0:1.5,3:-2, of {most} at most")
-            self._wrong(
-                "moves", why.format(most=f"{together.FARTHEST:g}"), _("The samples are shown as they are.")
+            why = _(
+                "which is not a list of direction:distance such as 0:1.5,3:-2, {count} at most, of {most} at most"
             )
+            why = why.format(count=together.MOST, most=f"{together.FARTHEST:g}")
+            self._wrong("moves", why, _("The samples are shown as they are."))
             return ()
 
     def _part(self, page: str) -> str:

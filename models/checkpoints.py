@@ -19,6 +19,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file  # pyright: ignore[reportUnknownVariableType]
 from torch import Tensor
 
+from models import disk
 from models.catalog import (
     CARD,
     CONFIG,
@@ -34,7 +35,6 @@ from models.catalog import (
 from models.config import ModelConfig, parse
 from models.core import ImageModel, LatentModel
 from models.datasets import ImageData
-from models.disk import replacing
 from models.errors import UserError, write_error
 from models.families import FAMILIES, IMPORTED
 from models.latent import default_labels, prior
@@ -232,11 +232,7 @@ def update_card(folder: Path, metrics: dict[str, dict[str, object]]) -> None:
     info = read(folder)
     known = {name: metric.model_dump() for name, metric in info.card.metrics.items()}
     card = parse(Card, {**info.card.model_dump(), "metrics": {**known, **metrics}}, what="The card")
-    try:
-        with replacing(folder / CARD) as temporary:
-            temporary.write_text(card.model_dump_json(indent=2) + "\n")
-    except OSError as error:
-        raise write_error(folder / CARD, error) from error
+    disk.write(folder / CARD, card.model_dump_json(indent=2) + "\n")
 
 
 def round_as_stored(model: ImageModel) -> None:

@@ -37,6 +37,16 @@ def replacing(path: Path) -> Generator[Path, None, None]:
         temporary.unlink(missing_ok=True)
 
 
+def write(path: Path, content: bytes | str) -> None:
+    """Write a file, at once or not at all, and its folder; raises UserError where it cannot be written."""
+    data = content.encode() if isinstance(content, str) else content
+    try:
+        with replacing(path) as temporary:
+            temporary.write_bytes(data)
+    except OSError as error:
+        raise write_error(path, error) from error
+
+
 @contextlib.contextmanager
 def making(folder: Path) -> Generator[Path, None, None]:
     """Give a temporary folder beside a path, which is renamed to it when the block ends well, and else is deleted.

@@ -17,12 +17,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from models import disk
 from models.catalog import ModelInfo
 from models.checkpoints import load
 from models.config import EncodedConfig
 from models.core import LatentModel
-from models.disk import replacing
-from models.errors import UserError, reason, write_error
+from models.errors import UserError, reason
 from models.families import IMPORTED
 from models.foreign.importing import METADATA
 from models.foreign.onnx_decoder import Runner
@@ -74,11 +74,7 @@ def export_onnx(info: ModelInfo, out: Path) -> float:
     if difference > TOLERANCE:
         problem = f"The exported decoder's pictures differ from the model's by {difference:.2g}."
         raise UserError("export-differs", problem, "Update torch, onnx and onnxscript, and try again.")
-    try:
-        with replacing(out) as temporary:
-            temporary.write_bytes(content)
-    except OSError as error:
-        raise write_error(out, error) from error
+    disk.write(out, content)
     return difference
 
 

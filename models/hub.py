@@ -21,8 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from models import paths
-from models.disk import replacing
+from models import disk, paths
 from models.errors import UserError, write_error
 
 PREFIX = "hf://"
@@ -252,11 +251,7 @@ def _compare(where: Address, folder: Path) -> None:
     record = _folder() / "pins" / f"{hashlib.sha256(str(where).encode()).hexdigest()[:32]}.json"
     known = _recorded(record, where)
     if known is None:
-        try:
-            with replacing(record) as temporary:
-                temporary.write_text(json.dumps({"name": str(where), "weights_sha256": digest}, indent=2))
-        except OSError as error:
-            raise write_error(record, error) from error
+        disk.write(record, json.dumps({"name": str(where), "weights_sha256": digest}, indent=2))
     elif known != digest:
         problem = f"{where} is not what it was when it was first fetched: its weights are others now."
         remedy = f"Name the commit that you mean, or accept the new one: delete {record}."

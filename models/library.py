@@ -12,7 +12,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from models import archives, catalog, hub, paths
+from models import archives, catalog, disk, hub, paths
 from models.catalog import CARD, CONFIG, ModelInfo
 from models.disk import discard, making, replacing
 from models.errors import UserError, reason, write_error
@@ -63,11 +63,7 @@ def titled(info: ModelInfo, title: str) -> ModelInfo:
     """Give one of the user's models another title, which people see; raises UserError if that cannot be written."""
     _own(info)
     card = info.card.model_copy(update={"title": title})
-    try:
-        with replacing(info.path / CARD) as temporary:
-            temporary.write_text(card.model_dump_json(indent=2) + "\n")
-    except OSError as error:
-        raise write_error(info.path / CARD, error) from error
+    disk.write(info.path / CARD, card.model_dump_json(indent=2) + "\n")
     return catalog.find(info.id)
 
 

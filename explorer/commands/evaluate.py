@@ -1,7 +1,7 @@
 """`evaluate`: measure a model on held-out images."""
 
 import time
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -18,9 +18,8 @@ from models.metrics.spec import MOST_SEEDS, STANDARD, Measurement
 from models.values import MAX_SEED
 
 if TYPE_CHECKING:
+    from models.metrics.figures import Figures
     from models.metrics.intervals import Interval
-    from models.metrics.measuring import Measured
-    from models.metrics.repeats import Report
 
 _ALL, _STANDARD = "all", "standard"  # metrics
 _PROTOCOL = "latent-explorer evaluate, held-out images of"
@@ -81,9 +80,17 @@ def evaluate(
             help="Store the figures in the model's card, and the directions of its attributes beside it.",
         ),
     ] = False,
+    fresh: Annotated[
+        bool,
+        typer.Option("--fresh", help="Measure anew, even if the app or this command has done so before."),
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Measure a model on held-out images of a data set."""
+    """Measure a model on held-out images of a data set.
+
+    The page Compare shows the same figures at once when it asks for them: they are kept with what can be computed
+    again.
+    """
     info = catalog.find(model)
     if not (dataset or info.dataset):
         problem = f"It is not known what '{info.id}' was trained on."
@@ -95,30 +102,32 @@ def evaluate(
         METRICS[word]  # an unknown one shows before any image is loaded
     spec = Measurement(model=info.digest, dataset=name, n=count, seeds=seeds, seed=seed, metrics=chosen)
     written: list[str] = []
-    started = time.perf_counter()
     with only_results():
-        measured = _measure(info, spec, metrics, device)
-        found, judge, where = measured.report, measured.judge, measured.device
-        if out:
-            _write(out, spec, measured, time.perf_counter() - started)
-        values = found.values
+        found = _obtained(info, spec, device, lenient=metrics == _STANDARD, fresh=fresh)
+        kept, values = found.kept, found.values
         counts = {key: count_of(key, count, data) for key in values}
+        if out:
+            from models.metrics import figures
+
+            figures.write(out, kept)
+            note(f"Written to {out}")
         if write_card:
-            _write_card(info, values, counts, name, found.seeds, judge)
+            _write_card(info, kept, values, counts)
             written = [catalog.CARD, *([catalog.DIRECTIONS] if _write_directions(info) else [])]
     if as_json:
-        result = {"model": info.id, "dataset": name, "n": count, "device": where, "metrics": values}
+        result = {"model": info.id, "dataset": name, "n": count, "device": kept.device, "metrics": values}
         emit(
             {
                 **result,
                 "counts": counts,
                 "seed": seed,
-                "classifier": judge and judge.id,
-                **_more(found, judge),
+                "classifier": kept.classifier and kept.classifier.id,
+                **_more(found),
             }
         )
     else:
-        print(f"{info.id} on {name}, {where}" + (f", judged by {_judged_by(judge)}" if judge else ""))
+        judged = f", judged by {kept.classifier.name}" if kept.classifier else ""
+        print(f"{info.id} on {name}, {kept.device}{judged}")
         print(_explained(found, counts))
     if written:
         note(f"Written to {info.path}: {', '.join(written)}")
@@ -131,16 +140,46 @@ def _chosen(metrics: str) -> tuple[str, ...]:
     return STANDARD if metrics == _STANDARD else tuple(word.strip() for word in metrics.split(","))
 
 
-def _measure(info: ModelInfo, spec: Measurement, metrics: str, device: Device) -> "Measured":
-    from models.metrics.measuring import measure
+@dataclass(frozen=True)
+class _Found:
+    """What was measured.
 
-    line = ProgressLine(seconds=0)
+    Args:
+        kept: All of it, as it is kept.
+        values: Figures by key, with those that are not finite.
+        floors: The same.
+    """
+
+    kept: "Figures"
+    values: dict[str, float]
+    floors: dict[str, float]
+
+
+def _obtained(info: ModelInfo, spec: Measurement, device: Device, *, lenient: bool, fresh: bool) -> _Found:
+    """Return figures that are there already, if they are of what is asked for, or measure and keep them.
+
+    Args:
+        info: The model.
+        spec: What is asked for.
+        device: Where it is to be computed.
+        lenient: Whether metrics that do not apply are left out, instead of raising an error.
+        fresh: Whether it is measured even if it was before.
+    """
+    from models.metrics import library
+
+    there = None if fresh else library.find(spec, info)
+    if there and device in ("auto", there.device) and (lenient or not there.lacking):
+        note("There already: not measured again; --fresh does.")
+        return _Found(there, there.values, there.floors)
+    from models.metrics.measuring import figures_of, measure
+
+    key, started, line = library.key(spec, info), time.perf_counter(), ProgressLine(seconds=0)
     try:
-        return measure(
+        made = measure(
             info,
             spec.dataset,
             metrics=spec.metrics or None,
-            lenient=metrics == _STANDARD,
+            lenient=lenient,
             n=spec.n,
             device=device,
             seed=spec.seed,
@@ -149,34 +188,36 @@ def _measure(info: ModelInfo, spec: Measurement, metrics: str, device: Device) -
         )
     finally:
         line.close()
+    kept = figures_of(spec, made, time.perf_counter() - started)
+    found = _Found(kept, made.report.values, made.report.floors)
+    if (kept.values, kept.floors) == (
+        found.values,
+        found.floors,
+    ):  # else the next one would not hear of the rest
+        try:
+            library.keep(kept, key)
+        except UserError as error:
+            note(f"Not kept for next time: {error.problem}")
+    return found
 
 
-def _write(out: Path, spec: Measurement, measured: "Measured", seconds: float) -> None:
-    """Write all that was measured, series too, as the page Compare reads it from `assets/metrics`."""
-    from models.metrics import figures
-    from models.metrics.measuring import figures_of
-
-    figures.write(out, figures_of(spec, measured, seconds))
-    note(f"Written to {out}")
-
-
-def _more(found: "Report", judge: ModelInfo | None) -> dict[str, Any]:
+def _more(found: _Found) -> dict[str, Any]:
     """Return what else is told of figures: floors, intervals, and the network whose features they are of."""
-    network = judge and {"id": judge.id, "digest": judge.digest, "resizing": None}
+    network, spec = found.kept.classifier, found.kept.spec
     return {
         "floors": found.floors,
-        "intervals": {key: asdict(interval) for key, interval in found.intervals.items()},
-        "seeds": list(found.seeds),
-        "features": network,
+        "intervals": {key: asdict(interval) for key, interval in found.kept.intervals.items()},
+        "seeds": list(range(spec.seed, spec.seed + spec.seeds)),
+        "features": network and {"id": network.id, "digest": network.digest, "resizing": None},
     }
 
 
-def _explained(found: "Report", counts: dict[str, int]) -> str:
+def _explained(found: _Found, counts: dict[str, int]) -> str:
     """Return the table of figures for people, without the columns that would be empty, and what those are."""
     columns = {
         "metric": list(found.values),
         "value": [f"{value:.4g}" for value in found.values.values()],
-        "95 % interval": [_between(found.intervals.get(key)) for key in found.values],
+        "95 % interval": [_between(found.kept.intervals.get(key)) for key in found.values],
         "floor": [f"{found.floors[key]:.4g}" if key in found.floors else "" for key in found.values],
         "n": [f"{counts[key]:,}" for key in found.values],
         "what it is": [known[1] if (known := of_key(key)) else "" for key in found.values],
@@ -192,22 +233,13 @@ def _between(interval: "Interval | None") -> str:
     return f"{interval.low:.4g} to {interval.high:.4g}" if interval else ""
 
 
-def _judged_by(judge: ModelInfo) -> str:
-    return f"{judge.id}@{judge.digest[:8]}"
-
-
-def _write_card(
-    info: ModelInfo,
-    values: dict[str, float],
-    counts: dict[str, int],
-    dataset: str,
-    seeds: tuple[int, ...],
-    judge: ModelInfo | None,
-) -> None:
+def _write_card(info: ModelInfo, kept: "Figures", values: dict[str, float], counts: dict[str, int]) -> None:
     from models.checkpoints import update_card
 
-    drawn = f"seed {seeds[0]}" if len(seeds) == 1 else f"mean of seeds {seeds[0]} to {seeds[-1]}"
-    protocol = f"{_PROTOCOL} {dataset}, {drawn}" + (f", judged by {_judged_by(judge)}" if judge else "")
+    first, last = kept.spec.seed, kept.spec.seed + kept.spec.seeds - 1
+    drawn = f"seed {first}" if first == last else f"mean of seeds {first} to {last}"
+    judged = f", judged by {kept.classifier.name}" if kept.classifier else ""
+    protocol = f"{_PROTOCOL} {kept.spec.dataset}, {drawn}{judged}"
     update_card(
         info.path, {key: {"value": v, "n": counts[key], "protocol": protocol} for key, v in values.items()}
     )

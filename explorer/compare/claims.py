@@ -10,7 +10,7 @@ from explorer.compare.rivals import is_adversarial, is_variational, names
 from explorer.text import _
 from models.catalog import ModelInfo
 from models.metrics.figures import Figures
-from models.metrics.intervals import Interval, difference
+from models.metrics.intervals import Interval, welch
 
 SHARPNESS = "sharpness_ratio"
 _ALSO = ("sharpness_ratio_q10", "sharpness_ratio_q90", "high_frequency_ratio")  # other figures of sharpness
@@ -136,7 +136,7 @@ def _intervals(measured: Sequence[Figures], key: str) -> dict[int, Interval]:
 
 
 def _above(one: Interval, other: Interval) -> bool:
-    return difference(one, other).low > 0
+    return welch(one, other).low > 0
 
 
 def _ratio(interval: Interval) -> str:

@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from explorer import cache, controls
-from models import images as own_images
+from explorer import cache
+from explorer.compare import remade
 from models.catalog import ModelInfo
-from models.requests import Encode
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,9 +25,11 @@ class Around:
 
     images: "Pixels"
 
-    def sharpness(self, image: "Pixels") -> float:
-        """Return how sharp a picture is, as a ratio to the image."""
-        return _sharpness(image) / max(_sharpness(self.images[0]), 1e-12)
+    def sharpness(self, image: "Pixels") -> float | None:
+        """Return how sharp a picture is, as a ratio to the image; None where that has no detail."""
+        from models.metrics.reconstruction import likeness
+
+        return likeness(self.images[0], image).sharpness_ratio
 
 
 def around(info: ModelInfo, image: "Pixels", draws: int, seed: int = 0) -> Around:
@@ -44,7 +45,7 @@ def around(info: ModelInfo, image: "Pixels", draws: int, seed: int = 0) -> Aroun
 
     from models.render import decoder
 
-    found = cache.render(controls.ask(info, Encode(image=own_images.keep(image))))
+    found = cache.render(remade.asked(info, image, "encode"))
     spread = np.exp(0.5 * found.values["logvar"])
     noise = np.random.default_rng(seed).standard_normal((draws, found.latents.shape[1]))
     codes = (found.latents + spread * noise).astype(np.float32)
@@ -69,14 +70,5 @@ def reconstructed(
     """
     import numpy as np
 
-    found = cache.answers(tuple(controls.ask(info, Encode(image=own_images.keep(image))) for image in images))
+    found = cache.answers(tuple(remade.asked(info, image, "encode") for image in images))
     return np.stack([one.images[1] for one in found]), np.asarray([one.values["psnr_db"][0] for one in found])
-
-
-def _sharpness(image: "Pixels") -> float:
-    import torch
-
-    from models.core import to_unit
-    from models.metrics.sharpness import sharpness
-
-    return float(sharpness(to_unit(torch.tensor(image)).permute(2, 0, 1)[None])[0])

@@ -5,7 +5,7 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from explorer.compare import rivals
@@ -13,8 +13,9 @@ from explorer.text import N_, _, duration
 from models import datasets
 from models.catalog import ModelInfo
 from models.metrics import METRICS, NEEDS, Goal, Need, goal_of, of_key
+from models.metrics.comparison import difference
 from models.metrics.figures import Figures
-from models.metrics.intervals import Interval, difference
+from models.metrics.intervals import Interval, welch
 
 _SECTIONS: Mapping[str, tuple[str, ...]] = {
     N_("Sharpness"): ("sharpness",),
@@ -171,7 +172,7 @@ def table(models: Sequence[ModelInfo], measured: Sequence[Figures]) -> MeasuredT
         models: Of one data set, see `models.metrics.comparison.shared_dataset`.
         measured: Figures of each, measured in the same way.
     """
-    sections = [Section(_(title), _rows(names, measured)) for title, names in _SECTIONS.items()]
+    sections = [Section(_(title), _rows(names, models, measured)) for title, names in _SECTIONS.items()]
     return MeasuredTable(
         tuple(rivals.names(models).values()),
         tuple(section for section in sections if section.rows),
@@ -196,8 +197,8 @@ def as_json(models: Sequence[ModelInfo], measured: Sequence[Figures]) -> dict[st
 # Rows --------------------------------------------------------------------------------------------------------
 
 
-def _rows(names: Sequence[str], measured: Sequence[Figures]) -> tuple[Row, ...]:
-    return tuple(_row(key, measured) for name in names for key in _keys(name, measured))
+def _rows(names: Sequence[str], models: Sequence[ModelInfo], measured: Sequence[Figures]) -> tuple[Row, ...]:
+    return tuple(_row(key, models, measured) for name in names for key in _keys(name, measured))
 
 
 def _keys(name: str, measured: Sequence[Figures]) -> list[str]:
@@ -210,10 +211,10 @@ def _keys(name: str, measured: Sequence[Figures]) -> list[str]:
     return [key for key in plain if key not in metric.real and any(key in one.values for one in measured)]
 
 
-def _row(key: str, measured: Sequence[Figures]) -> Row:
+def _row(key: str, models: Sequence[ModelInfo], measured: Sequence[Figures]) -> Row:
     metric, what = of_key(key) or (None, "")
-    goal = goal_of(key)
-    best = better([one.intervals.get(key) for one in measured], goal)
+    unlike = _unlike(key, models, measured)
+    best = None if unlike else better(key, measured)
     real = next((found for one in measured if (found := _real(key, one)) is not None), None)
     return Row(
         key,
@@ -222,9 +223,11 @@ def _row(key: str, measured: Sequence[Figures]) -> Row:
         real,
         "" if real is None else number_text(real),
         max(one.counts.get(key, 0) for one in measured),
-        goal,
+        goal_of(key),
         _(what),
-        " ".join(filter(None, (_(metric.description) if metric else "", _of_held_out(key, measured)))),
+        " ".join(
+            filter(None, (_(metric.description) if metric else "", _of_held_out(key, measured), unlike))
+        ),
     )
 
 
@@ -246,6 +249,18 @@ def _of_held_out(key: str, measured: Sequence[Figures]) -> str:
     return _("Here “Real” is of held-out images in place of samples, not of training images.")
 
 
+def _unlike(key: str, models: Sequence[ModelInfo], measured: Sequence[Figures]) -> str:
+    """Say if a likelihood is a probability of some models and a density of others; empty elsewhere."""
+    if key not in METRICS["likelihood"].values:
+        return ""
+    there = (info for info, one in zip(models, measured, strict=True) if key in one.values)
+    if len({getattr(info.model, "likelihood", "") == "bernoulli" for info in there}) < 2:
+        return ""
+    return _(
+        "Here it is a probability of some models and a density of others: they cannot be compared by it."
+    )
+
+
 def title_of(key: str) -> str:
     """Return what a figure is called in the table, in the reader's language."""
     for start, word in _NETWORKS.items():
@@ -254,31 +269,50 @@ def title_of(key: str) -> str:
     return _(_TITLES[key]) if key in _TITLES else key
 
 
-def better(intervals: Sequence[Interval | None], goal: Goal | None) -> int | None:
+def better(key: str, measured: Sequence[Figures]) -> int | None:
     """Return which of some models is better than every other; None if chance alone could explain it, or none can be.
 
-    By Welch's interval of the difference of two means. Where it is best to be near 1, the distances from 1 are
-    compared, with the widths of their figures: a value that straddles 1 is then held for less sure than it is.
+    By the interval of the difference, see `models.metrics.comparison.difference`.
 
     Args:
-        intervals: Of a figure of each model; None of one without.
-        goal: Which values are better.
+        key: Of the figure.
+        measured: Figures of each model.
     """
-    if goal is None:
-        return None
-    known = [(number, _loss(one, goal)) for number, one in enumerate(intervals) if one is not None]
+    goal = goal_of(key)
+    known = {
+        number: _loss(one.intervals[key].mean, goal)
+        for number, one in enumerate(measured)
+        if goal and key in one.intervals
+    }
     if len(known) < 2:
         return None
-    first, least = min(known, key=lambda each: each[1].mean)
-    others = [one for number, one in known if number != first]
-    return first if all(difference(least, other).high < 0 for other in others) else None
+    first = min(known, key=lambda number: known[number])
+    others = (number for number in known if number != first)
+    return first if all(_is_better(key, measured[first], measured[other]) for other in others) else None
 
 
-def _loss(interval: Interval, goal: Goal) -> Interval:
+def _loss(value: float, goal: Goal | None) -> float:
     """Return a figure as one of which less is better."""
-    half = (interval.high - interval.low) / 2
-    mean = {"lower": interval.mean, "higher": -interval.mean, "one": abs(interval.mean - 1)}[goal]
-    return Interval(mean, mean - half, mean + half, interval.over, interval.count)
+    return abs(value - 1) if goal == "one" else -value if goal == "higher" else value
+
+
+def _is_better(key: str, one: Figures, other: Figures) -> bool:
+    """Tell whether a figure of one model is better than that of another, by more than chance explains.
+
+    Where it is best to be near 1, the distances from 1 are compared, with the widths of their figures: a value that
+    straddles 1 is then held for less sure than it is.
+    """
+    goal = goal_of(key)
+    if goal == "one":
+        return welch(_from_one(one.intervals[key]), _from_one(other.intervals[key])).high < 0
+    gap = difference(key, one, other)
+    return gap is not None and (gap.high < 0 if goal == "lower" else gap.low > 0)
+
+
+def _from_one(interval: Interval) -> Interval:
+    """Return the distance of a figure from 1, with the width of its interval."""
+    half, mean = (interval.high - interval.low) / 2, abs(interval.mean - 1)
+    return replace(interval, mean=mean, low=mean - half, high=mean + half)
 
 
 # Words -------------------------------------------------------------------------------------------------------

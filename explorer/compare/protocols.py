@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from explorer import cache
 from explorer.compare.measured import together
 from models.catalog import ModelInfo
 from models.metrics import library
@@ -31,9 +32,9 @@ def measured(models: Sequence[ModelInfo], protocol: str) -> list[Figures]:
     """
     found: list[Figures] = []
     for info, spec in standard(models, protocol):
-        first = library.find(spec, info)
+        first = cache.figures(info, spec)
         if first is not None:
-            more = (library.find(one, info) for _info, one in slow([info], SLOW))
+            more = (cache.figures(info, one) for _info, one in slow([info], SLOW))
             found.append(together([first, *(one for one in more if one)]))
     return found
 

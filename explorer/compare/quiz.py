@@ -15,12 +15,12 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from models.errors import UserError
+from models.metrics.intervals import wilson
 from models.values import Value
 
 REAL = ""  # the origin of a held-out image; others are the ids of models
 SIDES = (2, 3, 4)
 MAX_NUMBER = 100_000
-Z95 = 1.959963984540054  # quantile 0.975 of the standard normal distribution
 _MOST_EXCESS = 2  # pictures of all rounds that are what is looked for, less those that are not, at most
 _FIRST = 500_000_000  # seed: other pages show small ones, which a person may know
 _STRIDE = 10_000  # seeds that a quiz has for each model, so that the next one shows others
@@ -105,36 +105,8 @@ class Tally:
         return self.hits / self.count if self.count else None
 
     def interval(self) -> tuple[float, float]:
-        """Return the 95 % interval of the share, see `wilson`."""
+        """Return the 95 % interval of the share, see `models.metrics.intervals.wilson`."""
         return wilson(self.hits, self.count)
-
-
-def wilson(hits: int, count: int, z: float = Z95) -> tuple[float, float]:
-    """Return the score interval of a proportion, in [0, 1]; all of it where nothing was counted.
-
-    With p = hits / n it is (p + z^2 / 2n ± z sqrt(p (1 - p) / n + z^2 / 4n^2)) / (1 + z^2 / n). Unlike the interval
-    p ± z sqrt(p (1 - p) / n) it stays in [0, 1] and has a width even where all or none are hits.
-
-    Args:
-        hits: How often it happened.
-        count: n, how often it could have.
-        z: Quantile of the standard normal distribution; 1.96 for 95 %.
-
-    Raises:
-        ValueError: `hits` is not from 0 to `count`.
-
-    References:
-        Wilson (1927), "Probable inference, the law of succession, and statistical inference", Journal of the American
-        Statistical Association 22(158).
-    """
-    if not 0 <= hits <= count:
-        raise ValueError(f"{hits} of {count} is no proportion")
-    if not count:
-        return 0.0, 1.0
-    share, weight = hits / count, z * z / count
-    middle = (share + weight / 2) / (1 + weight)
-    half = z * (share * (1 - share) / count + weight / (4 * count)) ** 0.5 / (1 + weight)
-    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 class Game(Value):

@@ -10,7 +10,6 @@ answer, or of as much of it as there is, what `measured` returns.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 from explorer import cache, controls
@@ -78,13 +77,11 @@ class Path:
 
     Args:
         info: The model.
-        request: What was asked of it.
         frames: uint8, shape (N, H, W, C), both ends included.
         steps: How far each frame is from the one before it, shape (N - 1,): RMS differences of pixels in [0, 1].
     """
 
     info: ModelInfo
-    request: RenderRequest
     frames: "Pixels"
     steps: "NDArray[np.float32]"
 
@@ -113,20 +110,11 @@ def asked(info: ModelInfo, image: "Pixels", way: Way) -> RenderRequest:
 
 def measured(info: ModelInfo, way: Way, result: "RenderResult") -> Compared:
     """Measure what came of `asked`, or has come of it so far."""
-    image, made = result.images[0], result.images[1]
-    label = int(result.values["label"][0]) if info.labels and "label" in result.values else None
-    figures = _likeness(image.tobytes(), made.tobytes(), image.shape)
-    return Compared(info, way, image, made, figures, result.latents[0], label, result.done)
-
-
-@lru_cache(maxsize=256)
-def _likeness(image: bytes, made: bytes, shape: tuple[int, ...]) -> "Likeness":
-    # A search is drawn several times a second, and what else is on the page is drawn with it.
-    import numpy as np
-
     from models.metrics.reconstruction import likeness
 
-    return likeness(*(np.frombuffer(pixels, np.uint8).reshape(shape) for pixels in (image, made)))
+    image, made = result.images[0], result.images[1]
+    label = int(result.values["label"][0]) if info.labels and "label" in result.values else None
+    return Compared(info, way, image, made, likeness(image, made), result.latents[0], label, result.done)
 
 
 def compared(info: ModelInfo, image: "Pixels", way: Way | None = None) -> Compared:
@@ -178,7 +166,14 @@ def difference(one: Compared, white: float) -> "Pixels":
     return np.clip(np.rint(error), 0, 255).astype(np.uint8)
 
 
-def path(first: Compared, second: Compared, frames: int = 25, method: Method = "slerp") -> Path:
+def path(
+    first: Compared,
+    second: Compared,
+    frames: int = 25,
+    method: Method = "slerp",
+    *,
+    private: bool = False,
+) -> Path:
     """Walk from what a model makes of one image to what it makes of another.
 
     Args:
@@ -186,6 +181,7 @@ def path(first: Compared, second: Compared, frames: int = 25, method: Method = "
         second: What the same model makes of the other.
         frames: Number of pictures, both ends included.
         method: A name in `models.latent.PATHS`.
+        private: Whether one of them is a person's own.
 
     Raises:
         ValueError: They are of different models.
@@ -194,6 +190,5 @@ def path(first: Compared, second: Compared, frames: int = 25, method: Method = "
     if info.digest != second.info.digest:
         raise ValueError(f"no path from '{info.id}' to '{second.info.id}'")
     op = Interpolate(points=(first.point, second.point), frames=frames, method=method)
-    request = controls.ask(info, op)
-    result = cache.render(request)
-    return Path(info, request, result.images, result.values["step"])
+    result = cache.render(controls.ask(info, op), private=private)
+    return Path(info, result.images, result.values["step"])

@@ -24,13 +24,14 @@ from explorer.text import N_, _, percent
 from models import datasets, media
 from models.catalog import ModelInfo
 from models.errors import UserError
+from models.metrics.figures import Figures
 from models.requests import Sample
 from models.tables import Table as Options
 
 if TYPE_CHECKING:
     from models.images import Pixels
 
-Maker = Callable[[Sequence[ModelInfo]], Section | None]
+Maker = Callable[[Sequence[ModelInfo]], Section]
 SAMPLES = 32  # of each model
 _COLUMNS = 16
 _IMAGES = 16  # that are reconstructed
@@ -52,6 +53,13 @@ MAKERS = Options[Maker](
         "why": "explorer.compare.sections:why",
     },
 )
+# Sections that there may be nothing to say in -> whether there is
+_NEEDS: Mapping[str, Callable[[Sequence[ModelInfo]], bool]] = {
+    "reconstructions": lambda models: any(info.can("encode") for info in models),
+    "images": lambda models: any(remade.ways(info) for info in models),
+    "numbers": lambda models: len(_measured(models)) == len(models),
+    "cards": lambda models: any(info.card.metrics for info in models),
+}
 TITLES: Mapping[str, str] = {
     "models": N_("The models, and the commands that train them again"),
     "samples": N_("Samples at the same seeds"),
@@ -70,7 +78,7 @@ def made(models: Sequence[ModelInfo], more: Sequence[Section] = ()) -> Report:
         models: Of one data set.
         more: Sections besides those of `MAKERS`: what belongs to one session.
     """
-    sections = [section for name in MAKERS if (section := _made(name, models)) is not None]
+    sections = [_made(name, models) for name in _there(models)]
     title = _("{names}: a comparison").format(names=_listed([info.title for info in models]))
     about = {
         "dataset": models[0].dataset,
@@ -79,7 +87,17 @@ def made(models: Sequence[ModelInfo], more: Sequence[Section] = ()) -> Report:
     return Report(title, (*sections, *more), about)
 
 
-def _made(name: str, models: Sequence[ModelInfo]) -> Section | None:
+def titles(models: Sequence[ModelInfo]) -> list[str]:
+    """Return the titles of the sections that a report of some models has, without making them."""
+    return [_(TITLES[name]) for name in _there(models)]
+
+
+def _there(models: Sequence[ModelInfo]) -> list[str]:
+    """Return which sections there is something to say in."""
+    return [name for name in MAKERS if name not in _NEEDS or _NEEDS[name](models)]
+
+
+def _made(name: str, models: Sequence[ModelInfo]) -> Section:
     """Make a section; where it cannot be made, it says why, and the others go on."""
     try:
         return MAKERS[name](models)
@@ -134,15 +152,10 @@ def _sheet(images: "Pixels", words: str, about: Mapping[str, object]) -> Picture
     return Picture(media.png(media.contact_sheet(images, _COLUMNS)), words, _WIDTH, about)
 
 
-def reconstructions(models: Sequence[ModelInfo]) -> Section | None:
-    """Show the same images as each model that encodes makes them again; None where no model does."""
+def reconstructions(models: Sequence[ModelInfo]) -> Section:
+    """Show the same images as each model that encodes makes them again."""
     able = [info for info in models if info.can("encode")]
-    if not able:
-        return None
-    try:
-        images = cache.held_out(able[0].dataset, able[0].sample_shape).images[:_IMAGES]
-    except UserError as error:
-        return Section(_(TITLES["reconstructions"]), (Text(f"{error.problem} {error.remedy}"),))
+    images = cache.held_out(able[0].dataset, able[0].sample_shape).images[:_IMAGES]
     count = {"dataset": able[0].dataset, "split": "test", "images": len(images)}
     blocks: list[Block] = [_sheet(images, _("Held-out images"), count)]
     for info in able:
@@ -161,17 +174,12 @@ def reconstructions(models: Sequence[ModelInfo]) -> Section | None:
     return Section(_(TITLES["reconstructions"]), blocks)
 
 
-def images(models: Sequence[ModelInfo]) -> Section | None:
-    """Show held-out images beside what each model makes of them, by its usual way; None where none can."""
+def images(models: Sequence[ModelInfo]) -> Section:
+    """Show held-out images beside what each model makes of them, by its usual way."""
     able = [info for info in models if remade.ways(info)]
-    if not able:
-        return None
     blocks: list[Block] = []
     for number in range(_SOUGHT):
-        try:
-            image = remade.held_out(able[0], number)
-        except UserError as error:
-            return Section(_(TITLES["images"]), (Text(f"{error.problem} {error.remedy}"),))
+        image = remade.held_out(able[0], number)
         found = [remade.compared(info, image) for info in able]
         white = remade.worst(found)
         pictures = [image, *(one.made for one in found)]
@@ -191,11 +199,13 @@ def images(models: Sequence[ModelInfo]) -> Section | None:
     return Section(_(TITLES["images"]), blocks)
 
 
-def numbers(models: Sequence[ModelInfo]) -> Section | None:
-    """Tell what was measured of the models, as the page does; None where it was not measured yet."""
-    found = protocols.measured(models, protocols.default(models))
-    if len(found) < len(models):
-        return None
+def _measured(models: Sequence[ModelInfo]) -> list[Figures]:
+    return protocols.measured(models, protocols.default(models))
+
+
+def numbers(models: Sequence[ModelInfo]) -> Section:
+    """Tell what was measured of the models, as the page does."""
+    found = _measured(models)
     shown = measured.table(models, found)
     blocks: list[Block] = [Text(sentence) for sentence in claims.claims(models, found)]
     head = [_("Figure"), *(info.title for info in models), _("Real"), _("N")]
@@ -215,15 +225,13 @@ def _estimate(cell: measured.Cell) -> Cell:
     return Estimate(cell.value, cell.interval.low, cell.interval.high)
 
 
-def cards(models: Sequence[ModelInfo]) -> Section | None:
-    """List what the models' cards say, with the protocol; None where they say nothing."""
+def cards(models: Sequence[ModelInfo]) -> Section:
+    """List what the models' cards say, with the protocol."""
     from models.metrics import METRICS
 
     there = {name for info in models for name in info.card.metrics}
     names = [key for metric in METRICS.values() for key in metric.values if key in there]
     names += sorted(there - set(names))
-    if not names:
-        return None
     rows = []
     for name in names:
         found = [info.card.metrics.get(name) for info in models]

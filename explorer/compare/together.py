@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 NAMES, RANKS = KINDS = ("names", "ranks")
 FARTHEST = 12.0  # prior standard deviations, of a move; as in dial.js
+MOST = 24  # directions that models are moved along
 _LIMIT = 100.0  # of a coordinate in `models.requests`
 
 Move = Annotated[float, Field(ge=-FARTHEST, le=FARTHEST)]
@@ -41,7 +42,7 @@ class Together(Value):
 
     models: tuple[str, ...] = ()
     along: str = ""
-    moves: tuple[tuple[Index, Move], ...] = ()
+    moves: tuple[tuple[Index, Move], ...] = Field(default=(), max_length=MOST)
     label: Index | None = None
 
 

@@ -160,9 +160,7 @@ def _settled(info: ModelInfo, spec: MapSpec) -> MapSpec:
 
 def _keep(name: str, info: ModelInfo, value: object) -> None:
     """Keep something of a model in the session; None forgets it."""
-    own = _name(info)
-    others = {key: one for key, one in st.session_state.get(name, {}).items() if key != own}
-    st.session_state[name] = others if value is None else {**others, own: value}
+    waiting.keep(name, _name(info), value)
 
 
 # The choice ------------------------------------------------------------------------------------------------

@@ -39,6 +39,12 @@ def until_over(name: str, *, key: str, going: str, settle: Settle) -> None:
     st.rerun()
 
 
+def keep(name: str, key: str, value: object) -> None:
+    """Keep something that a page waits for in the session, by what it is of; None forgets it."""
+    others = {other: one for other, one in st.session_state.get(name, {}).items() if other != key}
+    st.session_state[name] = others if value is None else {**others, key: value}
+
+
 def _state(job: Job, going: str) -> str:
     if job.state == "queued":
         return _("Waits for what runs before it")

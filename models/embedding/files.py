@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from models.disk import replacing
+from models import disk
 from models.embedding.maps import Categories, EmbeddingMap, MapSpec, Source
-from models.errors import UserError, write_error
+from models.errors import UserError
 from models.values import Value, parse
 
 FORMAT = 1
@@ -66,12 +66,7 @@ def write(path: Path, found: EmbeddingMap, key: str = "") -> None:
     names = {name: one.names for name, one in found.categories.items()}
     header = Header(key=key, spec=found.spec, names=names, quality=dict(found.quality))
     signed = header.model_copy(update={"digest": _digest(header, arrays)})
-    content = save(dict(arrays), {_META: signed.model_dump_json()})
-    try:
-        with replacing(path) as temporary:
-            temporary.write_bytes(content)
-    except OSError as error:
-        raise write_error(path, error) from error
+    disk.write(path, save(dict(arrays), {_META: signed.model_dump_json()}))
 
 
 def read(path: Path, key: str = "") -> EmbeddingMap:

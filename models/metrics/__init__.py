@@ -183,6 +183,11 @@ METRICS = Table[Metric](
                 "negative_elbo_nats": "Mean negative ELBO of the same images: never less, in expectation",
             },
             _likelihood,
+            series={
+                "nll_nats": "Importance-sampled -log p(x) of each image, in nats",
+                "negative_elbo_nats": "Negative ELBO of each image, in nats",
+            },
+            trace="models.metrics.likelihood:trace",
             goals={"nll_nats": "lower", "negative_elbo_nats": "lower"},
         ),
         "diversity": Metric(

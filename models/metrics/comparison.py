@@ -1,9 +1,11 @@
-"""Which models can be compared by number: those of one data set, at one size. Torch-free."""
+"""Models against each other by number: which can be compared, and by how much a figure differs. Torch-free."""
 
 from collections.abc import Sequence
 
 from models.catalog import ModelInfo
 from models.errors import UserError
+from models.metrics.figures import Figures
+from models.metrics.intervals import Interval, paired, welch
 
 
 def shared_dataset(models: Sequence[ModelInfo]) -> str:
@@ -39,6 +41,34 @@ def shared_dataset(models: Sequence[ModelInfo]) -> str:
             )
             raise UserError("different-sizes", problem, "Choose models of one size.")
     return first.dataset
+
+
+def difference(key: str, one: Figures, other: Figures) -> Interval | None:
+    """Return by how much a figure of one model is above that of another; None where either has no interval.
+
+    Of means over the same images whose values are kept it is the mean difference image by image. Otherwise both are
+    taken as independent: right for different samples, and careful for the same images, of which quantiles were kept.
+
+    Args:
+        key: Of the figure.
+        one: What was measured of the one.
+        other: What was measured of the other.
+    """
+    means = one.intervals.get(key), other.intervals.get(key)
+    if means[0] is None or means[1] is None:
+        return None
+    values = one.of_images(key), other.of_images(key)
+    if values[0] is None or values[1] is None or not _same_images(one, other, key):
+        return welch(means[0], means[1])
+    return paired(values[0], values[1])
+
+
+def _same_images(one: Figures, other: Figures, key: str) -> bool:
+    """Tell whether a mean is over the same held-out images, in the same order: data, number and seed decide on both."""
+    asked = [
+        (each.spec.dataset, each.spec.n, each.spec.seed, each.intervals[key].count) for each in (one, other)
+    ]
+    return asked[0] == asked[1]
 
 
 def _shape(info: ModelInfo) -> str:

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from models.disk import replacing
-from models.errors import UserError, write_error
+from models import disk
+from models.errors import UserError
 from models.metrics import MEMORY_IMAGES, Need
 from models.metrics.intervals import Interval
 from models.metrics.spec import Measurement
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 FORMAT = 1
 SUFFIX = ".json"
 LONGEST = MEMORY_IMAGES  # values of a series that are kept as they are, in order; more are kept as quantiles
+MOST_IMAGES = (
+    50_000  # whose values are kept in order, of figures that models are compared by: 53 kB for 10,000
+)
 QUANTILES = 501
 _MOST_BYTES = 8 << 20  # of a file
 _DTYPE = "<f4"
@@ -74,11 +77,17 @@ class Figures(Value):
     versions: dict[str, str] = Field(default={})
     seconds: float = 0.0
 
+    def of_images(self, key: str) -> NDArray[np.float32] | None:
+        """Return the values that a figure is the mean of, image by image, shape (N,); None where they are not kept."""
+        interval, values = self.intervals.get(key), self.curve(key)
+        is_whole = interval is not None and interval.over == "images" and interval.count == len(values)
+        return values if is_whole else None
+
     def curve(self, key: str) -> NDArray[np.float32]:
         """Return a series, shape (N,); empty if there is none.
 
-        Values of more than `LONGEST` single images are `QUANTILES` evenly spaced quantiles of them, so that they are
-        as many of each size as there were; which is of which image is not kept.
+        Values of more than `LONGEST` samples, or images that no models are compared on, are `QUANTILES` evenly spaced
+        quantiles of them, so that they are as many of each size as there were; which is of which is not kept.
         """
         data = base64.b64decode(self.series.get(key, ""), validate=True)
         return np.frombuffer(data, _DTYPE).astype(np.float32)
@@ -93,10 +102,10 @@ class _File(Value):
     digest: str = ""
 
 
-def packed(values: "Tensor | NDArray[Any] | Sequence[float]") -> str:
-    """Return a series as it is kept; see `Figures.curve`."""
+def packed(values: "Tensor | NDArray[Any] | Sequence[float]", most: int = LONGEST) -> str:
+    """Return a series as it is kept: as it is up to so many values, see `Figures.curve`."""
     found = np.asarray(values, np.float32).ravel()
-    if len(found) > LONGEST:
+    if len(found) > most:
         found = np.quantile(found, np.linspace(0, 1, QUANTILES)).astype(np.float32)
     return base64.b64encode(found.astype(_DTYPE).tobytes()).decode()
 
@@ -119,11 +128,7 @@ def write(path: Path, figures: Figures, key: str = "") -> None:
     """
     file = _File(key=key, figures=figures)
     signed = file.model_copy(update={"digest": _digest(file)})
-    try:
-        with replacing(path) as temporary:
-            temporary.write_text(signed.model_dump_json(indent=1) + "\n")
-    except OSError as error:
-        raise write_error(path, error) from error
+    disk.write(path, signed.model_dump_json(indent=1) + "\n")
 
 
 def read(path: Path, key: str = "") -> Figures:

@@ -1,4 +1,4 @@
-"""How far a figure moves by chance: intervals of means and of their differences. Torch-free.
+"""How far a figure moves by chance: intervals of means, of their differences and of shares. Torch-free.
 
 Repeats are over independent samples. Resampling the same ones with repetition (the bootstrap) is right for means over
 images, but puts copies among the neighbours that precision or coverage look at, and adds to a Fréchet distance.
@@ -14,6 +14,7 @@ import numpy as np
 from models.errors import UserError
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from torch import Tensor
 
 LEVEL = 0.95
@@ -50,9 +51,7 @@ def over_seeds(values: Sequence[float], level: float = LEVEL) -> Interval:
         Student (1908), "The probable error of a mean", Biometrika 6(1).
     """
     _check(len(values))
-    half = _quantile((1 + level) / 2, len(values) - 1) * statistics.stdev(values) / len(values) ** 0.5
-    mean = statistics.fmean(values)
-    return Interval(mean, mean - half, mean + half, "seeds", len(values))
+    return _student(statistics.fmean(values), statistics.stdev(values), "seeds", len(values), level)
 
 
 def over_images(values: "Tensor | Sequence[float]", level: float = LEVEL, seed: int = 0) -> Interval:
@@ -78,23 +77,83 @@ def over_images(values: "Tensor | Sequence[float]", level: float = LEVEL, seed: 
     return Interval(float(data.mean()), float(low), float(high), "images", len(data))
 
 
-def difference(one: Interval, other: Interval, level: float = LEVEL) -> Interval:
-    """Return the mean difference of a figure of two models, one less the other, over their seeds.
+def paired(one: "NDArray[Any]", other: "NDArray[Any]", level: float = LEVEL) -> Interval:
+    """Return the mean difference of a figure of two models on the same images, one less the other.
 
-    Welch's t interval: it assumes no equal variances. If it holds 0, the seeds do not show which is larger.
+    Student's t interval of the differences image by image. What makes an image hard makes it hard for both models; that
+    part of the spread cancels, so that the interval is narrower than `welch`'s of the two means.
+
+    Args:
+        one: The figure for each image, shape (N,), two at least.
+        other: The same of the other model, in the same order.
+        level: Of confidence.
+
+    References:
+        Student (1908), "The probable error of a mean", Biometrika 6(1), section 9.
+    """
+    gaps = np.subtract(one, other, dtype=np.float64)
+    _check(len(gaps))
+    return _student(float(gaps.mean()), float(gaps.std(ddof=1)), "images", len(gaps), level)
+
+
+def welch(one: Interval, other: Interval, level: float = LEVEL) -> Interval:
+    """Return the difference of two means whose values are independent of each other, one less the other.
+
+    Welch's t interval: variances need not be equal. If it holds 0, chance may explain the difference. Of values that go
+    together, such as those of two models on the same images, it is wider than need be; see `paired`.
+
+    Args:
+        one: A mean with its interval, of the same level; half its width over Student's quantile is taken for the
+            standard error, which is exact for `over_seeds` and near enough for many images.
+        other: The other one.
+        level: Of confidence.
 
     References:
         Welch (1947), "The generalization of 'Student's' problem ...", Biometrika 34(1-2).
     """
-    errors = [
-        ((each.high - each.mean) / _quantile((1 + level) / 2, each.count - 1)) ** 2 for each in (one, other)
-    ]
+    share = (1 + level) / 2
+    errors = [((each.high - each.low) / 2 / _quantile(share, each.count - 1)) ** 2 for each in (one, other)]
     total = sum(errors)
     spread = sum(error**2 / (each.count - 1) for error, each in zip(errors, (one, other), strict=True))
-    freedom = total**2 / spread if spread > 0 else 1.0
-    half = _quantile((1 + level) / 2, freedom) * total**0.5
+    half = _quantile(share, total**2 / spread) * total**0.5 if spread > 0 else 0.0
     mean = one.mean - other.mean
-    return Interval(mean, mean - half, mean + half, "seeds", min(one.count, other.count))
+    return Interval(mean, mean - half, mean + half, one.over, min(one.count, other.count))
+
+
+def wilson(hits: int, count: int, level: float = LEVEL) -> tuple[float, float]:
+    """Return the score interval of a share, in [0, 1]; all of it where nothing was counted.
+
+    With p = hits / n it is (p + z^2 / 2n ± z sqrt(p (1 - p) / n + z^2 / 4n^2)) / (1 + z^2 / n), z a quantile of the
+    standard normal distribution. Unlike the interval p ± z sqrt(p (1 - p) / n) it stays in [0, 1] and has a width even
+    where all or none are hits.
+
+    Args:
+        hits: How often it happened.
+        count: n, how often it could have.
+        level: Of confidence.
+
+    Raises:
+        ValueError: `hits` is not from 0 to `count`.
+
+    References:
+        Wilson (1927), "Probable inference, the law of succession, and statistical inference", Journal of the American
+        Statistical Association 22(158).
+    """
+    if not 0 <= hits <= count:
+        raise ValueError(f"{hits} of {count} is no share")
+    if not count:
+        return 0.0, 1.0
+    z = statistics.NormalDist().inv_cdf((1 + level) / 2)
+    share, weight = hits / count, z * z / count
+    middle = (share + weight / 2) / (1 + weight)
+    half = z * (share * (1 - share) / count + weight / (4 * count)) ** 0.5 / (1 + weight)
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def _student(mean: float, deviation: float, over: str, count: int, level: float) -> Interval:
+    """Return a mean with Student's t interval."""
+    half = _quantile((1 + level) / 2, count - 1) * deviation / count**0.5
+    return Interval(mean, mean - half, mean + half, over, count)
 
 
 def _check(count: int) -> None:

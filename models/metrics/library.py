@@ -14,7 +14,7 @@ from models.metrics import figures
 from models.metrics.figures import Figures, Network
 from models.metrics.spec import STANDARD, Measurement
 
-VERSION = 1  # of how figures are computed: a change makes everything that is cached void
+VERSION = 2  # of how figures are computed: a change makes everything that is cached void
 LIBRARIES = ("numpy", "scikit-learn", "torch", "torchmetrics")  # that compute them
 
 
@@ -86,6 +86,11 @@ def cached(spec: Measurement, info: ModelInfo) -> Figures | None:
     except UserError:
         return None
     return found if found.spec == spec else None
+
+
+def keep(found: Figures, key: str) -> None:
+    """Keep figures for next time under the key that they were computed by; raises UserError where that fails."""
+    figures.write(path_of(key), found, key)
 
 
 def find(spec: Measurement, info: ModelInfo) -> Figures | None:

@@ -56,8 +56,8 @@ def bounds(
 
 
 @torch.no_grad()
-def measure(context: "Context") -> dict[str, float]:
-    """Measure held-out images; a model of black and white pixels sees them binarised."""
+def _each(context: "Context") -> dict[str, Tensor]:
+    """Return the figures of each image; a model of black and white pixels sees it binarised."""
     model = cast(Explains, context.model)
     data = binarised(context.data) if model.binary else context.data
     rng = generator(context.seed, _NOISE, device=context.device)
@@ -66,5 +66,15 @@ def measure(context: "Context") -> dict[str, float]:
         labels = data.labels_at(part, context.device) if context.latent_model.classes else None
         pair = bounds(model, data.floats(part, context.device), labels, _SAMPLES, rng)
         found.append(torch.stack(pair, 1).double().cpu())
-    elbo, evidence = (float(value) for value in torch.cat(found).mean(0))
+    elbo, evidence = torch.cat(found).unbind(1)
     return {"nll_nats": -evidence, "negative_elbo_nats": -elbo}
+
+
+def measure(context: "Context") -> dict[str, float]:
+    """Measure the first held-out images."""
+    return {name: float(values.mean()) for name, values in context.once(_each).items()}
+
+
+def trace(context: "Context") -> dict[str, Tensor]:
+    """Return the values of each image, in the order of `Context.chosen`."""
+    return context.once(_each)

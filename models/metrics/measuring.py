@@ -10,7 +10,7 @@ from models.catalog import ModelInfo
 from models.classifier import Classifier
 from models.datasets import ImageData
 from models.jobs import Device
-from models.metrics import METRICS, Need, count_of, figures, library
+from models.metrics import METRICS, Need, count_of, figures, goal_of, library
 from models.metrics.evaluation import Progress, lacking, prepare
 from models.metrics.figures import Figures
 from models.metrics.repeats import Report, report
@@ -107,12 +107,18 @@ def figures_of(spec: Measurement, measured: Measured, seconds: float = 0.0) -> F
     """Return what came of a measurement as it is kept."""
     found, data = measured.report, datasets.info(spec.dataset)
     values = figures.finite(found.values)
+    intervals = {key: one for key, one in found.intervals.items() if key in values}
+    # Image by image, so that models are compared as pairs, see `models.metrics.comparison.difference`.
+    compared = {key for key, one in intervals.items() if one.over == "images" and goal_of(key)}
     return Figures(
         spec=spec,
         values=values,
         floors=figures.finite(found.floors),
-        intervals={key: one for key, one in found.intervals.items() if key in values},
-        series={key: figures.packed(one) for key, one in found.series.items()},
+        intervals=intervals,
+        series={
+            key: figures.packed(one, figures.MOST_IMAGES if key in compared else figures.LONGEST)
+            for key, one in found.series.items()
+        },
         counts={key: count_of(key, spec.n, data) for key in values},
         lacking=dict(measured.lacking),
         classifier=library.network_of(measured.judge),
@@ -149,11 +155,10 @@ def obtain(
     if found is not None:
         return found
     name = library.key(spec, info)
-    path = library.path_of(name)
     return shelf.obtain(
-        path,
+        library.path_of(name),
         lambda: library.cached(spec, info),
         lambda: make(spec, info, device=device, progress=progress),
-        lambda made: figures.write(path, made, name),
+        lambda made: library.keep(made, name),
         lambda share: progress("", 0, 1),
     )

@@ -1,5 +1,6 @@
 """What else is told of a figure: how far it moves from one set of samples to another, and what real images reach."""
 
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -101,7 +102,7 @@ def _intervals(figures: Mapping[str, Sequence[float]], series: Mapping[str, Tens
     for key, values in figures.items():
         if len(values) > 1:
             found[key] = over_seeds(values)
-        elif key in series and len(series[key]) > 1:
+        elif key in series and len(series[key]) > 1 and math.isfinite(values[0]):
             found[key] = over_images(series[key])
     return found
 

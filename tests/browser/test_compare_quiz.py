@@ -88,6 +88,19 @@ def test_rounds_add_up_and_no_picture_comes_again(quiz: Quiz) -> None:
     quiz.page.get_by_text("0 pictures judged").wait_for()
 
 
+def test_a_round_fits_the_screen_and_its_score_outlives_a_reload(open_page: Open) -> None:
+    quiz = Quiz(open_page(LINK, width=1440, height=900))
+    last = quiz.tiles.last.bounding_box()
+    button = quiz.check.bounding_box()
+    assert button["y"] + button["height"] < last["y"] and last["y"] + last["height"] <= 900
+    quiz.judge()
+    notes = quiz.notes()
+    quiz.page.reload()
+    quiz.next.wait_for()
+    quiz.page.locator(".note.right, .note.wrong").first.wait_for()
+    assert "9 pictures judged" in quiz.page.locator(".stMain").inner_text() and quiz.notes() == notes
+
+
 def test_it_is_taken_by_keys(quiz: Quiz, flaws: Callable[[Any, str], list[str]]) -> None:
     quiz.tiles.first.focus()
     for key in ("ArrowRight", "Space", "ArrowDown", "Enter"):

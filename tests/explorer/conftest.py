@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from explorer import background, cli
+from explorer import background, cli, jobs
 
 MAIN = Path(__file__).resolve().parents[2] / "explorer" / "main.py"
 Open = Callable[..., AppTest]
@@ -17,6 +17,7 @@ Open = Callable[..., AppTest]
 def open_app(zoo: Path, monkeypatch: pytest.MonkeyPatch) -> Open:
     """Open a page with the parameters of a link; it waits for what it would else show the progress of."""
     monkeypatch.setattr(background, "PATIENCE", 60.0)
+    monkeypatch.setattr(jobs, "me", lambda: jobs.NOBODY)  # no browser, so no cookies
 
     def opened(page: str = "gallery", **params: object) -> AppTest:
         app = AppTest.from_file(MAIN, default_timeout=60)

@@ -132,6 +132,35 @@ class Crowd:
             self.inside -= 1
 
 
+def test_work_that_nobody_looks_at_any_more_ends_and_what_is_done_stays(
+    streams, session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(background, "_PLACES", threading.BoundedSemaphore(4))
+    ended: list[RenderRequest] = []
+
+    def stream(request: RenderRequest, cancelled: Callable[[], bool]) -> Iterator[RenderResult]:
+        yield answer(0.1)
+        while request == REQUEST and not cancelled():
+            time.sleep(0.005)
+        if request == REQUEST:
+            ended.append(request)
+        else:
+            yield answer(1)
+
+    streams(stream)
+    going = {slot: background.start(slot, REQUEST) for slot in ("compare-0-a", "compare-0-b", "other")}
+    for work in going.values():
+        work.wait_for_news()
+    done = background.start("compare-0-c", OTHER).wait(5)
+    background.leave("compare-0-", ["compare-0-b"])
+    assert not going["compare-0-a"].wait(5).running and len(ended) == 1
+    assert background.current("compare-0-a") is None, "it is begun anew when it is asked for again"
+    assert going["compare-0-b"].running and going["other"].running
+    assert background.current("compare-0-c") is done
+    background.leave("")
+    assert not any(work.wait(5).running for work in going.values()) and len(ended) == 3
+
+
 def test_no_more_answers_at_a_time_than_there_are_places(streams, monkeypatch) -> None:
     monkeypatch.setattr(background, "_PLACES", threading.BoundedSemaphore(1))
     go, crowd = threading.Event(), Crowd()

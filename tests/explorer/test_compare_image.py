@@ -2,7 +2,7 @@
 
 import io
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from explorer import cache, link, own
+from explorer import access, background, cache, link, own
 from explorer.background import Works
-from explorer.compare import remade, rivals
+from explorer.compare import evidence, remade, rivals
 from explorer.compare.remade import Compared
 from explorer.components.player import Film
 from explorer.panels.compare import image, path
@@ -22,7 +22,7 @@ from models import catalog, datasets
 from models.datasets import presence
 from models.errors import UserError
 from models.metrics.reconstruction import Likeness, likeness
-from models.requests import Decode, RenderRequest
+from models.requests import Decode, Interpolate, Invert, RenderRequest
 
 PAIR = "tiny-vae,tiny-gan"
 
@@ -119,6 +119,21 @@ def test_a_path_leads_from_the_one_to_the_other(zoo) -> None:
         remade.path(other, second)
 
 
+def test_draws_of_the_posterior_stand_between_the_image_and_their_mean(zoo) -> None:
+    info = catalog.find("tiny-vae")
+    real = remade.held_out(info, 3)
+    seen = evidence.around(info, real, 4)
+    assert seen.images.shape == (6, 16, 16, 1) and np.array_equal(seen.images[0], real)
+    assert np.abs(seen.images[1:5].astype(float).mean(0) - seen.images[5]).max() <= 0.5
+    assert seen.sharpness(real) == pytest.approx(1)
+    assert seen.sharpness(blank(9)) == pytest.approx(0)
+    assert evidence.Around(np.stack([blank(3), real])).sharpness(real) is None, (
+        "there is no detail to compare with"
+    )
+    pictures, psnr = evidence.reconstructed(info, np.stack([real, remade.held_out(info, 4)]))
+    assert np.array_equal(pictures[0], remade.compared(info, real).made) and psnr.shape == (2,)
+
+
 # The page -----------------------------------------------------------------------------------------------------
 
 
@@ -193,21 +208,24 @@ def test_another_image_is_chosen_by_number_by_chance_and_from_the_strip(
     assert shown["strips"][-1][1]["marks"] == [11], "the last one stands at the end of the strip"
 
 
+def give_own(app: AppTest) -> np.ndarray:
+    """Give an image of one's own; returns what models of the zoo see of it."""
+    buffer = io.BytesIO()
+    pixels = np.kron(np.eye(4, dtype=np.uint8)[::-1] * 255, np.ones((8, 8), np.uint8))
+    Image.fromarray(pixels).save(buffer, "PNG")
+    app.file_uploader(key="own-file").set_value(("mine.png", buffer.getvalue(), "image/png")).run()
+    return own.prepared(catalog.find("tiny-vae"), app.session_state["own_image"])
+
+
 def test_an_own_image_is_compared_and_stays_out_of_the_link_and_of_what_is_kept(
     open_app, shown: Shown
 ) -> None:
     app = opened(open_app, images="5,1")
     app.segmented_control(key="compare-own-0").set_value(True).run()
     drawn = len(shown["panels"])
-    buffer = io.BytesIO()
-    Image.fromarray(np.kron(np.eye(4, dtype=np.uint8)[::-1] * 255, np.ones((8, 8), np.uint8))).save(
-        buffer, "PNG"
-    )
-    app.file_uploader(key="own-file").set_value(("mine.png", buffer.getvalue(), "image/png"))
-    app.run()
+    seen = give_own(app)
     panels, _options = shown["panels"][-1]
     assert len(shown["panels"]) > drawn and panels[0].name == "Your image"
-    seen = own.prepared(catalog.find("tiny-vae"), app.session_state["own_image"])
     assert np.array_equal(panels[0].pixels, seen)
     assert app.query_params["images"] == "5,1"
     for name in PAIR.split(","):
@@ -229,6 +247,21 @@ def test_without_the_data_it_is_said_and_an_own_image_can_be_given(
     assert any("not on this machine" in str(each.value) for each in app.caption) and not shown["panels"]
     app.segmented_control(key="compare-own-0").set_value(True).run()
     assert app.file_uploader(key="own-file") is not None
+
+
+@pytest.mark.parametrize(("owner", "remedy"), [(True, "/srv/secret"), (False, "Whoever runs this app")])
+def test_only_who_runs_the_app_is_told_where_data_belong(
+    zoo, monkeypatch: pytest.MonkeyPatch, owner: bool, remedy: str
+) -> None:
+    def check(name: str, shape: tuple[int, ...]) -> None:
+        raise UserError("no-data", f"The images of '{name}' are not here.", "Put them into /srv/secret.")
+
+    monkeypatch.setattr(presence, "check", check)
+    monkeypatch.setattr(access, "may_change", lambda: owner)
+    with pytest.raises(UserError) as caught:
+        cache.held_out("digits", (1, 16, 16))
+    assert remedy in caught.value.remedy and ("/srv" in caught.value.remedy) == owner
+    assert (caught.value.code, caught.value.problem) == ("no-data", "The images of 'digits' are not here.")
 
 
 def test_a_search_is_kept_for_all_sessions_and_found_at_once(open_app, shown: Shown, monkeypatch) -> None:
@@ -266,6 +299,26 @@ def test_the_path_of_each_model_is_a_reel_between_the_real_images(open_app, show
     app.segmented_control(key="compare-method").set_value("lerp").run()
     assert shown["films"][-1].reels[0].frames != arc
     assert any("× the mean" in str(each.value) for each in app.caption)
+
+
+def test_nothing_of_a_path_from_an_own_image_is_kept_for_others(open_app, shown: Shown, monkeypatch) -> None:
+    asked: list[tuple[RenderRequest, bool]] = []
+    render = cache.render
+
+    def recorded(request: RenderRequest, *, private: bool = False) -> Any:
+        asked.append((request, private))
+        return render(request, private=private)
+
+    monkeypatch.setattr(cache, "render", recorded)
+    app = opened(open_app, "path")
+    steps = [(request, private) for request, private in asked if isinstance(request.op, Interpolate)]
+    assert len(steps) == 2 and not any(private for _request, private in steps)
+    assert all(cache.there(request) is not None for request, _private in steps)
+    asked.clear()
+    app.segmented_control(key="compare-own-1").set_value(True).run()
+    give_own(app)
+    assert len(shown["films"][-1].reels) == len(asked) == 2 and all(private for _request, private in asked)
+    assert all(cache.there(request) is None for request, _private in asked)
 
 
 def test_only_one_end_shows_the_own_image(open_app, shown: Shown) -> None:
@@ -328,6 +381,31 @@ def test_a_number_beyond_the_data_becomes_one_of_them(open_app, shown: Shown) ->
     app.session_state["view"] = view.model_copy(update={"images": (count + 4, 1)})
     app.run()
     assert shown["panels"][-1][0][0].name == "Real image 4" and app.query_params["images"] == "4,1"
+
+
+def test_a_search_ends_when_the_choice_no_longer_asks_for_it(open_app, shown: Shown, monkeypatch) -> None:
+    from models import render
+
+    app = opened(open_app)
+    stream, asked = render.stream, set[str]()
+    info = catalog.find("tiny-vae")
+
+    def endless(request: RenderRequest, cancelled: Callable[[], bool]) -> Iterator[Any]:
+        if isinstance(request.op, Invert) and request.model == info.digest:
+            asked.add(request.model)
+            while not cancelled():
+                time.sleep(0.005)
+            return
+        yield from stream(request, cancelled)
+
+    monkeypatch.setattr(render, "stream", endless)
+    monkeypatch.setattr(background, "PATIENCE", 0.2)
+    app.segmented_control(key="compare-ways").set_value("search").run()
+    slot = f"work-compare-0-{info.digest}-search"
+    work = app.session_state[slot]
+    assert work.running and asked == {info.digest}
+    app.segmented_control(key="compare-ways").set_value("encode").run()
+    assert not work.wait(5).running and slot not in app.session_state
 
 
 def test_a_search_that_was_stopped_can_be_taken_up_again(open_app, shown: Shown) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from explorer import jobs
+from explorer import cache, jobs
 from explorer.compare import protocols
 from explorer.panels.compare import numbers
 from explorer.settings import settings
@@ -123,6 +123,31 @@ def test_what_takes_long_is_measured_where_it_is_chosen(open_app: Open, judged: 
     asked = [(catalog.find(spec.model).id, *spec.metrics) for spec in queue.specs]
     assert asked == [("tiny-vae", "inversion"), ("tiny-gan", "inversion"), ("tiny-vae", "likelihood")]
     assert "sharper" in texts(app)  # what is there stays
+
+
+def test_models_of_one_title_are_told_apart_in_what_is_missing(
+    open_app: Open, judged: Path, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalog.ModelInfo, "title", "Twin")
+    app = opened(open_app)
+    assert "Not measured yet: Twin (tiny-vae), Twin (tiny-gan)." in texts(app)
+
+
+def test_figures_are_read_once_until_files_change(judged: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    info, asked = catalog.find("tiny-vae"), list[Measurement]()
+    spec, find = library.spec_of(info, n=37, seeds=SEEDS), library.find
+
+    def found(spec: Measurement, info: catalog.ModelInfo) -> Any:
+        asked.append(spec)
+        return find(spec, info)
+
+    monkeypatch.setattr(library, "find", found)
+    assert cache.figures(info, spec) is cache.figures(info, spec) is None and len(asked) == 1
+    keep(["tiny-vae"], n=37)
+    kept = cache.figures(info, spec)
+    assert kept is not None and cache.figures(info, spec) is kept and len(asked) == 2
+    library.path_of(library.key(spec, info)).unlink()
+    assert cache.figures(info, spec) is None, "what is gone is not shown"
 
 
 def test_the_queue_of_the_app_takes_a_measurement(

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from explorer.compare import charts, claims, measured, rivals, tables
+from explorer.compare import charts, claims, measured, protocols, rivals, tables
 from models import catalog
 from models.catalog import ModelInfo
+from models.metrics.comparison import difference
 from models.metrics.figures import Figures, Network, packed
-from models.metrics.intervals import Interval, over_seeds
+from models.metrics.intervals import Interval, over_images, over_seeds, welch
 from models.metrics.spec import Measurement
 
 Open = Callable[..., AppTest]
@@ -108,27 +109,69 @@ def test_held_out_images_are_counted_only_where_their_number_is_known() -> None:
 
 
 @pytest.mark.parametrize(
-    ("means", "goal", "best"),
+    ("means", "key", "best"),
     [
-        ((1.0, 2.0), "lower", 0),
-        ((1.0, 2.0), "higher", 1),
-        ((0.8, 1.1), "one", 1),
-        ((1.3, 0.8), "one", 1),
-        ((1.0, 1.001), "lower", None),
-        ((1.0, 2.0), None, None),
-        ((1.0, 1.001, 3.0), "lower", None),  # better than the last is not better than all
-        ((1.0, 2.0, 3.0), "lower", 0),
+        ((1.0, 2.0), "nll_nats", 0),
+        ((1.0, 2.0), "recall", 1),
+        ((0.8, 1.1), "sharpness_ratio", 1),
+        ((1.3, 0.8), "sharpness_ratio", 1),
+        ((1.0, 1.001), "nll_nats", None),
+        ((1.0, 2.0), "kl_nats", None),  # which is neither better nor worse
+        ((1.0, 1.001, 3.0), "nll_nats", None),  # better than the last is not better than all
+        ((1.0, 2.0, 3.0), "nll_nats", 0),
     ],
 )
 def test_the_better_one_is_marked_where_chance_does_not_explain_it(
-    means: Sequence[float], goal: Any, best: int | None
+    means: Sequence[float], key: str, best: int | None
 ) -> None:
-    assert measured.better([around(mean) for mean in means], goal) == best
+    assert measured.better(key, [one({key: mean}) for mean in means]) == best
 
 
 def test_a_figure_without_an_interval_is_not_better() -> None:
-    assert measured.better([around(1.0), None], "lower") is None
-    assert measured.better([around(1.0), None, around(3.0)], "lower") == 0
+    low, high, nothing = one({"nll_nats": 1.0}), one({"nll_nats": 3.0}), one({})
+    assert measured.better("nll_nats", [low, nothing]) is None
+    assert measured.better("nll_nats", [low, nothing, high]) == 0
+
+
+def test_a_probability_is_not_better_than_a_density(judged: Path) -> None:
+    bernoulli = catalog.find("tiny-vae")
+    gaussian = replace(bernoulli, model=bernoulli.model.model_copy(update={"likelihood": "gaussian"}))
+    found = [one({"nll_nats": 80.0}), one({"nll_nats": -900.0})]
+    (alike,) = measured.table([gaussian, gaussian], found).rows
+    (unlike,) = measured.table([bernoulli, gaussian], found).rows
+    assert [cell.better for cell in alike.cells] == [
+        False,
+        True,
+    ] and "a density of others" not in alike.misleads
+    assert not any(cell.better for cell in unlike.cells) and "a density of others" in unlike.misleads
+
+
+def over(values: np.ndarray, **spec: Any) -> Figures:
+    """Return the PSNR of some images, as it is kept."""
+    kept = one({"psnr_db": float(values.mean())}, series={"psnr_db": packed(values)})
+    changes = {"intervals": {"psnr_db": over_images(values)}, "spec": kept.spec.model_copy(update=spec)}
+    return kept.model_copy(update=changes)
+
+
+def test_the_same_images_are_compared_as_pairs() -> None:
+    hard = np.random.default_rng(0).normal(20, 3, 64)
+    wins = hard + np.linspace(0.1, 0.3, 64)
+    assert measured.better("psnr_db", [over(hard), over(wins)]) == 1
+    others = over(wins, seed=1)
+    assert measured.better("psnr_db", [over(hard), others]) is None, "other images are no pairs"
+    quantiles = over(hard).model_copy(update={"series": {"psnr_db": packed(np.sort(hard)[:32])}})
+    assert quantiles.of_images("psnr_db") is None
+    assert measured.better("psnr_db", [quantiles, over(wins)]) is None, "which is of which image is not kept"
+
+
+def test_shipped_inversions_are_compared_image_by_image() -> None:
+    info = [catalog.find(name) for name in ("avatars-vae", "avatars-gan")]
+    found = protocols.measured(info, "quick")
+    gap = difference("inversion_psnr_db", *found)
+    values = [one.of_images("inversion_psnr_db") for one in found]
+    assert gap is not None and gap.count == 64 and all(each is not None for each in values)
+    apart = welch(*(one.intervals["inversion_psnr_db"] for one in found))
+    assert gap.mean == pytest.approx(apart.mean, abs=1e-4) and gap.high - gap.low < apart.high - apart.low
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,13 @@ from urllib.parse import unquote
 import numpy as np
 import pytest
 
+from explorer import link as links
 from explorer.compare import together
 from explorer.compare.together import NAMES, RANKS, Together
 from explorer.components import linked as component, script
 from explorer.components.linked import Rival, Scene, opened, payload, reported
 from explorer.panels.compare import meeting, place
+from explorer.state import View
 from models import catalog
 from models.render import render
 from models.requests import Decode, Directions, Point, RenderRequest, Sample, default_label
@@ -70,6 +72,16 @@ def test_moved_points_are_sums_of_directions_as_a_point_with_edits_has_them(zoo,
 def test_moves_survive_a_link() -> None:
     moves = ((0, 1.5), (3, -2.0625))
     assert together.from_text(together.to_text(moves)) == moves
+
+
+def test_a_link_has_no_more_moves_than_there_are_directions() -> None:
+    text = ",".join(f"{index}:1" for index in range(together.MOST))
+    assert len(together.from_text(text)) == together.MOST
+    known = [catalog.find("avatars-vae"), catalog.find("avatars-gan")]
+    params = {"model": "avatars-vae", "moves": f"{text},{together.MOST}:1"}
+    view, notices = links.read(params, links.COMPARE, View(), known)
+    assert view.together.moves == () and len(notices) == 1
+    assert f"{together.MOST} at most" in notices[0] and "shown as they are" in notices[0]
 
 
 @pytest.mark.parametrize("text", ["", "a", "0", "0:1:2", "0:nan", "0:13", "-1:2", "0:1,", "0:1e9"])

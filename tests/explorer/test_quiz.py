@@ -1,13 +1,18 @@
 """The blind test without the page: balanced, without repeats, the same for the same number, honest intervals."""
 
+import re
 from collections import Counter
+from collections.abc import Callable
 from itertools import accumulate, chain
 
 import pytest
 from hypothesis import given, settings, strategies as st
 from pydantic import ValidationError
+from streamlit.testing.v1 import AppTest
 
-from explorer.compare.quiz import REAL, Game, Picture, Setup, Tally, wilson
+from explorer import cache, jobs
+from explorer.compare.quiz import REAL, Game, Picture, Setup, Tally
+from explorer.panels.compare import quiz
 from models.errors import UserError
 
 PAIR = Setup(models=("vae", "gan"), real=500)
@@ -18,29 +23,6 @@ SIDES = st.lists(st.sampled_from([2, 3, 4]), min_size=1, max_size=12)
 
 def shown(setup: Setup, *sides: int) -> list[Picture]:
     return list(chain.from_iterable(one.pictures for one in Game(setup=setup, sides=sides).rounds()))
-
-
-@pytest.mark.parametrize(
-    ("hits", "count", "low", "high"),
-    [
-        (81, 263, 0.2553, 0.3662),  # Newcombe (1998), Statistics in Medicine 17, table I, method 3
-        (15, 148, 0.0624, 0.1605),
-        (0, 20, 0.0000, 0.1611),
-        (1, 29, 0.0061, 0.1718),
-    ],
-)
-def test_the_interval_is_that_of_the_literature(hits: int, count: int, low: float, high: float) -> None:
-    assert wilson(hits, count) == pytest.approx((low, high), abs=5e-5)
-
-
-def test_the_interval_stays_in_bounds() -> None:
-    assert wilson(0, 0) == (0.0, 1.0) and Tally().share is None
-    assert wilson(7, 7)[1] == 1.0 and wilson(7, 7)[0] < 1.0
-    assert wilson(0, 7)[0] == pytest.approx(0.0, abs=1e-12) and wilson(0, 7) == pytest.approx(
-        [1 - x for x in reversed(wilson(7, 7))]
-    )
-    with pytest.raises(ValueError, match="no proportion"):
-        wilson(3, 2)
 
 
 @pytest.mark.parametrize("setup", [PAIR, FOUR])
@@ -87,6 +69,13 @@ def test_no_picture_comes_twice_whatever_the_sizes(sides: list[int], number: int
     pictures = shown(setup.model_copy(update={"number": number}), *sides)
     assert (
         len({(p.origin, p.number) for p in pictures}) == len(pictures) == sum(side * side for side in sides)
+    )
+
+
+def test_of_nothing_there_is_no_share() -> None:
+    assert Tally().share is None and Tally().interval() == (0.0, 1.0)
+    assert Tally(81, 263).share == 81 / 263 and Tally(81, 263).interval() == pytest.approx(
+        (0.2553, 0.3662), abs=5e-5
     )
 
 
@@ -155,3 +144,56 @@ def test_what_makes_no_quiz_is_refused() -> None:
     ):
         with pytest.raises(ValidationError):
             Setup.model_validate(options)
+
+
+# The page -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def page(open_app: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch) -> Callable[[str], AppTest]:
+    """Open the blind test in a new tab of somebody's browser."""
+    monkeypatch.setattr("explorer.panels.compare.quiz.choose", lambda *_, **__: None)
+    cache.kept.clear()
+
+    def opened(who: str) -> AppTest:
+        monkeypatch.setattr(jobs, "me", lambda: who)
+        return open_app("compare", model="tiny-vae", models="tiny-vae,tiny-gan", part="quiz")
+
+    return opened
+
+
+def judged(app: AppTest) -> int:
+    """Return how many pictures the page says were judged."""
+    found = (re.search(r"(\d+) pictures judged", str(one.value)) for one in app.markdown)
+    return next(int(match[1]) for match in found if match)
+
+
+def test_the_score_outlives_a_reload_and_is_nobody_elses(page: Callable[[str], AppTest]) -> None:
+    app = page("ann")
+    app.button(key="quiz-check").click().run()
+    app.button(key="quiz-next").click().run()
+    app.button(key="quiz-check").click().run()
+    assert judged(app) == 18
+    again = page("ann")
+    assert judged(again) == 18 and any(one.key == "quiz-next" for one in again.button), (
+        "it is checked already"
+    )
+    assert "quiz" in app.query_params and judged(page("bob")) == 0
+    again.button(key="quiz-anew").click().run()
+    assert judged(again) == 0 and judged(page("ann")) == 18
+
+
+def test_who_has_no_cookie_shares_no_score(page: Callable[[str], AppTest]) -> None:
+    app = page(jobs.NOBODY)
+    app.button(key="quiz-check").click().run()
+    assert judged(app) == 9 and judged(app.run()) == 9 and judged(page(jobs.NOBODY)) == 0
+
+
+def test_of_many_quizzes_the_latest_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: dict[str, quiz.Progress] = {}
+    monkeypatch.setattr(quiz, "_games", lambda: kept)
+    monkeypatch.setattr(quiz, "_MOST", 3)
+    games = [Game(setup=Setup(number=n, models=("vae", "gan"), real=500)) for n in range(1, 6)]
+    for game in (*games, games[2]):
+        quiz._keep(game)
+    assert list(kept) == [quiz._name(games[place].setup) for place in (3, 4, 2)]

@@ -111,6 +111,18 @@ def test_the_report_of_models(zoo: Path) -> None:
     assert [block["model"] for block in again] == ["tiny-vae"] and len(again[0]["psnr_db"]) == 16
 
 
+def test_the_titles_are_those_of_the_sections_that_are_made(
+    zoo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models = [catalog.find(name) for name in ("tiny-vae", "tiny-gan")]
+    assert len(sections.titles(models)) == len(sections.made(models).sections) == len(sections.MAKERS) - 2
+    assert not {"numbers", "cards"} & {
+        name for name, title in sections.TITLES.items() if title in sections.titles(models)
+    }
+    monkeypatch.setattr(catalog.ModelInfo, "can", lambda *_: False)  # such as imported decoders
+    assert not any("image" in title for title in sections.titles(models))
+
+
 def test_the_score_of_a_quiz_is_told(zoo: Path) -> None:
     models = [catalog.find(name) for name in ("tiny-vae", "tiny-gan")]
     game = Game(setup=Setup(models=("tiny-vae", "tiny-gan"), real=100), sides=(4,)).answered(range(16))

@@ -13,6 +13,7 @@ from models.datasets import DATASETS, ImageData, load
 from models.datasets.binary import binarised
 from models.metrics.evaluation import evaluate
 from models.metrics.likelihood import bounds
+from models.metrics.repeats import report
 from models.training import session
 from models.training.loop import Trainer
 from models.vae import Autoencoder
@@ -96,6 +97,26 @@ def test_the_prior_of_mapped_codes_is_the_gaussian_of_their_class() -> None:
 
 
 # Binarisation ----------------------------------------------------------------------------------------------
+
+
+def test_the_likelihood_has_an_interval_over_the_images() -> None:
+    torch.manual_seed(0)
+    config = {
+        "family": "vae",
+        "size": 16,
+        "channels": 1,
+        "width": 4,
+        "latent_dim": 4,
+        "likelihood": "bernoulli",
+    }
+    model = Autoencoder(AutoencoderConfig.model_validate(config)).eval().requires_grad_(False)
+    found = report(model, load("digits", "test"), metrics=["likelihood"], n=30)
+    for key in ("nll_nats", "negative_elbo_nats"):
+        interval, each = found.intervals[key], found.series[key]
+        assert (interval.over, interval.count) == ("images", 30) and each.shape == (30,)
+        assert interval.low < found.values[key] < interval.high
+        assert float(each.mean()) == pytest.approx(found.values[key])
+    assert bool((found.series["nll_nats"] <= found.series["negative_elbo_nats"] + 1e-6).all())
 
 
 def test_pixels_are_white_as_often_as_they_are_bright_and_always_the_same() -> None:

@@ -65,8 +65,9 @@ def test_images_with_nan_are_named_and_not_rounded_to_black() -> None:
 
 
 def test_latents_and_paths_with_nan_are_named_too() -> None:
-    refused("makes images that are not finite", model=Constant(torch.nan), n=10, classifier=judge(),
-            metrics=["path_length"])  # fmt: skip
+    error = refused("makes images that are not finite", model=Constant(torch.nan), n=10, classifier=judge(),
+                    metrics=["path_length"])  # fmt: skip
+    assert error.code == "not-finite"
     config = {"family": "vae", "size": 16, "channels": 1, "width": 4, "latent_dim": 8}
     vae = Autoencoder(AutoencoderConfig.model_validate(config)).eval().requires_grad_(False)
     for parameter in vae.parameters():
@@ -92,7 +93,8 @@ def test_fewer_images_than_dimensions_have_no_covariance_and_are_left_out_of_all
     assert found.code == "metric-does-not-apply"
     few = evaluate(Constant(0.0, 0.1), images(20), classifier=judge(32), n=100)
     assert "fd_classifier" not in few and "kd_classifier" in few
-    refused("There are 5", "more than 5", data=images(5), metrics=["prdc"], classifier=judge())
+    error = refused("There are 5", "more than 5", data=images(5), metrics=["prdc"], classifier=judge())
+    assert error.code == "metric-does-not-apply"
 
 
 def test_metrics_that_need_training_images_say_so() -> None:
@@ -186,7 +188,8 @@ class Opaque(Constant):
 
 
 def test_a_model_without_a_gradient_is_not_searched() -> None:
-    refused("needs a decoder with a gradient", model=Opaque(0.0, 0.1), metrics=["inversion"])
+    error = refused("needs a decoder with a gradient", model=Opaque(0.0, 0.1), metrics=["inversion"])
+    assert error.code == "metric-does-not-apply"
 
 
 # Comparisons ----------------------------------------------------------------------------------------------------------

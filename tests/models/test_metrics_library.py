@@ -151,6 +151,19 @@ def test_many_values_are_kept_as_quantiles_few_as_they_are() -> None:
     assert found.curve("none").shape == (0,)
 
 
+def test_what_models_are_compared_by_is_kept_image_by_image(
+    judged: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(figures, "LONGEST", 10)
+    spec, info = asked(metrics=("sharpness", "reconstruction"), seeds=1)
+    made = measuring.make(spec, info, device="cpu")
+    each = made.of_images("psnr_db")
+    assert each is not None and len(each) == made.counts["psnr_db"] == 40
+    assert float(each.mean()) == pytest.approx(made.values["psnr_db"], rel=1e-5)
+    assert made.intervals["sharpness_real"].over == "images"
+    assert made.of_images("sharpness_real") is None, "no model is better by what real images are"
+
+
 # What is shipped ---------------------------------------------------------------------------------------------
 
 

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -14,7 +15,7 @@ from models.errors import UserError
 from models.gan import Gan
 from models.metrics import METRICS, memorisation
 from models.metrics.evaluation import evaluate, prepare
-from models.metrics.intervals import Interval, difference, over_images, over_seeds
+from models.metrics.intervals import Interval, over_images, over_seeds, paired, welch, wilson
 from models.metrics.repeats import report
 from models.vae import Autoencoder
 
@@ -84,15 +85,67 @@ def test_the_difference_of_two_models_is_welchs() -> None:
 
     values = [10.0, 11, 12, 13, 14], [1.0, 1.5, 2, 2.5]
     one, other = map(over_seeds, values)
-    found = difference(one, other)
+    found = welch(one, other)
     expected = stats.ttest_ind(*values, equal_var=False).confidence_interval()
     assert found.mean == pytest.approx(12 - 1.75)
     assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
-    same = difference(one, one)
+    same = welch(one, one)
     assert same.low < 0 < same.high
 
 
-@pytest.mark.parametrize("call", [lambda: over_seeds([1.0]), lambda: over_images([1.0])])
+def test_the_difference_of_two_means_over_other_images_is_welchs_too() -> None:
+    from scipy import stats
+
+    rng = np.random.default_rng(0)
+    values = rng.normal(20, 3, 800), rng.normal(21, 2, 900)
+    found = welch(*map(over_images, values))
+    expected = stats.ttest_ind(*values, equal_var=False).confidence_interval()
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=0.02)
+    assert (found.over, found.count) == ("images", 800)
+
+
+def test_figures_of_the_same_images_are_compared_image_by_image() -> None:
+    from scipy import stats
+
+    rng = np.random.default_rng(0)
+    hardness = rng.normal(20, 3, 64)  # the same for both, and far more than what sets them apart
+    one, other = hardness + rng.normal(0.3, 0.2, 64), hardness + rng.normal(0, 0.2, 64)
+    found = paired(one, other)
+    expected = stats.ttest_rel(one, other).confidence_interval()
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
+    assert (found.over, found.count) == ("images", 64)
+    apart = welch(over_images(one), over_images(other))
+    assert found.low > 0 > apart.low, "as if the images were others, nothing is shown"
+
+
+@pytest.mark.parametrize(
+    ("hits", "count", "low", "high"),
+    [
+        (81, 263, 0.2553, 0.3662),  # Newcombe (1998), Statistics in Medicine 17, table I, method 3
+        (15, 148, 0.0624, 0.1605),
+        (0, 20, 0.0000, 0.1611),
+        (1, 29, 0.0061, 0.1718),
+    ],
+)
+def test_the_interval_of_a_share_is_that_of_the_literature(
+    hits: int, count: int, low: float, high: float
+) -> None:
+    assert wilson(hits, count) == pytest.approx((low, high), abs=5e-5)
+
+
+def test_the_interval_of_a_share_stays_in_bounds() -> None:
+    assert wilson(0, 0) == (0.0, 1.0)
+    assert wilson(7, 7)[1] == 1.0 and wilson(7, 7)[0] < 1.0
+    assert wilson(0, 7)[0] == pytest.approx(0.0, abs=1e-12) and wilson(0, 7) == pytest.approx(
+        [1 - x for x in reversed(wilson(7, 7))]
+    )
+    with pytest.raises(ValueError, match="no share"):
+        wilson(3, 2)
+
+
+@pytest.mark.parametrize(
+    "call", [lambda: over_seeds([1.0]), lambda: over_images([1.0]), lambda: paired(np.ones(1), np.ones(1))]
+)
 def test_one_value_has_no_interval(call) -> None:
     with pytest.raises(UserError, match="One value has no interval"):
         call()

@@ -3,6 +3,7 @@
 const players = new WeakMap()
 const SPEEDS = [5, 10, 20, 30, 60] // frames a second
 const TALLEST = 0.44 // of the window's height, that the picture may take
+const ABOVE_ROWS = 0.22 // the same where rows of frames stand below it
 const SMALLEST = 200 // CSS pixels of the picture's room, at least
 const WIDEST_KEY = 44 // CSS pixels of a key frame over the scrubber
 const MANY = 10 // frames that Page Up and Down skip
@@ -236,7 +237,7 @@ class Player {
   #fit() {
     const width = this.root.clientWidth
     if (!this.data || !width) return
-    const tall = Math.max(SMALLEST, innerHeight * TALLEST)
+    const tall = Math.max(SMALLEST, innerHeight * (this.data.ends.length ? ABOVE_ROWS : TALLEST))
     const count = this.views.length
     const room = Math.min((width - 4 - 16 * (count - 1)) / count, tall)
     for (const view of this.views) view.fit(room, this.data.size)

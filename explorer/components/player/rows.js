@@ -80,7 +80,8 @@ class Rows {
     const [across, down] = this.data.size
     const ratio = window.devicePixelRatio || 1
     const tile = (Math.max(1, Math.round((TILE * ratio) / across)) * across) / ratio
-    const shown = clamp(Math.floor((width - 2 * (tile + 16)) / tile), 2, this.data.count)
+    const room = width - this.items[0].caption.offsetWidth - 2 * (tile + 21)
+    const shown = clamp(Math.floor(room / tile), 2, this.data.count)
     this.node.style.setProperty("--tile", `${tile}px`)
     this.node.style.setProperty("--tall", `${(tile * down) / across}px`)
     this.node.style.setProperty("--strip", `${tile * shown}px`)

@@ -43,13 +43,21 @@ class Attempt:
     def found(self) -> Compared | None:
         """Return what has come of it so far; raises UserError if it failed."""
         result = self.work.shown
-        return None if result is None else remade.measured(self.info, self.way, result)
+        if result is None:
+            return None
+        # In the session, for the image may be a person's own: all are drawn several times a second while one searches.
+        before, found = st.session_state.get(f"found-{self.slot}", (None, None))
+        if before is not result:
+            found = remade.measured(self.info, self.way, result)
+            st.session_state[f"found-{self.slot}"] = result, found
+        return found
 
 
 def begin(models: Sequence[ModelInfo], subject: Subject, chosen: Sequence[Way], end: int) -> list[Attempt]:
     """Let models make an image, each in the chosen ways that it has, or else in the one that it has.
 
-    Work that goes on already is gone on with; the answers to a held-out image are kept for all sessions.
+    Work that goes on already is gone on with, and what this choice no longer asks for is given up; the answers to a
+    held-out image are kept for all sessions.
 
     Args:
         models: Of one data set.
@@ -66,6 +74,7 @@ def begin(models: Sequence[ModelInfo], subject: Subject, chosen: Sequence[Way], 
             slot = f"{_SLOT}-{end}-{info.digest}-{way}"
             work = background.follow(slot, request, remember=not subject.private)
             attempts.append(Attempt(info, way, work, slot))
+    background.leave(f"{_SLOT}-{end}-", [attempt.slot for attempt in attempts])
     return attempts
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-SHOWN, MORE = 8, 16  # sliders at hand, and behind a fold at most
+SHOWN = 8  # sliders at hand; the others are behind a fold
 _LEAST = 2  # names that models must share, for moves to be along them
 _WITHOUT = ("no-classifier", "no-attributes")  # why a model has none
 
@@ -157,7 +157,7 @@ def _directions(models: Sequence[ModelInfo]) -> tuple[str, list[Shared]]:
             state.notify([f"{error.problem} {error.remedy}"])
         _correct(along=RANKS, moves=())
         kind, found = RANKS, _shared(models, RANKS)
-    return kind, found[: SHOWN + MORE]
+    return kind, found[: together.MOST]
 
 
 def _shared(models: Sequence[ModelInfo], kind: str) -> list[Shared]:

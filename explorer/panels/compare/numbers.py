@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from explorer import jobs, words
+from explorer import cache, jobs, words
 from explorer.compare import charts, claims, protocols, rivals, tables
 from explorer.compare.measured import MeasuredTable, table
 from explorer.compare.protocols import SLOW, Wanted
@@ -14,7 +14,7 @@ from models import datasets
 from models.catalog import ModelInfo
 from models.errors import UserError
 from models.jobs import Job
-from models.metrics import inception, library
+from models.metrics import inception
 from models.metrics.comparison import shared_dataset
 from models.metrics.figures import Figures
 
@@ -30,8 +30,8 @@ def show(models: Sequence[ModelInfo]) -> None:
     shared_dataset(models)
     protocol, slow = _choice(models)
     wanted = [*protocols.standard(models, protocol), *protocols.slow(models, slow)]
-    missing = [(info, spec) for info, spec in wanted if library.find(spec, info) is None]
-    _measure("-".join(info.digest for info in models), missing)
+    missing = [(info, spec) for info, spec in wanted if cache.figures(info, spec) is None]
+    _measure(models, missing)
     there = [(info, found) for info in models for found in protocols.measured([info], protocol)]
     if len(there) >= rivals.LEAST:
         draw([info for info, _found in there], [found for _info, found in there])
@@ -78,15 +78,17 @@ def _choice(models: Sequence[ModelInfo]) -> tuple[str, list[str]]:
     return protocol, list[str](slow)
 
 
-def _measure(key: str, missing: Wanted) -> None:
+def _measure(models: Sequence[ModelInfo], missing: Wanted) -> None:
     """Draw the way to what was not measured yet, how far it is, and why it failed.
 
     Args:
-        key: Of the models: what is missing shrinks while it is measured.
+        models: Those that are compared: what is missing shrinks while it is measured.
         missing: What was not measured yet.
     """
+    key = "-".join(info.digest for info in models)
     specs = [spec for _info, spec in missing]
-    titles = list(dict.fromkeys(info.title for info, _spec in missing))
+    called = rivals.names(models)
+    titles = list(dict.fromkeys(called[info.id] for info, _spec in missing))
     if name := st.session_state.get(_ASKED, {}).get(key):
         going = (
             _("Measuring {models}").format(models=problem.literal(", ".join(titles)))
@@ -96,7 +98,7 @@ def _measure(key: str, missing: Wanted) -> None:
         waiting.until_over(name, key="numbers", going=going, settle=lambda job: _settle(key, job))
         return
     if not missing:
-        _keep(_FAILED, key, None)
+        waiting.keep(_FAILED, key, None)
         return
     if error := st.session_state.get(_FAILED, {}).get(key):
         problem.show(error)
@@ -105,8 +107,8 @@ def _measure(key: str, missing: Wanted) -> None:
             with problem.explained():
                 title = _("Figures of {models}").format(models=", ".join(titles))
                 job = jobs.measure(specs, title)
-                _keep(_FAILED, key, None)
-                _keep(_ASKED, key, job.id)
+                waiting.keep(_FAILED, key, None)
+                waiting.keep(_ASKED, key, job.id)
                 st.rerun()
         st.caption(_words(missing, titles))
 
@@ -129,15 +131,9 @@ def _words(missing: Wanted, titles: Sequence[str]) -> str:
 
 def _settle(key: str, job: Job | None) -> None:
     """Forget a job that is over, and keep why it failed."""
-    _keep(_ASKED, key, None)
+    waiting.keep(_ASKED, key, None)
     if job and job.problem:
-        _keep(_FAILED, key, UserError(job.code or job.state, job.problem, job.remedy))
-
-
-def _keep(name: str, key: str, value: object) -> None:
-    """Keep something in the session; None forgets it."""
-    others = {other: one for other, one in st.session_state.get(name, {}).items() if other != key}
-    st.session_state[name] = others if value is None else {**others, key: value}
+        waiting.keep(_FAILED, key, UserError(job.code or job.state, job.problem, job.remedy))
 
 
 # What was measured -------------------------------------------------------------------------------------------
@@ -160,8 +156,9 @@ def _notes(shown: MeasuredTable) -> None:
         _(
             "● is better than every other by more than chance moves it: the 95 % interval of the difference excludes 0 "
             "(of twenty figures that do not differ, one would be marked too). Below each mean its 95 % interval, over "
-            "the draws, or over images where it is a mean over the same images. Real: training images in place of "
-            "samples. Unfold a figure for what it measures and when it misleads."
+            "the draws, or over images where it is a mean over the same images: these are compared image by image "
+            "where the value of each is kept, and else as if the images were others, which is more careful. Real: "
+            "training images in place of samples. Unfold a figure for what it measures and when it misleads."
         )
     )
     for sentence in (*shown.left_out, shown.protocol):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from explorer import background, cache, figures
+from explorer import background, figures
 from explorer.compare import remade, rivals
 from explorer.compare.remade import FRAMES, Method, Path
 from explorer.components.player import COLUMNS, Film, Reel, player
@@ -27,23 +27,34 @@ def show(models: Sequence[ModelInfo]) -> None:
     for column, end, title in zip(columns, (0, 1), (_("From"), _("To")), strict=True):
         with column:
             ends.append(subject.choose(models[0], end, title, strip=_STRIP))
-    method, frames = _options()
     attempts.say_who_cannot(models)
     first, second = ends
     if first is None or second is None:
         return
+    above = st.container()  # the film first: what it shows is seen beside what is chosen
+    method, frames = _options()
+    with above:
+        paths = _walk(models, first, second, method, frames)
+    if paths:
+        _paces(paths)
+
+
+def _walk(
+    models: Sequence[ModelInfo], first: Subject, second: Subject, method: Method, frames: int
+) -> dict[str, Path]:
+    """Draw the way of each model from one image to the other, once both are found; return them by model."""
     begun = [attempts.begin(models, one, ("encode",), end) for end, one in enumerate((first, second))]
     if not begun[0]:
-        return
+        return {}
     work = attempts.works([*begun[0], *begun[1]])
     if work.running:
         background.poll(work, attempts.progress)
-        return
+        return {}
     attempts.offer_again([*begun[0], *begun[1]])
-    paths = _paths(begun[0], begun[1], method, frames)
+    paths = _paths(begun[0], begun[1], method, frames, private=first.private or second.private)
     if paths:
         _play(first, second, paths)
-        _paces(paths)
+    return paths
 
 
 def _options() -> tuple[Method, int]:
@@ -74,7 +85,7 @@ def _options() -> tuple[Method, int]:
 
 
 def _paths(
-    first: Sequence[Attempt], second: Sequence[Attempt], method: Method, frames: int
+    first: Sequence[Attempt], second: Sequence[Attempt], method: Method, frames: int, *, private: bool
 ) -> dict[str, Path]:
     """Return the path of each model that has found both ends, by its name; the page says why others have not."""
     paths: dict[str, Path] = {}
@@ -83,7 +94,7 @@ def _paths(
         with problem.explained():
             found = start.found(), end.found()
             if found[0] is not None and found[1] is not None:
-                paths[names[start.info.id]] = remade.path(found[0], found[1], frames, method)
+                paths[names[start.info.id]] = remade.path(found[0], found[1], frames, method, private=private)
     return paths
 
 
@@ -91,7 +102,9 @@ def _play(first: Subject, second: Subject, paths: dict[str, Path]) -> None:
     frames = next(iter(paths.values())).frames
     count, height, width, _channels = frames.shape
     shown = Film(
-        reels=[Reel(cache.sheet((one.request,), COLUMNS), name) for name, one in paths.items()],
+        reels=[
+            Reel(media.png(media.contact_sheet(one.frames, COLUMNS)), name) for name, one in paths.items()
+        ],
         count=count,
         size=(width, height),
         marks=(),

@@ -3,13 +3,14 @@
 Before an answer nothing in the page tells where a picture comes from: all of a round are one PNG, and have numbers.
 """
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from explorer import cache, controls, link, state
+from explorer import cache, controls, jobs, link, state
 from explorer.compare import rivals
 from explorer.compare.quiz import MAX_NUMBER, REAL, SIDES, Game, Picture, Round, Setup, Tally
 from explorer.components.tiles import Verdict, choose
@@ -23,9 +24,11 @@ from models.requests import RenderRequest, Sample
 if TYPE_CHECKING:
     from models.images import Pixels
 
+Progress = tuple[tuple[int, ...], tuple[tuple[int, ...] | None, ...]]  # sides and answers of a game
 _GAMES = "quiz-games"
+_MOST = 50  # games that are kept
 _SIZE = 3  # pictures a row, at first
-_WIDTH = 440  # CSS pixels of a round, at most
+_WIDTH = 396  # CSS pixels of a round, at most
 
 
 def show(models: Sequence[ModelInfo]) -> None:
@@ -34,17 +37,17 @@ def show(models: Sequence[ModelInfo]) -> None:
 
 
 def game_of(models: Sequence[ModelInfo]) -> Game | None:
-    """Return how far this session has come with the quiz about some models; None if it has answered nothing."""
+    """Return how far a person has come with the quiz about some models; None where nothing was answered."""
     if not _games():
         return None  # without a look at the images
-    game = _games().get(_setup(models)[0])
-    return game if game is not None and game.done else None
+    game = _game(_setup(models)[0])
+    return game if game.done else None
 
 
 @st.fragment
 def _quiz(models: Sequence[ModelInfo]) -> None:
     setup, missing = _setup(models)
-    game = _games().setdefault(setup, Game(setup=setup, sides=(_SIZE,)))
+    game = _game(setup)
     titles = {REAL: _("Real images"), **rivals.names(models)}
     left, right = st.columns([1.15, 1], gap="large")
     with right:
@@ -63,12 +66,31 @@ def _quiz(models: Sequence[ModelInfo]) -> None:
 # The game ----------------------------------------------------------------------------------------------------
 
 
-def _games() -> dict[Setup, Game]:
-    return st.session_state.setdefault(_GAMES, {})
+def _games() -> dict[str, Progress]:
+    """Return how far this browser has come with quizzes, which outlives a reload; without a cookie, this session.
+
+    It is not in the link: who gets that is to answer by themselves.
+    """
+    who = jobs.me()
+    return st.session_state.setdefault(_GAMES, {}) if who == jobs.NOBODY else cache.kept(who, _GAMES)
+
+
+def _name(setup: Setup) -> str:
+    return hashlib.sha256(setup.model_dump_json().encode()).hexdigest()
+
+
+def _game(setup: Setup) -> Game:
+    sides, answers = _games().get(_name(setup), ((_SIZE,), ()))
+    return Game(setup=setup, sides=sides, answers=answers)
 
 
 def _keep(game: Game) -> None:
-    _games()[game.setup] = game
+    """Keep how far a game has come, and of many games the latest."""
+    games, name = _games(), _name(game.setup)
+    games.pop(name, None)
+    games[name] = game.sides, game.answers
+    for old in list(games)[:-_MOST]:
+        games.pop(old, None)  # which another tab may have done
 
 
 def _setup(models: Sequence[ModelInfo]) -> tuple[Setup, UserError | None]:
@@ -102,15 +124,9 @@ def _begin(number: int) -> None:
 
 def _round(models: Sequence[ModelInfo], game: Game, titles: Mapping[str, str]) -> None:
     shown, side, number = game.current, game.sides[-1], len(game.sides)
-    real = bool(game.setup.real)
-    st.subheader(
-        _("Which of these are real?")
-        if real
-        else _("Which of these did “{title}” make?").format(title=problem.literal(titles[shown.target])),
-        anchor=False,
-    )
     key = f"quiz-{game.setup.number}-{number}-{'-'.join(game.setup.models)}"
     answer = None if game.open else game.answers[-1] or ()
+    _task(game, key, shown, answer, titles)
     _channels, height, width = models[0].sample_shape
     choose(
         _sheet(models, shown, side),
@@ -124,7 +140,18 @@ def _round(models: Sequence[ModelInfo], game: Game, titles: Mapping[str, str]) -
         notes=[] if answer is None else _notes(models, shown, answer, titles),
         verdicts=[] if answer is None else _verdicts(shown, answer),
     )
+
+
+def _task(
+    game: Game, key: str, shown: Round, answer: Sequence[int] | None, titles: Mapping[str, str]
+) -> None:
+    """Draw what is asked, and the button that leads on: above the pictures, where every screen shows it."""
+    real = bool(game.setup.real)
+    question = _("Which of these are real?")
+    if not real:
+        question = _("Which of these did “{title}” make?").format(title=problem.literal(titles[shown.target]))
     with st.container(horizontal=True, vertical_alignment="center"):
+        st.subheader(question, anchor=False, width="content")
         if answer is None:
             st.button(
                 _("Check"),
@@ -134,25 +161,23 @@ def _round(models: Sequence[ModelInfo], game: Game, titles: Mapping[str, str]) -
                 on_click=_check,
                 args=(game, key),
             )
-            words = _("Click those that you believe to be real; none is an answer, too.")
-            st.caption(
-                words if real else _("Click those that you believe to be its; none is an answer, too.")
-            )
         else:
             st.button(
                 _("Next round"),
                 key="quiz-next",
                 type="primary",
                 icon=":material/arrow_forward:",
-                on_click=lambda: _keep(game.next(side)),
+                on_click=lambda: _keep(game.next(game.sides[-1])),
             )
-            right = _verdicts(shown, answer).count("right")
-            st.markdown(
-                f"**{_('{right} of {count} right').format(right=right, count=len(shown.pictures))}**",
-                help=_(
-                    "A picture is judged rightly if it was clicked and is what was asked for, or neither."
-                ),
-            )
+    if answer is None:
+        words = _("Click those that you believe to be real; none is an answer, too.")
+        st.caption(words if real else _("Click those that you believe to be its; none is an answer, too."))
+        return
+    right = _verdicts(shown, answer).count("right")
+    st.markdown(
+        f"**{_('{right} of {count} right').format(right=right, count=len(shown.pictures))}**",
+        help=_("A picture is judged rightly if it was clicked and is what was asked for, or neither."),
+    )
 
 
 def _verdicts(shown: Round, answer: Sequence[int]) -> list[Verdict]:

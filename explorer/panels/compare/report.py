@@ -27,7 +27,7 @@ def show(models: Sequence[ModelInfo]) -> None:
     with st.popover(_("Report"), icon=":material/description:", key="report"):
         game = quiz.game_of(models)
         more = [] if game is None else [sections.quiz(models, game)]
-        listed = [_(title) for title in sections.TITLES.values()] + [section.title for section in more]
+        listed = [*sections.titles(models), *(section.title for section in more)]
         st.markdown(
             _("One file that opens without a network:") + "\n" + "\n".join(f"- {title}" for title in listed)
         )

@@ -69,7 +69,7 @@ def choose(info: ModelInfo, end: int, title: str, strip: int = _ROW) -> Subject 
 
 
 def _whose(end: int, title: str) -> None:
-    words = {False: _("Held-out image"), True: _("Your own image")}
+    words = {False: _("Held-out"), True: _("Your own image")}
     st.segmented_control(
         title,
         list(words),
@@ -118,7 +118,7 @@ def _number(number: int, count: int, end: int) -> None:
         0,
         count - 1,
         step=1,
-        width=140,
+        width=124,
         **state.controlled(f"compare-image-{end}", number, lambda value: state.choose_image(end, value)),
     )
     st.button(

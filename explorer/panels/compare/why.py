@@ -79,7 +79,10 @@ def _posterior(info: ModelInfo) -> None:
         shares = [seen.sharpness(image) for image in seen.images]
         captions = [
             names[0],
-            *(f"{name}: {share:.0%}" for name, share in zip(names[1:], shares[1:], strict=True)),
+            *(
+                name if share is None else f"{name}: {share:.0%}"
+                for name, share in zip(names[1:], shares[1:], strict=True)
+            ),
         ]
         pictures.row(list(seen.images), captions, _width(info))
         st.caption(
