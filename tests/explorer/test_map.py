@@ -12,7 +12,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from explorer import map_data, maps
-from explorer.components.map import Chosen, Extra, OwnImage, Selection, Shown, chosen, payload, selection
+from explorer.components.map.reports import Chosen, chosen, selection
+from explorer.components.map.scene import Extra, OwnImage, Scene, Selection, Shown, payload
 from explorer.panels import landscape, selecting
 from explorer.panels.comparing import Pane
 from models import catalog, datasets
@@ -30,11 +31,12 @@ class Maps:
         self.drawn: list[tuple[Shown, dict[str, Any]]] = []
         self._pending: Any = None
 
-    def __call__(self, shown: Shown, **options: Any) -> None:
-        self.drawn.append((shown, options))
+    def __call__(self, scene: Scene, **options: Any) -> None:
+        options = {**vars(scene), **options}
+        self.drawn.append((scene.shown, options))
         if self._pending is not None:
             (event, number, value), self._pending = self._pending, None
-            options[event](number, value)
+            options[event](*value) if number is None else options[event](number, value)
 
     @property
     def shown(self) -> Shown:
@@ -112,7 +114,8 @@ def test_the_payload_stands_for_itself(found: EmbeddingMap, shown: Shown) -> Non
     extras = [Extra("5" * 64, "/api/maps/5", "Fresh samples", 100, 6, (16, 16, 1), "square")]
     picture = np.full((16, 16, 1), 9, np.uint8)
     own = OwnImage((0.5, -0.5), picture, picture)
-    sent = payload(shown, "/api/live", path=[(0, 1)], extras=extras, own=own, found=[7, 3])
+    scene = Scene(shown, path=[(0, 1)], extras=extras, own=own, found=[7, 3])
+    sent = payload(scene, "/api/live", texts={})
     data = json.loads(json.dumps(sent))
     assert data["key"] == map_data.digest(found) and map_data.published(data["key"]) is not None
     assert data["address"].endswith(f"/api/maps/{data['key']}")
@@ -376,13 +379,14 @@ def test_maps_beside_and_selections_are_in_the_payload(found: EmbeddingMap, show
     gone = Selection("2" * 64, np.arange(3))
     rows = np.array([0, 8, 299])
     selections = {"A": Selection(other.key, rows), "B": gone}
-    data = json.loads(json.dumps(payload(shown, "", beside=[other], selections=selections, letter="B")))
+    scene = Scene(shown, beside=[other], selections=selections, letter="B")
+    data = json.loads(json.dumps(payload(scene, "", {})))
     assert [one["caption"] for one in data["beside"]] == ["Another one"] and data["letter"] == "B"
     (selected,) = data["selections"].values()  # that of no map of the page is left out
     read = selection({"key": selected["on"], "bits": selected["bits"]}, other)
     assert selected["on"] == other.key and read is not None and read.tolist() == rows.tolist()
     newer = dataclasses.replace(other, key="3" * 64, series="run")  # another map of the same points
-    sent = payload(newer, "", selections={"A": Selection("run", rows)})
+    sent = payload(Scene(newer, selections={"A": Selection("run", rows)}), "", {})
     assert sent["selections"]["A"]["on"] == newer.key
 
 

@@ -11,7 +11,7 @@ import torch
 from streamlit.testing.v1 import AppTest
 
 from explorer import jobs, maps
-from explorer.components.map import Shown
+from explorer.components.map.scene import Shown
 from models import catalog, checkpoints, paths
 from models.embedding import compute, files, library, weights
 from models.embedding.gather import gather
@@ -29,7 +29,7 @@ def fresh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No map in memory or in the cache, and none drawn: it needs a browser."""
     monkeypatch.setenv("EXPLORER_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setattr(maps, "_there", type(maps._there)())
-    monkeypatch.setattr("explorer.components.map.latent_map", lambda shown, **options: None)
+    monkeypatch.setattr("explorer.components.map.latent_map", lambda scene, **options: None)
 
 
 class Queue:
@@ -197,7 +197,7 @@ def test_the_quick_map_of_a_run_follows_it_in_one_series(
     open_app: Open, queue: Queue, run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drawn: list[Shown] = []
-    monkeypatch.setattr("explorer.components.map.latent_map", lambda shown, **_: drawn.append(shown))
+    monkeypatch.setattr("explorer.components.map.latent_map", lambda scene, **_: drawn.append(scene.shown))
     monkeypatch.setattr("explorer.panels.following.trains", lambda name: True)
     app = open_app("map", model="train-1")
     assert "follows its newest weights" in texts(app)
