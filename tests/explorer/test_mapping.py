@@ -158,13 +158,13 @@ def run(zoo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return Path(shutil.copytree(zoo / MODEL, paths.runs() / "train-1" / "live"))
 
 
-def learn_on(run: Path) -> None:
+def learn_on(run: Path, factor: float = 1.1) -> None:
     """Publish other weights."""
     info = catalog.read(run)
     model = checkpoints.load(info)
     with torch.no_grad():
         for weight in model.parameters():
-            weight.mul_(1.1)
+            weight.mul_(factor)
     shutil.rmtree(run)
     checkpoints.save(run, model, info.config, info.card)
 
@@ -206,6 +206,12 @@ def test_the_quick_map_of_a_run_follows_it_in_one_series(
     app.run()
     assert drawn[-1].key != first.key and drawn[-1].model != first.model
     assert drawn[-1].identity == first.identity != first.key
+
+
+def test_a_training_that_has_diverged_has_no_map_and_says_so(open_app: Open, queue: Queue, run: Path) -> None:
+    learn_on(run, float("nan"))
+    app = open_app("map", model="train-1")
+    assert not app.exception and [one.value.count("have diverged") for one in app.error] == [1]
 
 
 def test_another_map_is_chosen(open_app: Open, queue: Queue) -> None:
