@@ -53,9 +53,14 @@ def picked(page: Any) -> tuple[float, ...]:
     return unpack(parse_qs(urlsplit(page.url).query)["z"][0])
 
 
-def close(one: Any, other: Any) -> bool:
-    """Tell whether two latents are the same but for rounding."""
-    return bool(np.abs(np.asarray(one) - other).max() <= 2e-3)
+def wait_picked(page: Any, latent: np.ndarray) -> None:
+    """Wait until a latent is the point of the link."""
+
+    def there(url: str) -> bool:
+        (text,) = parse_qs(urlsplit(url).query).get("z", [""])
+        return bool(text) and bool(np.abs(np.asarray(unpack(text)) - latent).max() <= 2e-3)
+
+    page.wait_for_url(there)
 
 
 def test_what_the_pointer_meets_shows_its_own_pictures_and_becomes_the_point_of_explore(
@@ -80,10 +85,10 @@ def test_what_the_pointer_meets_shows_its_own_pictures_and_becomes_the_point_of_
     index = next(shown.sweep(found))
     shown.click()
     shown.page.get_by_text(name_of(found, index)).last.wait_for()
-    shown.wait(lambda: close(picked(shown.page), found.latents[index]), "another point is in the link")
+    wait_picked(shown.page, found.latents[index])
     shown.page.get_by_role("button", name="Open in Explore").click()
     shown.page.wait_for_url(re.compile("/explore"))
-    shown.wait(lambda: close(picked(shown.page), found.latents[index]), "another point is open")
+    wait_picked(shown.page, found.latents[index])
 
 
 def test_what_is_left_out_cannot_be_met_and_what_is_left_keeps_its_identity(

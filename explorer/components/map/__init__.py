@@ -50,9 +50,9 @@ def texts() -> dict[str, Any]:
         "map": _("Map"),
         "role": _("map of points"),
         "hint": _(
-            "Move the pointer over points or between them; a click makes the place the point of Explore. Drag to move "
-            "the map, turn the wheel to zoom, drag with Shift to select. Keys: arrows, + and −, 0, Enter. In the "
-            "legend a click shows a class alone; with Shift or Ctrl it adds or hides one."
+            "A click makes a place the point of Explore. Drag moves the map, the wheel zooms, Shift and drag selects; "
+            "keys: arrows, + and −, 0, Enter. Legend: a click shows a class alone, with Shift or Ctrl it adds or "
+            "hides one."
         ),
         "gone": _("The map could not be loaded. Reload the page."),
         "tools": {
