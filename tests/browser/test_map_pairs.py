@@ -13,7 +13,7 @@ from models.embedding.maps import EmbeddingMap
 Open = Callable[..., Any]
 MODEL = "digits-vae"
 INK, B_COLOUR = (34, 38, 43), (211, 18, 126)
-ORANGE = (255, 169, 14)  # of the second class
+ORANGE = (222, 147, 12)  # of the second class, on a light ground
 
 
 def test_the_line_around_a_stays_while_b_is_drawn(shown: Any) -> None:

@@ -62,6 +62,7 @@ def texts() -> dict[str, Any]:
             "full": _("Show the whole map"),
             "save": _("Save this picture (PNG)"),
         },
+        "layers": _("Over the points"),
         "layer": _("Show or leave out {name}"),
         "own": _("Your image"),
         "by": _("Colour"),

@@ -108,6 +108,7 @@ class Legend {
       const every = [...names, [UNKNOWN_CODE, texts.unknown, UNKNOWN, counts.at(-1)]].filter(([, , , count]) => count)
       this.chips = new Map(colouring?.names ? every.map(([code, ...entry]) => [code, this.#chip(code, ...entry)]) : [])
       this.entries.replaceChildren(...(colouring?.names ? this.chips.values() : this.#scale(colours)))
+      this.drawn = this.chosen
     }
     this.#refresh()
   }
@@ -155,10 +156,11 @@ class Legend {
   }
 
   #refresh() {
+    this.all.classList.toggle("needless", !this.filters.length)
+    if (this.drawn !== this.chosen) return // the entries come with the colours
     const codes = this.only.get(this.chosen)
     this.chips?.forEach((chip, code) => chip.setAttribute("aria-pressed", String(codes?.has(code) ?? true)))
     if (this.colouring && !this.colouring.names) this.range.put(this.ranges.get(this.chosen))
-    this.all.classList.toggle("needless", !this.filters.length)
   }
 }
 
