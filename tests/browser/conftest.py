@@ -189,8 +189,9 @@ class Map:
     def sweep(self, found: EmbeddingMap, count: int = 40) -> Iterator[int]:
         """Move the pointer all over the points of the whole map; yields the index of each that it meets."""
         seen: set[int] = set()
+        box = self.view.bounding_box()
         for x, y in self.shares(found)[:: max(1, len(found) // count)]:
-            self.point(x, y)
+            self.page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"])
             index = self.index
             if index is not None and index not in seen:
                 seen.add(index)
@@ -199,7 +200,7 @@ class Map:
     @property
     def index(self) -> int | None:
         """The point that the lens is about; None between points."""
-        index = self.lens.get_attribute("data-index") if self.lens.is_visible() else None
+        index = self.lens.evaluate("lens => lens.hidden ? null : lens.dataset.index")
         return None if index is None else int(index)
 
     def picture(self, which: int, of: str | int) -> np.ndarray:

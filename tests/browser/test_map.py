@@ -97,20 +97,20 @@ def test_what_is_left_out_cannot_be_met_and_what_is_left_keeps_its_identity(
     codes = found.categories["label"].codes
     shown.chips.nth(6).click()  # alone
     assert pressed(shown).count(True) == 1
-    met = list(shown.sweep(found, 150))
+    met = list(shown.sweep(found, 100))
     assert len(met) >= 5 and (codes[met] == 6).all()
     check_identity(shown, found, met[-1]) if shown.index == met[-1] else shown.point(0.5, 0.5)
     shown.chips.nth(0).click(modifiers=["Shift"])  # and another one
-    met = list(shown.sweep(found, 150))
+    met = list(shown.sweep(found, 100))
     assert set(codes[met].tolist()) == {0, 6}
-    for index in shown.sweep(found, 150):
+    for index in shown.sweep(found, 100):
         check_identity(shown, found, index)
         break
     words = shown.lasso(shown.ALL)
     inside = int(words.split()[0].replace(",", ""))
     assert 0.97 * np.isin(codes, (0, 6)).sum() <= inside <= np.isin(codes, (0, 6)).sum()
     shown.page.get_by_role("button", name="Show all").click()
-    assert len(set(codes[list(shown.sweep(found, 150))].tolist())) > 5
+    assert len(set(codes[list(shown.sweep(found, 100))].tolist())) > 5
 
 
 def test_a_search_leads_to_its_point_and_enter_picks_it(shown: Any, found: EmbeddingMap) -> None:
@@ -202,7 +202,7 @@ def test_a_click_in_the_legend_isolates_and_the_link_says_so(
     page.reload()
     again = type(shown)(page)
     assert again.page.locator(".latent-map select").input_value() == "error"
-    met = list(again.sweep(found, 150))
+    met = list(again.sweep(found, 60))
     assert len(met) >= 5 and np.isin(codes[met], (5, 7)).all()
     again.page.locator(".latent-map select").select_option(label="Class")
     chips.nth(9).wait_for()
@@ -259,7 +259,7 @@ def test_a_range_of_values_leaves_out_the_rest(shown: Any, found: EmbeddingMap) 
     low, high = (float(end.get_attribute("aria-valuenow")) for end in (least, most))
     assert low < high and least.get_attribute("aria-valuetext") == f"{low:.2g}"
     kept = (low <= errors) & (errors <= high)
-    met = list(shown.sweep(found, 150))
+    met = list(shown.sweep(found, 100))
     assert 0.02 < kept.mean() < 0.5 and len(met) >= 3 and kept[met].all()
     select.select_option(label="Class")  # what was left out stays so
     inside = int(shown.lasso(shown.ALL).split()[0].replace(",", ""))
@@ -273,7 +273,7 @@ def test_a_range_of_values_leaves_out_the_rest(shown: Any, found: EmbeddingMap) 
     shown.page.mouse.up()
     assert most.get_attribute("aria-valuetext").endswith("or more")
     shown.page.get_by_role("button", name="Show all").click()
-    assert not kept[list(shown.sweep(found, 150))].all()
+    assert not kept[list(shown.sweep(found, 100))].all()
     assert least.get_attribute("aria-valuetext").endswith("or less")
 
 
