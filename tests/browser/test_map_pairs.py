@@ -13,7 +13,6 @@ from models.embedding.maps import EmbeddingMap
 Open = Callable[..., Any]
 MODEL = "digits-vae"
 INK, B_COLOUR = (34, 38, 43), (211, 18, 126)
-ORANGE = (222, 147, 12)  # of the second class, on a light ground
 
 
 def test_the_line_around_a_stays_while_b_is_drawn(shown: Any) -> None:
@@ -73,8 +72,6 @@ def test_side_by_side_a_point_a_filter_and_a_selection_are_the_same_on_both_maps
     assert len(words) == 2 and words[0].startswith("UMAP of") and words[1].startswith("PCA of")
 
     left, right = pair
-    for shown in pair:
-        shown.wait_count(ORANGE, lambda count: count > 100)
     codes = plane.categories["label"].codes
     left.chips.nth(6).click()  # alone
     met = list(right.sweep(plane, 150))
@@ -92,7 +89,8 @@ def test_side_by_side_a_point_a_filter_and_a_selection_are_the_same_on_both_maps
     assert right.lasso(((0.3, 0.3), (0.6, 0.3), (0.6, 0.6))).endswith("%")  # of the other map's own points
     left.point(0.5, 1.05)
     left.wait_count(INK, lambda count: count > 300)  # they are marked on the first map now
+    before = [one.seen() for one in pair]
     left.page.locator(".latent-map select").select_option(label="Reconstruction error")
     left.page.locator(".latent-map .ramp").wait_for()
-    for shown in pair:  # no class has a colour any more: both are of the scale's
-        shown.wait_count(ORANGE, lambda count: count == 0)
+    for one, classes in zip(pair, before, strict=True):
+        one.wait_seen(lambda seen, classes=classes: seen != classes)
