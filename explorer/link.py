@@ -10,10 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 import streamlit as st
 from pydantic import ValidationError
 
-from explorer import cache, route, state
+from explorer import cache, look as looks, route, state
 from explorer.compare import quiz, rivals, together
 from explorer.compare.together import Together
 from explorer.controls import MAX_PSI, MAX_START
+from explorer.look import Look
 from explorer.route import Plane, Route
 from explorer.sitemap import COMPARE, EXPLORE, GALLERY, INTERPOLATE, LIBRARY, MAP, PLANE, TRAIN
 from explorer.state import View
@@ -31,7 +32,7 @@ _PARAMETERS = {
     EXPLORE: ("model", *_POINT),
     INTERPOLATE: ("model", "psi", "keys", "method", "frames"),
     PLANE: ("model", *_POINT, "plane", "spacing"),
-    MAP: ("model", *_POINT),
+    MAP: ("model", *_POINT, "colour", "only"),
     COMPARE: ("model", "models", "part", "seed", "psi", "class", "along", "moves", "images", "quiz"),
     TRAIN: ("model",),
     LIBRARY: ("model",),
@@ -84,6 +85,8 @@ def write(view: View, page: str) -> dict[str, str]:
         "quiz": str(view.quiz) if view.part == rivals.QUIZ else "",
         "along": view.together.along,
         "moves": together.to_text(view.together.moves),
+        "colour": view.look.colour or "",
+        "only": looks.to_text(view.look),
     }
     return {name: values[name] for name in _PARAMETERS[page] if values[name]}
 
@@ -158,6 +161,7 @@ class _Reader:
                 "images": self._images(info),
                 "quiz": int(self._number("quiz", int, self.view.quiz, 1, quiz.MAX_NUMBER)),
                 "together": self._together(info, names) if page == COMPARE else self.view.together,
+                "look": self._look(),
             }
         )
 
@@ -242,6 +246,28 @@ class _Reader:
             why = why.format(count=together.MOST, most=f"{together.FARTHEST:g}")
             self._wrong("moves", why, _("The samples are shown as they are."))
             return ()
+
+    def _look(self) -> Look:
+        """Return what is asked for; whether a map knows of it tells `explorer.look.fitted`."""
+        if "colour" not in self.params and "only" not in self.params:
+            return self.view.look
+        filters = self._only() if "only" in self.params else Look()
+        if "colour" not in self.params:
+            return filters
+        try:
+            return Look(colour=self.params["colour"], classes=filters.classes, ranges=filters.ranges)
+        except ValueError:
+            why = _("which is no name of what a map knows of its points")
+            self._wrong("colour", why, _("It is coloured otherwise."))
+            return filters
+
+    def _only(self) -> Look:
+        try:
+            return looks.from_text(self.params["only"])
+        except ValueError:
+            why = _("which is not a list of what is shown such as label:0,3;error:0.1..0.2")
+            self._wrong("only", why, _("All points are shown."))
+            return Look()
 
     def _part(self, page: str) -> str:
         # Where the first part is open, the link may not say so: to go back to it must lead there.

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
-from explorer.components.map import Colouring
+from explorer.components.map.scene import Colouring
 from explorer.text import _
 
 if TYPE_CHECKING:

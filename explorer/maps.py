@@ -12,6 +12,7 @@ from explorer import cache, controls
 from explorer.text import N_
 from models import datasets
 from models.catalog import ModelInfo
+from models.errors import UserError
 from models.requests import Codes, default_label
 from models.shared import COSTLY, Progress, Shared, Task
 
@@ -70,7 +71,7 @@ def quick(info: ModelInfo, count: int = QUICK) -> "EmbeddingMap | None":
         count: Points at most.
 
     Raises:
-        UserError: The model is not there, or damaged.
+        UserError: The model is not there, or damaged, or its weights have diverged.
     """
     if not info.can("picture") or (info.latent_dim or 0) < 2:
         return None
@@ -177,6 +178,9 @@ def _of_images(info: ModelInfo, count: int) -> "EmbeddingMap":
         else:
             values[factor.name] = column.astype(np.float32)
     latents = result.latents
+    if not np.isfinite(latents).all():
+        problem = "The model encodes some images as what are no finite numbers."
+        raise UserError("bad-latents", problem, "Train it again: its weights have diverged.")
     return EmbeddingMap(
         MapSpec(model=info.digest, dataset=info.dataset, method="pca", count=len(latents)),
         plane_of(latents),

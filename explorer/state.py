@@ -11,6 +11,7 @@ from typing import Any
 import streamlit as st
 
 from explorer.compare.together import Together
+from explorer.look import Look
 from explorer.route import Plane, Route, is_seed
 from explorer.timeline import Timeline
 from models.requests import Point, Seed
@@ -35,6 +36,7 @@ class View(Value):
             of their paths.
         quiz: Number of the quiz of Compare's blind test.
         together: Where the models of Compare are.
+        look: What the points of Map are coloured by, and which are shown.
     """
 
     model: str = ""
@@ -48,6 +50,7 @@ class View(Value):
     images: tuple[Seed, Seed] = (0, 1)
     quiz: int = 1
     together: Together = Together()
+    look: Look = Look()
 
 
 def view() -> View:

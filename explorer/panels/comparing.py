@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from explorer import maps
-from explorer.components.map import Shown
+from explorer.components.map.scene import Shown
 from explorer.panels import landscape, mapping
 from explorer.text import _
 from models.catalog import ModelInfo

@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from explorer import map_data, map_pictures, maps, sitemap, state
-from explorer.components.map import Chosen, Colouring, Shown
+from explorer import look as looks, map_data, map_pictures, maps, sitemap, state
+from explorer.components.map.reports import Chosen
+from explorer.components.map.scene import Colouring, Shown
+from explorer.look import Look
 from explorer.panels import film, keyframes, point as place, problem
 from explorer.text import _, ngettext
 from explorer.words import word
@@ -95,6 +97,30 @@ def _ends(values: "NDArray[np.float32]") -> tuple[float, float]:
         return 0.0, 1.0
     low, high = np.quantile(known, [_EDGE, 1 - _EDGE])
     return float(low), float(high)
+
+
+# Colours and filters ---------------------------------------------------------------------------------------
+
+
+def look(info: ModelInfo, shown: Shown) -> Look:
+    """Return what of the view's look the map can show, and say what of a link it cannot."""
+    seen, sentences = looks.fitted(state.view().look, shown.colourings, _classes_of(info))
+    if seen != state.view().look:
+        told = len(state.notices())  # the page has shown these
+        state.put(state.view().model_copy(update={"look": seen}))
+        state.notify(sentences)
+        problem.show_notices(after=told)
+    return seen
+
+
+def see(info: ModelInfo, seen: Look) -> None:
+    """Keep how the map looks now."""
+    state.update(look=seen.model_copy(update={"dataset": _classes_of(info)}))
+
+
+def _classes_of(info: ModelInfo) -> str:
+    """Return whose classes are meant; of a model without a data set its own."""
+    return info.dataset or info.id
 
 
 # Search ----------------------------------------------------------------------------------------------------

@@ -9,7 +9,8 @@ import streamlit as st
 
 from explorer import background, cache, controls, fresh, map_data, map_pictures, own, sitemap, state
 from explorer.compare import rivals
-from explorer.components.map import MARKS, Above, Extra, OwnImage
+from explorer.components.map.reports import Above
+from explorer.components.map.scene import MARKS, Extra, OwnImage
 from explorer.panels import landscape, problem, upload
 from explorer.text import _, percent
 from models import images
@@ -65,29 +66,36 @@ def samples(info: ModelInfo, found: "EmbeddingMap") -> list[Layer]:
         "it makes up what there is not. Of other models, too."
     )
     known = {one.id: one for one in rivals.fitting(info, cache.known(info.id))} | {info.id: info}
+    titles = rivals.names(list(known.values()))
     with st.container(horizontal=True, vertical_alignment="center"):
         if not st.toggle(_("Fresh samples"), key="map-fresh", persist_state="session", help=hint):
             return []
         with st.popover(_("Which"), icon=":material/tune:", key="map-fresh-which"):
+            key = f"map-fresh-of-{info.id}"
+            if any(name not in known for name in st.session_state.get(key, ())):  # some are gone since
+                st.session_state[key] = [name for name in st.session_state[key] if name in known]
             names = st.multiselect(
                 _("Samples of"),
                 list(known),
                 default=[info.id],
-                format_func=lambda name: known[name].title,
+                format_func=lambda name: titles[name],
                 max_selections=len(MARKS),
-                key=f"map-fresh-of-{info.id}",
+                key=key,
                 persist_state="session",
             )
             seeds = _seeds()
-    tasks = [(known[name], fresh.samples(info, found, known[name], seeds)) for name in names]
-    layers = [layer for number, task in enumerate(tasks) if (layer := _layer(info, number, *task))]
+    tasks = [(name, fresh.samples(info, found, known[name], seeds)) for name in names]
+    layers: list[Layer] = []
+    for (name, task), mark in zip(tasks, MARKS, strict=False):
+        layer = _layer(known[name], _("Fresh samples") if name == info.id else titles[name], mark, task)
+        layers += [layer] if layer else []
     if layers:
         _say_reach(layers[0].placed)
-    covers = [(layer.who, fresh.coverage(layer.who, seeds)) for layer in layers]
+    covers = [(titles[layer.who.id], layer.who, fresh.coverage(layer.who, seeds)) for layer in layers]
     with st.container(gap="xxsmall"):
-        for who, cover in covers:
-            _say(who, cover)
-    _wait([*(task for _who, task in tasks), *(cover for _who, cover in covers)])
+        for title, who, cover in covers:
+            _say(title, who, cover)
+    _wait([*(task for _name, task in tasks), *(cover for _title, _who, cover in covers)])
     return layers
 
 
@@ -115,7 +123,7 @@ def _seeds() -> range:
     return range(int(first), int(first) + int(count))
 
 
-def _layer(info: ModelInfo, number: int, who: ModelInfo, task: "Task[fresh.Placed]") -> Layer | None:
+def _layer(who: ModelInfo, name: str, mark: str, task: "Task[fresh.Placed]") -> Layer | None:
     if task.wait(_PATIENCE).running:
         return None
     try:
@@ -125,7 +133,6 @@ def _layer(info: ModelInfo, number: int, who: ModelInfo, task: "Task[fresh.Place
         return None
     key = map_data.publish(placed.samples)
     channels, height, width = who.sample_shape
-    name = _("Fresh samples") if who.digest == info.digest else who.title
     extra = Extra(
         key=key,
         address=map_data.address(sitemap.base(), key),
@@ -133,7 +140,7 @@ def _layer(info: ModelInfo, number: int, who: ModelInfo, task: "Task[fresh.Place
         count=len(placed.samples),
         dim=placed.samples.latents.shape[1],
         shape=(height, width, channels),
-        mark=MARKS[number],
+        mark=mark,
     )
     return Layer(extra, who, placed)
 
@@ -148,13 +155,13 @@ def _say_reach(placed: fresh.Placed) -> None:
         st.caption(text.format(n=f"{placed.rebuilt:,}"))
 
 
-def _say(who: ModelInfo, task: "Task[Coverage]") -> None:
+def _say(title: str, who: ModelInfo, task: "Task[Coverage]") -> None:
     """Say how much of the real data samples cover; where that cannot be measured, what the card says, or why."""
     hint = _(
         "Coverage: around each real test image lies a ball up to the fifth nearest other one; the share of balls that "
         "hold a sample. Samples that are like real images cover 97 %. (Naeem et al., 2020)"
     )
-    title = problem.literal(who.title)
+    title = problem.literal(title)
     if task.wait(_PATIENCE).running:
         return
     try:

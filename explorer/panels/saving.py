@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from explorer import map_figure
-from explorer.components.map import Shown
+from explorer.components.map.scene import Shown
 from explorer.panels.overlay import Layer
 from explorer.text import _
 from models.catalog import ModelInfo

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from explorer import controls, map_pictures, state, tray
-from explorer.components.map import Chosen, Selection, Shown
+from explorer.components.map.reports import Chosen
+from explorer.components.map.scene import Selection, Shown
 from explorer.components.tiles import tiles
 from explorer.panels import arithmetic, landscape, problem
 from explorer.panels.comparing import Pane

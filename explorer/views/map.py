@@ -7,6 +7,7 @@ from models.catalog import ModelInfo
 
 from explorer import link
 from explorer.components.map import latent_map
+from explorer.components.map.scene import Scene
 from explorer.panels import (
     comparing,
     landscape,
@@ -37,7 +38,9 @@ def landscape_of(info: ModelInfo) -> None:
     """Draw the map, what is under selection, and the point of Explore."""
     target = ""
     with problem.explained():
-        problem.show_notices()
+        top = st.container()
+        with top:
+            problem.show_notices()
         choice, search, maps, below = _places(comparing.many(info))
         with choice:
             found = mapping.chosen(info)
@@ -46,6 +49,8 @@ def landscape_of(info: ModelInfo) -> None:
             info = mapping.as_of(info, found)
             panes = comparing.panes(info, found)
             shown = panes[0].shown
+        with top:
+            look = landscape.look(info, shown)
         with search:
             rings, focus = landscape.search(found, shown)
             way = landscape.way(info, found)
@@ -54,14 +59,10 @@ def landscape_of(info: ModelInfo) -> None:
         with search:
             image = overlay.own_image(info, found)
         with maps:
-            latent_map(
+            scene = Scene(
                 shown,
-                key="map",
-                url=place.socket_url(),
-                on_pick=lambda number, what: landscape.pick(info, panes[number].found, what),
-                on_select=lambda number, rows: selecting.take(panes, number, rows),
-                on_above=lambda above: overlay.pick(info, layers, above),
                 beside=[pane.shown for pane in panes[1:]],
+                look=look,
                 path=way,
                 extras=[layer.extra for layer in layers],
                 own=image,
@@ -69,6 +70,15 @@ def landscape_of(info: ModelInfo) -> None:
                 focus=focus,
                 selections=selecting.for_browser(selecting.of(panes)),
                 letter=selecting.letter(),
+            )
+            latent_map(
+                scene,
+                key="map",
+                url=place.socket_url(),
+                on_pick=lambda number, what: landscape.pick(info, panes[number].found, what),
+                on_select=lambda number, rows: selecting.take(panes, number, rows),
+                on_above=lambda above: overlay.pick(info, layers, above),
+                on_look=lambda seen: landscape.see(info, seen),
             )
             saving.show(info, found, shown, layers)
         with below:

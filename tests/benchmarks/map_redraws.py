@@ -36,6 +36,8 @@ from explorer import map_data, maps
 from explorer.bench.serving import serving
 from explorer.bench.startup import FLAGS, chromium, free_port
 from explorer.components import map as component, script
+from explorer.components.map import scene
+from explorer.components.map.scene import Colouring, Scene, Shown
 from models import catalog
 from models.embedding.maps import Categories, EmbeddingMap, MapSpec, Source
 
@@ -156,14 +158,15 @@ def landscape(count: int, seed: int = 0) -> EmbeddingMap:
 
 def payload(found: EmbeddingMap, *others: EmbeddingMap) -> dict[str, Any]:
     """Return what the component is given."""
-    return component.payload(described(found), "/api/live", beside=[described(one) for one in others])
+    shown = Scene(described(found), beside=[described(one) for one in others])
+    return scene.payload(shown, "/api/live", component.texts())
 
 
-def described(found: EmbeddingMap) -> component.Shown:
+def described(found: EmbeddingMap) -> Shown:
     """Return what the component has to know of a map."""
     key = map_data.publish(found)
     names = found.categories["label"].names
-    return component.Shown(
+    return Shown(
         key=key,
         address=map_data.address("", key),
         name="Map",
@@ -174,7 +177,7 @@ def described(found: EmbeddingMap) -> component.Shown:
         pictures="decoded",
         conditional=False,
         label="label",
-        colourings=[component.Colouring("label", "Class", "categories", 0, names)],
+        colourings=[Colouring("label", "Class", "categories", 0, names)],
         colouring="label",
     )
 

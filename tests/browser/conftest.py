@@ -105,6 +105,15 @@ class Pad:
 class Map:
     """The map of a page, as a person meets it."""
 
+    ALL = (
+        (0.05, 0.004),
+        (0.96, 0.004),
+        (0.96, 0.996),
+        (0.004, 0.996),
+        (0.004, 0.05),
+    )  # but for the round corner
+    wait = staticmethod(until)
+
     def __init__(self, page: Any, state: str = "live", number: int = 0) -> None:
         self.number = number  # of those side by side
         self.page = page
@@ -115,7 +124,31 @@ class Map:
         self.shots = self.lens.locator("canvas")
         self.chips = page.locator(".latent-map .entries .chip")
         self.status = page.locator(".latent-map .status")
-        page.wait_for_timeout(300)  # what is loaded around the map may still move it
+        until(self.rests, "the map does not come to rest")
+
+    def rests(self) -> bool:
+        """Tell whether the map is drawn in full and stays where it is: the page around it is finished."""
+        script = """async view => {
+          const [app] = document.querySelectorAll("[data-testid=stApp]")
+          const frame = () => new Promise(requestAnimationFrame)
+          const place = () => JSON.stringify(view.getBoundingClientRect())
+          const before = place()
+          await frame()
+          await frame()
+          return app.dataset.testScriptState === "notRunning" && before === place() &&
+            view.closest(".latent-map").hasAttribute("data-rest")
+        }"""
+        return self.view.evaluate(script)
+
+    def wait_count(self, colour: tuple[int, int, int], fits: Callable[[int], object]) -> int:
+        """Wait until the map at rest has a number of pixels of a colour, and return it."""
+        until(lambda: fits(self.count(colour)), f"never as many pixels of {colour}")
+        return self.count(colour)
+
+    def wait_seen(self, fits: Callable[[str], object]) -> str:
+        """Wait until the map at rest shows something, and return it."""
+        until(lambda: fits(self.seen()), "something else is to be seen")
+        return self.seen()
 
     def point(self, x: float, y: float) -> None:
         """Move the pointer to a share of the map, from the left and from the top."""
@@ -144,7 +177,7 @@ class Map:
 
     def count(self, colour: tuple[int, int, int]) -> int:
         """Return how many pixels are of a colour, at rest, or nearly."""
-        self.page.wait_for_timeout(500)
+        until(self.rests, "the map does not come to rest")
         return int((np.abs(self.pixels()[..., :3] - colour).max(2) < 24).sum())
 
     @property
@@ -156,8 +189,9 @@ class Map:
     def sweep(self, found: EmbeddingMap, count: int = 40) -> Iterator[int]:
         """Move the pointer all over the points of the whole map; yields the index of each that it meets."""
         seen: set[int] = set()
+        box = self.view.bounding_box()
         for x, y in self.shares(found)[:: max(1, len(found) // count)]:
-            self.point(x, y)
+            self.page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"])
             index = self.index
             if index is not None and index not in seen:
                 seen.add(index)
@@ -166,7 +200,7 @@ class Map:
     @property
     def index(self) -> int | None:
         """The point that the lens is about; None between points."""
-        index = self.lens.get_attribute("data-index") if self.lens.is_visible() else None
+        index = self.lens.evaluate("lens => lens.hidden ? null : lens.dataset.index")
         return None if index is None else int(index)
 
     def picture(self, which: int, of: str | int) -> np.ndarray:
@@ -180,16 +214,31 @@ class Map:
 
     def seen(self) -> str:
         """Return what the canvas shows, at rest."""
-        self.page.wait_for_timeout(500)
+        until(self.rests, "the map does not come to rest")
         return self.view.locator("> canvas").evaluate("c => c.toDataURL()")
+
+    def drag(self, *corners: tuple[float, float]) -> None:
+        """Press the button at the first of some places of the map and move to the others."""
+        self.point(*corners[0])
+        self.page.mouse.down()
+        for x, y in corners[1:]:
+            self.point(x, y)
+
+    def begin_b(self) -> None:
+        """Make what is drawn around next selection B."""
+        self.page.get_by_role("radio", name="B").click()
+        self.page.get_by_text("Draw around other points for selection B").wait_for()
+        self.page.get_by_role("button", name="Draw around points").click()
+
+    def click(self) -> None:
+        """Click where the pointer is."""
+        self.page.mouse.down()
+        self.page.mouse.up()
 
     def lasso(self, corners: tuple[tuple[float, float], ...]) -> str:
         """Draw around a part of the map; returns what the page says of the points in it."""
         self.page.get_by_role("button", name="Draw around points").nth(self.number).click()
-        self.point(*corners[0])
-        self.page.mouse.down()
-        for x, y in (*corners[1:], corners[0]):
-            self.point(x, y)
+        self.drag(*corners, corners[0])
         self.page.mouse.up()
         words = self.page.get_by_text(re.compile(r"^[\d,]+ points"))
         words.wait_for()

@@ -17,7 +17,6 @@ from models.render import decoder
 
 Open = Callable[..., Any]
 MODEL = "digits-vae"
-ALL = ((0.05, 0.004), (0.96, 0.004), (0.96, 0.996), (0.004, 0.996), (0.004, 0.05))  # but for the round corner
 
 
 def image_of(found: EmbeddingMap, index: int) -> np.ndarray:
@@ -43,13 +42,30 @@ def check_identity(shown: Any, found: EmbeddingMap, index: int) -> None:
     assert name_of(found, index) in shown.lens.inner_text()
 
 
+def pressed(shown: Any) -> list[bool]:
+    """Return which entries of the legend are shown."""
+    return [chip.get_attribute("aria-pressed") == "true" for chip in shown.chips.all()]
+
+
 def picked(page: Any) -> tuple[float, ...]:
     """Return the point of the link."""
     page.wait_for_url(re.compile(r"[?&]z="))
     return unpack(parse_qs(urlsplit(page.url).query)["z"][0])
 
 
-def test_a_point_shows_its_own_picture_and_reconstruction(shown: Any, found: EmbeddingMap) -> None:
+def wait_picked(page: Any, latent: np.ndarray) -> None:
+    """Wait until a latent is the point of the link."""
+
+    def there(url: str) -> bool:
+        (text,) = parse_qs(urlsplit(url).query).get("z", [""])
+        return bool(text) and bool(np.abs(np.asarray(unpack(text)) - latent).max() <= 2e-3)
+
+    page.wait_for_url(there)
+
+
+def test_what_the_pointer_meets_shows_its_own_pictures_and_becomes_the_point_of_explore(
+    shown: Any, found: EmbeddingMap
+) -> None:
     met = 0
     for index in shown.sweep(found):
         check_identity(shown, found, index)
@@ -57,28 +73,44 @@ def test_a_point_shows_its_own_picture_and_reconstruction(shown: Any, found: Emb
         if met == 8:
             break
     assert met == 8
+    shown.point(0.06, 0.94)  # between points
+    picture = shown.picture(1, "between")
+    assert "times as far as usual, and their latents agree" in shown.lens.inner_text()
+    assert shown.page.locator(".lens .meter").is_visible() and shown.index is None
+    shown.click()
+    there = np.asarray([picked(shown.page)], np.float32)
+    assert np.abs(found.latents - there).max(1).min() > 0.01  # it is none of the points
+    assert np.abs(decoder(found.spec.model)(there)[0, ..., 0] - picture).max() <= 3
+    shown.page.get_by_text("A place between points").wait_for()
+    index = next(shown.sweep(found))
+    shown.click()
+    shown.page.get_by_text(name_of(found, index)).last.wait_for()
+    wait_picked(shown.page, found.latents[index])
+    shown.page.get_by_role("button", name="Open in Explore").click()
+    shown.page.wait_for_url(re.compile("/explore"))
+    wait_picked(shown.page, found.latents[index])
 
 
 def test_what_is_left_out_cannot_be_met_and_what_is_left_keeps_its_identity(
     shown: Any, found: EmbeddingMap
 ) -> None:
     codes = found.categories["label"].codes
-    shown.chips.nth(6).dblclick()  # alone
-    assert [chip.get_attribute("aria-pressed") for chip in shown.chips.all()].count("true") == 1
-    met = list(shown.sweep(found, 150))
+    shown.chips.nth(6).click()  # alone
+    assert pressed(shown).count(True) == 1
+    met = list(shown.sweep(found, 100))
     assert len(met) >= 5 and (codes[met] == 6).all()
     check_identity(shown, found, met[-1]) if shown.index == met[-1] else shown.point(0.5, 0.5)
-    shown.chips.nth(0).click()  # and another one
-    met = list(shown.sweep(found, 150))
+    shown.chips.nth(0).click(modifiers=["Shift"])  # and another one
+    met = list(shown.sweep(found, 100))
     assert set(codes[met].tolist()) == {0, 6}
-    for index in shown.sweep(found, 150):
+    for index in shown.sweep(found, 100):
         check_identity(shown, found, index)
         break
-    words = shown.lasso(ALL)
+    words = shown.lasso(shown.ALL)
     inside = int(words.split()[0].replace(",", ""))
     assert 0.97 * np.isin(codes, (0, 6)).sum() <= inside <= np.isin(codes, (0, 6)).sum()
     shown.page.get_by_role("button", name="Show all").click()
-    assert len(set(codes[list(shown.sweep(found, 150))].tolist())) > 5
+    assert len(set(codes[list(shown.sweep(found, 100))].tolist())) > 5
 
 
 def test_a_search_leads_to_its_point_and_enter_picks_it(shown: Any, found: EmbeddingMap) -> None:
@@ -86,39 +118,13 @@ def test_a_search_leads_to_its_point_and_enter_picks_it(shown: Any, found: Embed
         shown.find(str(int(found.indices[index])))
         shown.page.locator(f".lens[data-index='{index}']").wait_for()
         check_identity(shown, found, index)
-    shown.page.wait_for_timeout(500)
-    assert name_of(found, 1400) in shown.status.inner_text()
+    shown.wait(lambda: name_of(found, 1400) in shown.status.inner_text(), "it is not said what was found")
     shown.view.press("Enter")
     assert picked(shown.page) == pytest.approx(found.latents[1400], abs=2e-3)
 
 
-def test_a_click_becomes_the_point_of_explore(shown: Any, found: EmbeddingMap) -> None:
-    index = next(shown.sweep(found))
-    shown.page.mouse.down()
-    shown.page.mouse.up()
-    assert picked(shown.page) == pytest.approx(found.latents[index], abs=2e-3)
-    shown.page.get_by_text(name_of(found, index)).last.wait_for()
-    shown.page.get_by_role("button", name="Open in Explore").click()
-    shown.page.wait_for_url(re.compile("/explore"))
-    assert picked(shown.page) == pytest.approx(found.latents[index], abs=2e-3)
-
-
-def test_between_points_the_place_is_decoded_and_says_how_far_they_are(
-    shown: Any, found: EmbeddingMap
-) -> None:
-    shown.point(0.06, 0.94)
-    picture = shown.picture(1, "between")
-    assert "times as far as usual, and their latents agree" in shown.lens.inner_text()
-    assert shown.page.locator(".lens .meter").is_visible() and shown.index is None
-    shown.page.mouse.down()
-    shown.page.mouse.up()
-    there = np.asarray([picked(shown.page)], np.float32)
-    assert np.abs(found.latents - there).max(1).min() > 0.01  # it is none of the points
-    assert np.abs(decoder(found.spec.model)(there)[0, ..., 0] - picture).max() <= 3
-
-
-def test_a_lasso_reports_the_points_in_it_once(shown: Any, found: EmbeddingMap) -> None:
-    words = shown.lasso(ALL)
+def test_a_lasso_selects_what_is_in_it_and_two_make_a_direction(shown: Any, found: EmbeddingMap) -> None:
+    words = shown.lasso(shown.ALL)
     inside = int(words.split()[0].replace(",", ""))
     assert 0.97 * len(found) <= inside <= len(found)
     shown.page.locator(".st-key-map-sheet .tile").nth(47).wait_for()
@@ -127,24 +133,15 @@ def test_a_lasso_reports_the_points_in_it_once(shown: Any, found: EmbeddingMap) 
     first.click()
     index = next(index for index in range(len(found)) if name.endswith(name_of(found, index)))
     assert picked(shown.page) == pytest.approx(found.latents[index], abs=2e-3)
-
-
-def test_shift_draws_a_lasso_and_two_make_a_direction(shown: Any) -> None:
+    shown.page.get_by_role("button", name="Clear").click()
+    shown.page.get_by_text("Draw around points to see").wait_for()
     shown.page.keyboard.down("Shift")
-    shown.point(0.05, 0.5)
-    shown.page.mouse.down()
-    for x, y in ((0.4, 0.5), (0.4, 0.98), (0.05, 0.98)):
-        shown.point(x, y)
+    shown.drag((0.05, 0.5), (0.4, 0.5), (0.4, 0.98), (0.05, 0.98))
     shown.page.mouse.up()
     shown.page.keyboard.up("Shift")
     shown.page.locator(".st-key-map-sheet .tile").first.wait_for()
-    shown.page.get_by_role("radio", name="B").click()
-    shown.page.get_by_text("Draw around other points for selection B").wait_for()
-    shown.page.get_by_role("button", name="Draw around points").click()
-    shown.point(0.6, 0.1)
-    shown.page.mouse.down()
-    for x, y in ((0.85, 0.1), (0.85, 0.6), (0.6, 0.6)):
-        shown.point(x, y)
+    shown.begin_b()
+    shown.drag((0.6, 0.1), (0.85, 0.1), (0.85, 0.6), (0.6, 0.6))
     shown.page.mouse.up()
     shown.page.locator(".st-key-map-direction .tile").nth(6).wait_for()
     shown.page.get_by_role("button", name="Use in Explore").click()
@@ -160,24 +157,66 @@ def test_the_map_moves_by_wheel_hand_buttons_and_keys(shown: Any) -> None:
     whole = shown.seen()
     shown.point(0.4, 0.6)
     shown.page.mouse.wheel(0, -600)
-    near = shown.seen()
+    near = shown.wait_seen(lambda seen: seen != whole)
     shown.page.mouse.down()
     shown.point(0.5, 0.5)
     shown.page.mouse.up()
-    moved = shown.seen()
-    assert len({whole, near, moved}) == 3
+    moved = shown.wait_seen(lambda seen: seen != near)
+    assert moved != whole
     assert "z=" not in shown.page.url  # a drag is no click
     shown.page.get_by_role("button", name="Show the whole map").click()
     shown.point(0.5, 1.2)
-    assert shown.seen() == whole
+    shown.wait_seen(lambda seen: seen == whole)
     shown.view.focus()
     for key in ("+", "ArrowRight"):
         shown.view.press(key)
-    assert shown.seen() != whole and shown.status.inner_text()
+    shown.wait_seen(lambda seen: seen != whole)
+    assert shown.status.inner_text()
     shown.view.press("0")
     shown.view.evaluate("node => node.blur()")
     shown.point(0.5, 1.2)
-    assert shown.seen() == whole
+    shown.wait_seen(lambda seen: seen == whole)
+
+
+def test_a_click_in_the_legend_isolates_and_the_link_says_so(
+    shown: Any, open_map: Open, found: EmbeddingMap
+) -> None:
+    page, chips = shown.page, shown.chips
+    codes = found.categories["label"].codes
+    chips.nth(3).click()
+    assert pressed(shown) == [code == 3 for code in range(10)]
+    chips.nth(3).click()
+    assert all(pressed(shown))
+    chips.nth(5).focus()
+    page.keyboard.press("Enter")
+    assert pressed(shown) == [code == 5 for code in range(10)]
+    page.keyboard.press("Shift+ArrowRight")  # no key of the legend
+    chips.nth(7).focus()
+    page.keyboard.press("Control+Enter")
+    page.keyboard.press("Shift+Space")
+    page.keyboard.press("Shift+Space")
+    assert pressed(shown) == [code in (5, 7) for code in range(10)]
+    page.locator(".latent-map select").select_option(label="Reconstruction error")
+    page.wait_for_url(lambda url: parse_qs(urlsplit(url).query).get("colour") == ["error"])
+    assert parse_qs(urlsplit(page.url).query)["only"] == ["label:5,7"]
+    page.reload()
+    again = type(shown)(page)
+    assert again.page.locator(".latent-map select").input_value() == "error"
+    met = list(again.sweep(found, 60))
+    assert len(met) >= 5 and np.isin(codes[met], (5, 7)).all()
+    again.page.locator(".latent-map select").select_option(label="Class")
+    chips.nth(9).wait_for()
+    assert pressed(again) == [code in (5, 7) for code in range(10)]
+    chips.nth(5).focus()
+    page.keyboard.press("Control+Enter")
+    page.wait_for_url(lambda url: parse_qs(urlsplit(url).query).get("only") == ["label:7"])
+    assert chips.nth(5).evaluate(
+        "chip => chip.getRootNode().activeElement === chip"
+    )  # the page was drawn anew
+    page.keyboard.press("Tab")
+    page.get_by_role("button", name="Show all").click()
+    page.wait_for_url(lambda url: "only" not in url)
+    assert "colour" not in page.url and all(pressed(again))
 
 
 def test_colours_are_chosen_in_the_browser_and_filters_stay(open_map: Open) -> None:
@@ -187,13 +226,13 @@ def test_colours_are_chosen_in_the_browser_and_filters_stay(open_map: Open) -> N
     before = shown.seen()
     names = shown.chips.all_inner_texts()
     assert len(names) == 3
-    shown.chips.nth(1).click()
-    counted = shown.lasso(ALL)
+    shown.chips.nth(1).click(modifiers=["Control"])  # out
+    counted = shown.lasso(shown.ALL)
     select = shown.page.locator(".latent-map select")
     select.select_option(label="Scale")
     shown.page.locator(".latent-map .ramp").wait_for()
     assert shown.chips.count() == 0 and shown.seen() != before
-    assert shown.lasso(ALL) == counted  # what was left out stays so
+    assert shown.lasso(shown.ALL) == counted  # what was left out stays so
     for _index in shown.sweep(sprites):
         assert re.search(r"Scale 0\.\d", shown.lens.inner_text())
         assert names[1].split("\n")[0] not in shown.lens.inner_text().split("\n")
@@ -201,7 +240,7 @@ def test_colours_are_chosen_in_the_browser_and_filters_stay(open_map: Open) -> N
     shown.page.get_by_role("button", name="Show all").click()
     select.select_option(label="Shape")
     shown.chips.nth(2).wait_for()
-    assert [chip.get_attribute("aria-pressed") for chip in shown.chips.all()] == ["true"] * 3
+    assert pressed(shown) == [True] * 3
 
 
 def test_a_range_of_values_leaves_out_the_rest(shown: Any, found: EmbeddingMap) -> None:
@@ -220,10 +259,10 @@ def test_a_range_of_values_leaves_out_the_rest(shown: Any, found: EmbeddingMap) 
     low, high = (float(end.get_attribute("aria-valuenow")) for end in (least, most))
     assert low < high and least.get_attribute("aria-valuetext") == f"{low:.2g}"
     kept = (low <= errors) & (errors <= high)
-    met = list(shown.sweep(found, 150))
+    met = list(shown.sweep(found, 100))
     assert 0.02 < kept.mean() < 0.5 and len(met) >= 3 and kept[met].all()
     select.select_option(label="Class")  # what was left out stays so
-    inside = int(shown.lasso(ALL).split()[0].replace(",", ""))
+    inside = int(shown.lasso(shown.ALL).split()[0].replace(",", ""))
     assert 0.9 * kept.sum() <= inside <= kept.sum()
     select.select_option(label="Reconstruction error")
     assert float(least.get_attribute("aria-valuenow")) == low
@@ -234,7 +273,7 @@ def test_a_range_of_values_leaves_out_the_rest(shown: Any, found: EmbeddingMap) 
     shown.page.mouse.up()
     assert most.get_attribute("aria-valuetext").endswith("or more")
     shown.page.get_by_role("button", name="Show all").click()
-    assert not kept[list(shown.sweep(found, 150))].all()
+    assert not kept[list(shown.sweep(found, 100))].all()
     assert least.get_attribute("aria-valuetext").endswith("or less")
 
 
@@ -251,18 +290,20 @@ def test_the_view_and_the_lines_are_kept_when_the_page_is_left(shown: Any) -> No
     whole = shown.seen()
     shown.lasso(((0.3, 0.3), (0.6, 0.3), (0.6, 0.6)))
     shown.point(0.4, 0.6)
+    drawn = shown.seen()
     shown.page.mouse.wheel(0, -600)
+    shown.wait_seen(lambda seen: seen != drawn)
     shown.point(0.5, 1.2)
     near = shown.seen()
     again = leave_and_return(shown)
     again.point(0.5, 1.2)
-    assert again.seen() == near != whole
+    again.wait_seen(lambda seen: seen == near != whole)
     again.page.get_by_role("button", name="Clear").click()
     again.page.get_by_text("Draw around points to see").wait_for()
     again.page.get_by_role("button", name="Show the whole map").click()
     again = leave_and_return(again)
     again.point(0.5, 1.2)
-    assert again.seen() == whole
+    again.wait_seen(lambda seen: seen == whole)
 
 
 def test_a_map_that_is_being_computed_can_be_cancelled(
@@ -300,16 +341,3 @@ def test_without_a_socket_images_are_shown(open_page: Open, map_of: Open, found:
     shown = map_of(open_page(f"/map?model={MODEL}", prepare=block), state="refused")
     index = next(shown.sweep(found))
     assert (shown.picture(0, index) == image_of(found, index)).all()
-
-
-@pytest.mark.parametrize(("scheme", "width", "height"), [("light", 1440, 900), ("dark", 1024, 768)])
-def test_the_page_fits_and_nothing_of_ours_is_inaccessible(
-    open_map: Open, flaws: Callable[[Any, str], list[str]], scheme: str, width: int, height: int
-) -> None:
-    shown = open_map(f"/map?model={MODEL}", scheme=scheme, width=width, height=height)
-    shown.lasso(ALL)
-    shown.chips.nth(3).click()
-    shown.point(0.5, 0.5)
-    assert flaws(shown.page, ".st-key-map") == []
-    box = shown.view.bounding_box()
-    assert box["y"] + box["height"] <= height  # all of it can be seen at once

@@ -67,8 +67,7 @@ def test_a_sample_shows_its_own_picture_and_becomes_the_point(
     chip.click()  # left out, they are neither seen nor met
     assert chip.get_attribute("aria-pressed") == "false"
     shown.point_at(found, samples.positions[row] + np.float32(0.001))
-    page.wait_for_timeout(200)
-    assert lens.get_attribute("data-above") is None
+    shown.wait(lambda: lens.get_attribute("data-above") is None, "what is left out is met")
 
 
 def place_of(found: EmbeddingMap, path: Path) -> np.ndarray:
@@ -124,12 +123,6 @@ def test_the_map_is_saved_as_a_picture_and_as_a_page(shown: Any, tmp_path: Path)
     assert chart.locator(".legendtext").all_text_contents() == [*"0123456789"]
 
 
-def pixels(shown: Any) -> np.ndarray:
-    """Return what the canvas shows at rest, (H, W, 4)."""
-    shown.page.wait_for_timeout(600)
-    return shown.pixels()
-
-
 def publish(run: Path, factor: float) -> None:
     """Put weights where a training puts its newest ones: those of a shipped model, a little changed."""
     info = catalog.find(MODEL)
@@ -146,25 +139,35 @@ def test_the_map_of_a_run_takes_newer_weights_and_keeps_the_view(open_map: Open,
     publish(run, 1.001)  # or there would be a shipped map
     shown = open_map("/map?model=train-7")
     page = shown.page
-    whole, key = pixels(shown), shown.root.get_attribute("data-ready")
+    shown.wait(shown.rests, "the map does not come to rest")
+    whole, key = shown.pixels(), shown.root.get_attribute("data-ready")
     page.get_by_role("button", name="Zoom in").click()
     page.get_by_role("button", name="Zoom in").click()
-    near = pixels(shown)
+    shown.wait(shown.rests, "the map does not come to rest")
+    near = shown.pixels()
     publish(run, 1.002)
     page.evaluate("document.activeElement.blur()")
     # Streamlit's key to draw the page anew, as one that follows a training does itself.
     page.keyboard.press("r")
     page.locator(f".latent-map[data-ready]:not([data-ready='{key}'])").wait_for()
-    after = pixels(shown)
+    shown.wait(shown.rests, "the map does not come to rest")
+    after = shown.pixels()
     assert after.shape == near.shape and np.abs(near - whole).mean() > 2 * np.abs(after - near).mean()
 
 
 @pytest.mark.parametrize(("scheme", "width", "height"), [("light", 1440, 900), ("dark", 1024, 768)])
-def test_layers_fit_and_are_accessible(
+def test_the_page_fits_and_nothing_of_ours_is_inaccessible(
     open_map: Open, flaws: Callable[[Any, str], list[str]], scheme: str, width: int, height: int
 ) -> None:
-    page = open_map(f"/map?model={MODEL}", scheme=scheme, width=width, height=height).page
-    page.get_by_text("Fresh samples", exact=True).click()
-    page.locator(".layers .chip").wait_for()
-    page.get_by_text(re.compile("covers")).wait_for()
-    assert flaws(page, ".st-key-map") == []
+    shown = open_map(f"/map?model={MODEL}", scheme=scheme, width=width, height=height)
+    box = shown.view.bounding_box()
+    assert box["y"] + box["height"] <= height  # all of it can be seen at once
+    shown.lasso(shown.ALL)
+    shown.chips.nth(3).click()
+    shown.page.get_by_role("button", name="Show all").wait_for()
+    assert shown.view.bounding_box() == box  # nothing moves when that appears
+    shown.page.get_by_text("Fresh samples", exact=True).click()
+    shown.page.locator(".layers .chip").wait_for()
+    shown.page.get_by_text(re.compile("covers")).wait_for()
+    shown.point(0.5, 0.5)
+    assert flaws(shown.page, ".st-key-map") == []

@@ -12,7 +12,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from explorer import map_data, maps
-from explorer.components.map import Chosen, Extra, OwnImage, Selection, Shown, chosen, payload, selection
+from explorer.components.map.reports import Chosen, selection
+from explorer.components.map.scene import Extra, OwnImage, Scene, Selection, Shown, payload
 from explorer.panels import landscape, selecting
 from explorer.panels.comparing import Pane
 from models import catalog, datasets
@@ -30,11 +31,12 @@ class Maps:
         self.drawn: list[tuple[Shown, dict[str, Any]]] = []
         self._pending: Any = None
 
-    def __call__(self, shown: Shown, **options: Any) -> None:
-        self.drawn.append((shown, options))
+    def __call__(self, scene: Scene, **options: Any) -> None:
+        options = {**vars(scene), **options}
+        self.drawn.append((scene.shown, options))
         if self._pending is not None:
             (event, number, value), self._pending = self._pending, None
-            options[event](number, value)
+            options[event](*value) if number is None else options[event](number, value)
 
     @property
     def shown(self) -> Shown:
@@ -112,7 +114,8 @@ def test_the_payload_stands_for_itself(found: EmbeddingMap, shown: Shown) -> Non
     extras = [Extra("5" * 64, "/api/maps/5", "Fresh samples", 100, 6, (16, 16, 1), "square")]
     picture = np.full((16, 16, 1), 9, np.uint8)
     own = OwnImage((0.5, -0.5), picture, picture)
-    sent = payload(shown, "/api/live", path=[(0, 1)], extras=extras, own=own, found=[7, 3])
+    scene = Scene(shown, path=[(0, 1)], extras=extras, own=own, found=[7, 3])
+    sent = payload(scene, "/api/live", texts={})
     data = json.loads(json.dumps(sent))
     assert data["key"] == map_data.digest(found) and map_data.published(data["key"]) is not None
     assert data["address"].endswith(f"/api/maps/{data['key']}")
@@ -137,75 +140,6 @@ def test_values_are_coloured_between_their_quantiles(found: EmbeddingMap) -> Non
     assert [one.name for one in colourings] == ["label", "source", "error"]
     assert colourings[2].title == "Reconstruction error" and colourings[2].names is None
     assert 0 < colourings[2].low < 0.05 and 0.95 < colourings[2].high < 1
-
-
-# What it reports -------------------------------------------------------------------------------------------
-
-
-def bits(indices: list[int], count: int) -> str:
-    """Write indices as the browser does."""
-    flags = np.zeros(-(-count // 8) * 8, np.uint8)
-    flags[indices] = 1
-    return base64.b64encode(np.packbits(flags, bitorder="little").tobytes()).decode()
-
-
-@pytest.mark.parametrize("indices", [[0], [299], [0, 7, 8, 15, 16, 255, 256, 299], list(range(300))])
-def test_a_selection_is_read_as_it_was_made(shown: Shown, indices: list[int]) -> None:
-    read = selection({"key": shown.key, "bits": bits(indices, 300), "count": 1}, shown)
-    assert read is not None and read.tolist() == indices
-
-
-@pytest.mark.parametrize(
-    "value",
-    [
-        None,
-        "A",
-        {},
-        {"bits": bits([1], 300)},
-        {"key": "0" * 64, "bits": bits([1], 300)},
-        {"key": "own", "bits": 7},
-        {"key": "own", "bits": bits([], 300)},
-        {"key": "own", "bits": bits([1], 308)},
-        {"key": "own", "bits": bits([301], 304)},
-        {"key": "own", "bits": "A" * 10_000},
-        {"key": "own", "bits": "ü" * 52},
-        {"key": "own", "bits": bits([1], 300)[:-1]},
-    ],
-)
-def test_what_is_no_selection_is_none(shown: Shown, value: Any) -> None:
-    if isinstance(value, dict) and value.get("key") == "own":
-        value = {**value, "key": shown.key}
-    assert selection(value, shown) is None
-
-
-def test_a_click_is_a_point_or_a_place(shown: Shown) -> None:
-    assert chosen({"key": shown.key, "index": 299}, shown) == Chosen((299,), (1.0,))
-    place = chosen({"key": shown.key, "near": [4, 2], "weights": [0.5, 0.25]}, shown)
-    assert place is not None and place.rows == (4, 2) and place.weights == pytest.approx((2 / 3, 1 / 3))
-
-
-@pytest.mark.parametrize(
-    "value",
-    [
-        None,
-        {"index": 300},
-        {"index": -1},
-        {"index": True},
-        {"index": 1.5},
-        {"near": []},
-        {"near": [1]},
-        {"near": [1, 2], "weights": [1]},
-        {"near": [1, 2], "weights": [0, 0]},
-        {"near": [1, 2], "weights": [float("nan"), 1]},
-        {"near": [1, 2], "weights": [-1, 2]},
-        {"near": [1, 400], "weights": [1, 1]},
-        {"near": list(range(9)), "weights": [0.1] * 9},
-        {"near": {"0": 1}, "weights": [1]},
-    ],
-)
-def test_what_is_no_click_is_none(shown: Shown, value: Any) -> None:
-    assert chosen({**value, "key": shown.key} if value else value, shown) is None
-    assert chosen({"key": "0" * 64, "index": 1}, shown) is None
 
 
 # Search ----------------------------------------------------------------------------------------------------
@@ -376,13 +310,14 @@ def test_maps_beside_and_selections_are_in_the_payload(found: EmbeddingMap, show
     gone = Selection("2" * 64, np.arange(3))
     rows = np.array([0, 8, 299])
     selections = {"A": Selection(other.key, rows), "B": gone}
-    data = json.loads(json.dumps(payload(shown, "", beside=[other], selections=selections, letter="B")))
+    scene = Scene(shown, beside=[other], selections=selections, letter="B")
+    data = json.loads(json.dumps(payload(scene, "", {})))
     assert [one["caption"] for one in data["beside"]] == ["Another one"] and data["letter"] == "B"
     (selected,) = data["selections"].values()  # that of no map of the page is left out
     read = selection({"key": selected["on"], "bits": selected["bits"]}, other)
     assert selected["on"] == other.key and read is not None and read.tolist() == rows.tolist()
     newer = dataclasses.replace(other, key="3" * 64, series="run")  # another map of the same points
-    sent = payload(newer, "", selections={"A": Selection("run", rows)})
+    sent = payload(Scene(newer, selections={"A": Selection("run", rows)}), "", {})
     assert sent["selections"]["A"]["on"] == newer.key
 
 

@@ -11,7 +11,7 @@ import torch
 from streamlit.testing.v1 import AppTest
 
 from explorer import jobs, maps
-from explorer.components.map import Shown
+from explorer.components.map.scene import Shown
 from models import catalog, checkpoints, paths
 from models.embedding import compute, files, library, weights
 from models.embedding.gather import gather
@@ -29,7 +29,7 @@ def fresh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No map in memory or in the cache, and none drawn: it needs a browser."""
     monkeypatch.setenv("EXPLORER_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setattr(maps, "_there", type(maps._there)())
-    monkeypatch.setattr("explorer.components.map.latent_map", lambda shown, **options: None)
+    monkeypatch.setattr("explorer.components.map.latent_map", lambda scene, **options: None)
 
 
 class Queue:
@@ -158,13 +158,13 @@ def run(zoo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return Path(shutil.copytree(zoo / MODEL, paths.runs() / "train-1" / "live"))
 
 
-def learn_on(run: Path) -> None:
+def learn_on(run: Path, factor: float = 1.1) -> None:
     """Publish other weights."""
     info = catalog.read(run)
     model = checkpoints.load(info)
     with torch.no_grad():
         for weight in model.parameters():
-            weight.mul_(1.1)
+            weight.mul_(factor)
     shutil.rmtree(run)
     checkpoints.save(run, model, info.config, info.card)
 
@@ -197,7 +197,7 @@ def test_the_quick_map_of_a_run_follows_it_in_one_series(
     open_app: Open, queue: Queue, run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drawn: list[Shown] = []
-    monkeypatch.setattr("explorer.components.map.latent_map", lambda shown, **_: drawn.append(shown))
+    monkeypatch.setattr("explorer.components.map.latent_map", lambda scene, **_: drawn.append(scene.shown))
     monkeypatch.setattr("explorer.panels.following.trains", lambda name: True)
     app = open_app("map", model="train-1")
     assert "follows its newest weights" in texts(app)
@@ -206,6 +206,12 @@ def test_the_quick_map_of_a_run_follows_it_in_one_series(
     app.run()
     assert drawn[-1].key != first.key and drawn[-1].model != first.model
     assert drawn[-1].identity == first.identity != first.key
+
+
+def test_a_training_that_has_diverged_has_no_map_and_says_so(open_app: Open, queue: Queue, run: Path) -> None:
+    learn_on(run, float("nan"))
+    app = open_app("map", model="train-1")
+    assert not app.exception and [one.value.count("have diverged") for one in app.error] == [1]
 
 
 def test_another_map_is_chosen(open_app: Open, queue: Queue) -> None:

@@ -12,7 +12,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from explorer import fresh, map_data, map_figure, maps, own
-from explorer.components.map import Above, Extra, OwnImage, above
+from explorer.components.map.reports import Above, above
+from explorer.components.map.scene import Extra, OwnImage
 from explorer.panels import landscape, overlay
 from models import catalog, datasets
 from models.catalog import Metric
@@ -33,8 +34,8 @@ class Maps:
         self.options: dict[str, Any] = {}
         self._pending: Above | None = None
 
-    def __call__(self, shown: Any, **options: Any) -> None:
-        self.options = options
+    def __call__(self, scene: Any, **options: Any) -> None:
+        self.options = {**vars(scene), **options}
         if self._pending is not None:
             choice, self._pending = self._pending, None
             options["on_above"](choice)
@@ -139,7 +140,12 @@ def test_without_the_images_the_card_says_what_is_covered(
     card = info.card.model_copy(update={"metrics": {"coverage": Metric(value=0.8)}})
     real = catalog.scan
     monkeypatch.setattr(
-        catalog, "scan", lambda: ([dataclasses.replace(one, card=card) for one in real()[0]], [])
+        catalog,
+        "scan",
+        lambda: (
+            [dataclasses.replace(one, card=card) if one.id == info.id else one for one in real()[0]],
+            [],
+        ),
     )
     monkeypatch.setattr("explorer.cache._scan", lambda state: catalog.scan())
     app.run()

@@ -1,13 +1,14 @@
-"""A model whose answers are known in closed form, and a cache folder of each test's own."""
+"""A model whose answers are known in closed form, a cache folder of each test's own, two processes at once."""
 
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from models.core import LatentModel
 
 
@@ -20,7 +21,7 @@ def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def linear() -> "Callable[..., LatentModel]":
+def linear() -> Callable[..., "LatentModel"]:
     """The class of a model whose pictures are a linear map of the latent, so that answers are known."""
     import torch
     from torch import Tensor
@@ -56,3 +57,15 @@ def linear() -> "Callable[..., LatentModel]":
             return z @ self.rows
 
     return Linear
+
+
+@pytest.fixture
+def two_at_once() -> Callable[[str, str], list[str]]:
+    """Return a function that runs a program, given an argument, in two processes at once; returns what each printed."""
+
+    def run(code: str, argument: str) -> list[str]:
+        words = [sys.executable, "-c", code, argument]
+        both = [subprocess.Popen(words, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+        return [one.communicate(timeout=120)[0].strip() for one in both]
+
+    return run

@@ -1,8 +1,7 @@
 """Maps of models: what goes into them, and that they are computed once, kept, and never trusted blindly."""
 
-import subprocess
-import sys
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -217,7 +216,7 @@ def test_who_comes_second_waits_and_reads(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.mark.slow
-def test_two_processes_at_once_leave_one_whole_map(tmp_path: Path) -> None:
+def test_two_processes_at_once_leave_one_whole_map(two_at_once: Callable[[str, str], list[str]]) -> None:
     spec, info = asked("tiny-vae", count=500, method="umap")
     code = (
         "import sys; from models import catalog; from models.embedding.compute import obtain\n"
@@ -225,9 +224,7 @@ def test_two_processes_at_once_leave_one_whole_map(tmp_path: Path) -> None:
         "found = obtain(MapSpec.model_validate_json(sys.argv[1]), catalog.find('tiny-vae'))\n"
         "print(found.positions.tobytes().hex()[:200])"
     )
-    words = [sys.executable, "-c", code, spec.model_dump_json()]
-    both = [subprocess.Popen(words, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    said = [one.communicate(timeout=120)[0].strip() for one in both]
+    said = two_at_once(code, spec.model_dump_json())
     assert said[0] and said[0] == said[1]
     assert sorted(path.suffix for path in library.folder().iterdir()) == [".lock", ".safetensors"]
     assert library.cached(spec, info) is not None

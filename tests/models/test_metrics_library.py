@@ -1,8 +1,7 @@
 """Figures as they are kept: computed once, named by all that they depend on, and never trusted blindly."""
 
 import json
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +115,9 @@ def test_the_key_changes_with_all_that_figures_depend_on(
 
 
 @pytest.mark.slow
-def test_two_processes_at_once_leave_one_whole_file(judged: Path) -> None:
+def test_two_processes_at_once_leave_one_whole_file(
+    judged: Path, two_at_once: Callable[[str, str], list[str]]
+) -> None:
     spec, info = asked(metrics=("sharpness",))
     code = (
         "import sys; from models import catalog; from models.metrics.measuring import obtain\n"
@@ -124,9 +125,7 @@ def test_two_processes_at_once_leave_one_whole_file(judged: Path) -> None:
         "spec = Measurement.model_validate_json(sys.argv[1])\n"
         "print(obtain(spec, catalog.find('tiny-vae'), device='cpu').model_dump_json())"
     )
-    words = [sys.executable, "-c", code, spec.model_dump_json()]
-    both = [subprocess.Popen(words, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    said = [Figures.model_validate_json(one.communicate(timeout=120)[0]) for one in both]
+    said = [Figures.model_validate_json(text) for text in two_at_once(code, spec.model_dump_json())]
     assert said[0] == said[1] == library.cached(spec, info)
     assert sorted(path.suffix for path in library.folder().iterdir()) == [".json", ".lock"]
 

@@ -29,7 +29,7 @@ class Colouring {
     this.columns.clear()
   }
 
-  // Paint points; returns how many have each code of the colouring, where it has codes.
+  // Paint points; returns how many have each code of the colouring, where it has codes, and last how many have none.
   // colouring: { name, names } or { name, low, high }, or undefined; filters: [name, hides(code or value)] pairs.
   paint({ paint, count }, colouring, filters) {
     if (!colouring) paint.fill(UNKNOWN_PAINT)
@@ -44,9 +44,9 @@ class Colouring {
 
   #codes(paint, { name, names }) {
     const column = this.columns.get(name)
-    const counts = names.map(() => 0)
+    const counts = [...names, ""].map(() => 0)
     column.forEach((code, row) => {
-      if (code >= 0) counts[code]++
+      counts[code < 0 ? names.length : code]++
       paint[row] = code < 0 ? UNKNOWN_PAINT : 1 + (code % MOST_PAINTS)
     })
     return counts

@@ -16,6 +16,7 @@ class Layers {
   async update(extras, own, texts) {
     const turn = (this.turn = {})
     this.texts = texts
+    this.node.setAttribute("aria-label", texts.layers)
     this.own = own && { ...own, images: own.pictures.map(address => Object.assign(new Image(), { src: address })) }
     for (const image of this.own?.images ?? []) image.addEventListener("load", () => this.onpicture())
     const layers = await Promise.all(extras.map(data => this.#layer(data)))

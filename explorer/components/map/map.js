@@ -10,7 +10,11 @@ class Maps {
   constructor(root) {
     this.root = root
     this.panes = []
-    this.legend = new Legend(() => this.#recolour())
+    this.working = 0 // promises that are to be kept before this rests
+    this.legend = new Legend(
+      () => this.#recolour(),
+      look => this.report("look", look),
+    )
     this.row = make("div", "panes")
     this.status = make("div", "status")
     this.status.setAttribute("role", "status")
@@ -25,14 +29,27 @@ class Maps {
 
   close() {
     cancelAnimationFrame(this.wish)
+    this.legend.close()
     this.panes.forEach(pane => pane.close())
   }
 
-  async update(data) {
+  update(data) {
+    return this.#work(this.#update(data))
+  }
+
+  // Rest no earlier than a promise is kept.
+  async #work(promise) {
+    this.working++
+    this.settle()
+    await promise.finally(() => this.working--)
+    this.settle()
+  }
+
+  async #update(data) {
     this.data = data
-    const { texts, colourings, colouring, beside } = data
+    const { texts, beside } = data
     this.root.setAttribute("aria-label", texts.map)
-    this.legend.describe(colourings, colouring, texts)
+    this.legend.describe(data)
     if (!this.panes.some(({ steering }) => steering)) this.say(texts.hint)
     const every = [data, ...beside.map(one => ({ ...data, ...one, path: [], extras: [], own: null }))]
     const keys = every.map(({ key }) => key).join(" ")
@@ -77,14 +94,21 @@ class Maps {
   #recolour() {
     this.wish ||= requestAnimationFrame(() => {
       this.wish = 0
-      this.#colour()
+      this.#work(this.#colour())
     })
+    this.settle()
   }
 
   // What panes ask for -----------------------------------------------------------------------------------------
 
   draw(pane, colours) {
     if (pane === this.#lead) this.legend.draw(colours, pane.counts)
+  }
+
+  // Say so when nothing is to be drawn or fetched any more.
+  settle() {
+    const rests = !this.working && !this.wish && this.panes.every(({ stage }) => stage.rests)
+    this.root.toggleAttribute("data-rest", rests)
   }
 
   say(sentence) {

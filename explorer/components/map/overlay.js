@@ -6,7 +6,7 @@ const MANY = 200
 const EXTRA = [5, 3.8] // CSS pixels of the side of a further point, the second
 const SMALL = 560 // on maps narrower than this
 const PIN = 7 // and of the radius of a person's own image
-// Outlines of further points around the origin, of about the same area: `MARKS` in __init__.py.
+// Outlines of further points around the origin, of about the same area: `MARKS` in scene.py.
 const MARKS = {
   square: [[-1, -1], [1, -1], [1, 1], [-1, 1]],
   diamond: [[0, -1.42], [1.42, 0], [0, 1.42], [-1.42, 0]],

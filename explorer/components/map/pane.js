@@ -9,10 +9,14 @@ const KEEP_MS = 300 // between two times that what is seen is kept
 const TOOLS = ["lasso", "more", "less", "full", "save"]
 
 class Pane {
-  // group: { legend, texts, colour(), share(pane, row), say(sentence), report(name, value), pointsOf(key) }
+  // group: { legend, draw(pane, colours), share(pane, row), say(sentence), report(name, value), pointsOf(key), connected(),
+  //          settle() }
   constructor(group) {
     this.group = group
-    this.stage = new Stage(gliding => this.#drawn(gliding))
+    this.stage = new Stage(
+      gliding => this.#drawn(gliding),
+      () => group.settle(),
+    )
     this.lens = new Lens()
     this.colouring = new Colouring()
     this.layers = new Layers(() => this.#overlay(), () => this.probe.draw())
@@ -39,7 +43,12 @@ class Pane {
     this.stage.close()
     this.stream?.close()
     this.node.remove()
-    this.points = null
+    this.points = this.counts = null
+  }
+
+  // Whether there are points, and it is known what they are.
+  get ready() {
+    return Boolean(this.points && this.counts)
   }
 
   #build() {
@@ -98,7 +107,7 @@ class Pane {
     this.data = data
     this.#describe()
     if (before?.model !== data.model || before?.url !== data.url) this.#open()
-    if (before?.key !== data.key || before?.pictures !== data.pictures || !this.points) {
+    if (this.shows !== data.key || this.store.pictures !== data.pictures) {
       if (!(await this.#load(data))) return false
     }
     if (this.data !== data) return false
@@ -147,7 +156,7 @@ class Pane {
       this.group.say(data.texts.gone)
       return false
     }
-    Object.assign(this, { store, points, shows: data.key, kept: data.series || data.key })
+    Object.assign(this, { store, points, shows: data.key, kept: data.series || data.key, counts: null, plain: null })
     this.colouring.forget()
     this.probe.hide()
     this.#fit()
@@ -316,14 +325,14 @@ class Pane {
   // What a person does --------------------------------------------------------------------------------------
 
   #hover(left, top) {
-    if (!this.points || this.gestures.drag?.moved) return
+    if (!this.ready || this.gestures.drag?.moved) return
     this.#steer(false)
     this.probe.look(left, top)
     this.view.classList.toggle("hit", this.probe.hit)
   }
 
   #click(left, top) {
-    if (!this.points) return
+    if (!this.ready) return
     this.probe.look(left, top)
     this.#pick()
   }
@@ -340,7 +349,7 @@ class Pane {
   }
 
   #line(corners, done) {
-    if (!this.points) return
+    if (!this.ready) return
     const { marks } = this
     this.probe.hide()
     marks.drawn = corners.map(([left, top]) => this.camera.toPlace(left, top))
@@ -381,7 +390,7 @@ class Pane {
   }
 
   #probeMiddle() {
-    if (!this.points) return
+    if (!this.ready) return
     this.probe.look(this.camera.width / 2, this.camera.height / 2)
     const { title, words } = this.lens
     this.group.say([title.textContent, words.textContent].filter(Boolean).join(" · "))

@@ -32,7 +32,7 @@ class Probe {
       this.hide()
       return
     }
-    this.target = hit ? { row: hit.row, rows: [hit.row], weights: [1] } : { row: -1, ...between(near) }
+    this.target = { points, ...(hit ? { row: hit.row, rows: [hit.row], weights: [1] } : { row: -1, ...between(near) }) }
     if (hit) {
       if (before?.row !== hit.row) this.#showPoint()
     } else {
@@ -143,7 +143,8 @@ class Probe {
   // Take what was decoded; between points the picture of a moment ago does until the next one comes.
   receive({ pixels, shape, tag }) {
     const { lens, points } = this.map
-    if (!this.target || this.target.above || (tag.row >= 0 ? tag.row !== this.target.row : this.target.row >= 0)) return
+    if (!this.target || this.target.above || tag.points !== points) return // of another map, or of none
+    if (tag.row >= 0 ? tag.row !== this.target.row : this.target.row >= 0) return
     lens.second.context.putImageData(toImageData(pixels, shape), 0, 0)
     lens.second.canvas.dataset.of = tag.row >= 0 ? points.order[tag.row] : "between"
   }

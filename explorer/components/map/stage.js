@@ -8,9 +8,10 @@ const EASY_MS = 11
 const STRIDES = [1, 2, 4, 8]
 
 class Stage {
-  // ondraw(gliding): called after each frame.
-  constructor(ondraw) {
-    this.ondraw = ondraw
+  // ondraw(gliding): called after each frame; onrest(): when `rests` has changed.
+  constructor(ondraw, onrest) {
+    Object.assign(this, { ondraw, onrest })
+    this.rests = false // whether everything is drawn, in full
     this.canvas = make("canvas")
     // The pixels come from memory: a canvas there takes them over at once.
     this.context = this.canvas.getContext("2d", { alpha: false, willReadFrequently: true })
@@ -33,6 +34,7 @@ class Stage {
     this.points = points
     this.splat = new Splat(points)
     this.look = null // nothing is drawn before these are dressed
+    this.#rest(false)
     this.marks.forget()
     this.camera.show(points.extent, points.bounds)
   }
@@ -83,6 +85,7 @@ class Stage {
   draw(points) {
     if (!this.splat || !this.look) return
     this.stale ||= points
+    this.#rest(false)
     this.frame ||= requestAnimationFrame(now => {
       this.frame = 0
       this.#draw(now)
@@ -108,6 +111,13 @@ class Stage {
     if (moving) this.#pace(busy)
     if (gliding) this.draw(true)
     this.ondraw(gliding)
+    this.#rest(!this.frame && !this.resting)
+  }
+
+  #rest(on) {
+    if (on === this.rests) return
+    this.rests = on
+    this.onrest()
   }
 
   // Draw what lies over the points.
@@ -127,7 +137,12 @@ class Stage {
     if (this.canvas.width !== width || this.canvas.height !== height) Object.assign(this.canvas, { width, height })
     this.stale = false
     clearTimeout(this.resting)
-    if (level) this.resting = setTimeout(() => this.draw(true), REST_MS + 20)
+    this.resting = level && setTimeout(() => this.#refine(), REST_MS + 20)
+  }
+
+  #refine() {
+    this.resting = 0
+    this.draw(true)
   }
 
   #pace(busy) {

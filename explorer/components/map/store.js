@@ -57,7 +57,7 @@ class Pieces {
 class Store {
   // address: of the map on this server; on: { latents(block), pictures(sheet) } when some have come.
   constructor({ address, count, dim, pictures, shape }, on) {
-    Object.assign(this, { address, count, dim, shape })
+    Object.assign(this, { address, count, dim, pictures, shape })
     this.columns = new Map()
     this.latents = new Pieces(n => this.#numbers(`latents/${n}`, Uint16Array), LATENT_BLOCKS, on.latents)
     this.sheets = new Pieces(n => this.#image(`pictures/${pictures}/${n}.png`), SHEETS, on.pictures)
