@@ -37,9 +37,8 @@ class Pane {
 
   close() {
     this.#keep()
-    this.observer.disconnect()
+    this.unwatch()
     this.scheme.removeEventListener("change", this.onscheme)
-    window.removeEventListener("resize", this.fit)
     this.stage.close()
     this.stream?.close()
     this.node.remove()
@@ -90,13 +89,10 @@ class Pane {
     view.addEventListener("focus", () => view.matches(":focus-visible") && this.#steer(true))
     view.addEventListener("blur", () => this.#steer(false))
     view.addEventListener("pointerenter", () => this.dress())
-    this.fit = () => this.#fit()
     this.onscheme = () => setTimeout(() => this.dress(), 100) // Streamlit dresses the page first
     this.scheme = matchMedia("(prefers-color-scheme: dark)")
     this.scheme.addEventListener("change", this.onscheme)
-    this.observer = new ResizeObserver(this.fit)
-    this.observer.observe(this.frame)
-    window.addEventListener("resize", this.fit)
+    this.unwatch = onResize(this.frame, () => this.#fit())
   }
 
   // Data from Python ----------------------------------------------------------------------------------------
