@@ -80,7 +80,7 @@ def landscape_of(info: ModelInfo) -> None:
                 on_above=lambda above: overlay.pick(info, layers, above),
                 on_look=lambda seen: landscape.see(info, seen),
             )
-            saving.show(info, found, shown, layers)
+            saving.show(info, found, shown, look, layers)
         with below:
             target = overlay.other(info)
             target = "views/explore.py" if landscape.here(info) else target

@@ -331,6 +331,17 @@ def mapped(found: EmbeddingMap, monkeypatch: pytest.MonkeyPatch) -> EmbeddingMap
     return other
 
 
+def test_a_saved_map_begins_with_the_colours_of_the_page(
+    open_app: Open, drawn: Maps, found: EmbeddingMap, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    errors = np.linspace(0, 1, len(found), dtype=np.float32)
+    monkeypatch.setattr(maps, "quick", lambda info: dataclasses.replace(found, values={"error": errors}))
+    for colour in ("label", "error"):
+        app = open_app("map", model="tiny-vae", colour=colour)
+        (chosen,) = (box for box in app.selectbox if str(box.key).startswith("map-save-by"))
+        assert chosen.value == colour and not app.warning
+
+
 def test_principal_components_stand_beside_a_map(open_app: Open, drawn: Maps, mapped: EmbeddingMap) -> None:
     app = open_app("map", model="tiny-vae")
     assert not drawn.options["beside"] and drawn.shown.caption == ""
