@@ -7,19 +7,21 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from explorer import background, cli, jobs
+from explorer import background, cli, identity
 
 MAIN = Path(__file__).resolve().parents[2] / "explorer" / "main.py"
 Open = Callable[..., AppTest]
+OWNER = identity.owner
 
 
 @pytest.fixture
 def open_app(zoo: Path, monkeypatch: pytest.MonkeyPatch) -> Open:
     """Open a page with the parameters of a link; it waits for what it would else show the progress of."""
     monkeypatch.setattr(background, "PATIENCE", 60.0)
-    monkeypatch.setattr(jobs, "me", lambda: jobs.NOBODY)  # no browser, so no cookies
 
     def opened(page: str = "gallery", **params: object) -> AppTest:
+        if identity.owner is OWNER:  # a test may say who looks on
+            monkeypatch.setattr(identity, "owner", lambda cookies: None)  # no browser, so no cookies
         app = AppTest.from_file(MAIN, default_timeout=60)
         for name, value in params.items():
             app.query_params[name] = str(value)

@@ -1,11 +1,11 @@
 // Two of some pictures in one place: a divider that can be dragged shows the left part of the one and the right part
 // of the other. This file stands between latent_pad/picture.js and magnifier.js, in the same module.
 const WIPE_STEPS = { ArrowLeft: -2, ArrowDown: -2, ArrowRight: 2, ArrowUp: 2, PageDown: -10, PageUp: 10 } // percent
+const chosen = [] // names; they outlive the element, which a page that waits for pictures takes away
 
 class Wipe {
   constructor() {
     this.share = 50 // percent, that is shown of the left picture
-    this.chosen = [] // names, which may be of a picture that is not made yet
     this.node = make("section", "wipe")
     this.title = make("h4")
     this.sides = ["left", "right"].map(side => {
@@ -24,9 +24,9 @@ class Wipe {
     const [left, right] = this.pictures
     left.canvas.classList.add("over")
     this.glass.append(right.canvas, left.canvas, this.divider)
-    const chosen = make("div", "sides")
-    chosen.append(...this.sides)
-    this.node.append(this.title, chosen, this.glass)
+    const bar = make("div", "sides")
+    bar.append(...this.sides)
+    this.node.append(this.title, bar, this.glass)
     this.#listen()
   }
 
@@ -53,7 +53,7 @@ class Wipe {
     })
     this.selects.forEach((select, i) =>
       select.addEventListener("change", () => {
-        this.chosen[i] = select.value
+        chosen[i] = select.value
         this.#draw()
       }),
     )
@@ -78,7 +78,7 @@ class Wipe {
     const names = pictures.map(({ name }) => name)
     this.selects.forEach((select, i) => {
       this.sides[i].firstChild.textContent = [texts.left, texts.right][i]
-      const kept = names.indexOf(this.chosen[i])
+      const kept = names.indexOf(chosen[i])
       if (this.names !== names.join("\n")) select.replaceChildren(...names.map(name => new Option(name, name)))
       select.selectedIndex = kept < 0 ? first[i] : kept
     })
