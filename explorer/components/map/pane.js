@@ -6,6 +6,7 @@ const CLOSE = 8 // times the whole map, where a search leads to
 const BUTTON_ZOOM = 1.8
 const LABEL_SIZE = 14 // CSS pixels
 const KEEP_MS = 300 // between two times that what is seen is kept
+const PREPARE_MS = 300 // after the points, in which they and their colours are drawn
 const TOOLS = ["lasso", "more", "less", "full", "save"]
 
 class Pane {
@@ -158,6 +159,7 @@ class Pane {
     this.#fit()
     this.stage.show(points)
     this.#recall()
+    setTimeout(() => this.store === store && store.prepare(), PREPARE_MS)
     return true
   }
 

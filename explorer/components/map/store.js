@@ -2,19 +2,22 @@
 // for ever: an address names the map by its content.
 const IN_FLIGHT = 2 // requests for pieces of a kind at a time; what was wanted before they are done is forgotten
 const LATENT_BLOCKS = 512 // kept
+const AHEAD = 64 // blocks that are fetched before they are looked at; of larger maps none are
 const SHEETS = 48
 const SHEET_POINTS = 64
 const SHEET_COLUMNS = 8
 
 // Pieces of one kind by number, the most recently used ones kept.
 class Pieces {
-  // load(n): a promise of piece n; on(n): called when it is there.
+  // load(n): a promise of piece n; on(n): called when one that is wanted last is there.
   constructor(load, keep, on) {
     Object.assign(this, { load, keep, on })
     this.kept = new Map()
     this.loading = new Set()
     this.failed = new Map() // when it is worth another try
-    this.wanted = []
+    this.asked = [] // the last that were wanted
+    this.wanted = [] // of these, what is to be fetched
+    this.later = []
   }
 
   get(n) {
@@ -28,7 +31,14 @@ class Pieces {
 
   // Fetch what is missing of some pieces; what was wanted before is not wanted any more.
   want(numbers) {
+    this.asked = numbers
     this.wanted = numbers.filter(n => !this.kept.has(n) && !this.loading.has(n) && !this.#hopeless(n))
+    this.#next()
+  }
+
+  // Fetch some while nothing else is wanted, one at a time.
+  prepare(numbers) {
+    this.later = numbers
     this.#next()
   }
 
@@ -38,6 +48,9 @@ class Pieces {
 
   #next() {
     while (this.wanted.length && this.loading.size < IN_FLIGHT) this.#fetch(this.wanted.shift())
+    if (this.loading.size) return
+    this.later = this.later.filter(n => !this.kept.has(n))
+    if (this.later.length) this.#fetch(this.later.shift())
   }
 
   async #fetch(n) {
@@ -50,7 +63,7 @@ class Pieces {
     }
     this.loading.delete(n)
     this.#next()
-    if (this.kept.has(n)) this.on(n)
+    if (this.kept.has(n) && this.asked.includes(n)) this.on(n)
   }
 }
 
@@ -79,6 +92,12 @@ class Store {
 
   async points() {
     return new Points(await (await this.#fetch("points")).arrayBuffer(), this.count)
+  }
+
+  // Fetch what each move of the pointer needs before it does: a click then need not wait for it.
+  prepare() {
+    const blocks = Math.ceil(this.count / BLOCK)
+    if (blocks <= AHEAD) this.latents.prepare([...Array(blocks).keys()])
   }
 
   // Codes of a category (int16) or values (float32) of all rows; a promise.
