@@ -6,7 +6,7 @@ torch is imported when the first picture is asked for, not before.
 
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -33,6 +33,9 @@ from models.training.record import Record
 if TYPE_CHECKING:  # importing it for more than annotations would import torch
     from models.render import RenderResult
 
+_BROWSERS = 1000  # whose things are remembered
+_remembered: dict[tuple[str, str], Mapping[Any, Any]] = {}
+_lock = threading.Lock()
 _ATTEMPTS = 3  # to read a checkpoint that is being replaced
 _WARM_UP_DELAY = 1.5  # seconds that the browser needs for itself first
 _answers: "Shared[RenderResult]" = Shared(keep=64)  # a film: 3 MB
@@ -110,16 +113,25 @@ def sheet(requests: tuple[RenderRequest, ...], columns: int = COLUMNS) -> bytes:
     return media.png(media.contact_sheet(images, columns))
 
 
-@st.cache_resource(max_entries=256, show_spinner=False)
-def kept(owner: str, what: str) -> dict[Any, Any]:
-    """Return what a browser keeps on the server, for all of its tabs and after a reload; empty at first.
+def remembered(owner: str, what: str) -> Mapping[Any, Any]:
+    """Return what was kept for a browser with `remember`, empty if nothing was; not to be changed."""
+    with _lock:
+        return _remembered.get((owner, what), {})
+
+
+def remember(owner: str, what: str, value: Mapping[Any, Any]) -> None:
+    """Keep something for a browser until the server ends, for all of its tabs and after a reload.
 
     Args:
-        owner: Whose it is, see `explorer.identity`; somebody who is not known keeps nothing here.
+        owner: Whose it is, see `explorer.identity`; for somebody who is not known nothing can be kept.
         what: A name for it.
+        value: It, in place of what was kept before. Of many browsers those are kept that said something last.
     """
-    del owner, what
-    return {}
+    with _lock:
+        _remembered.pop((owner, what), None)
+        _remembered[owner, what] = value
+        for old in list(_remembered)[:-_BROWSERS]:
+            del _remembered[old]
 
 
 @st.cache_data(show_spinner=False)

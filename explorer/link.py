@@ -250,7 +250,9 @@ class _Reader:
     def _look(self) -> Look:
         """Return what is asked for; whether a map knows of it tells `explorer.look.fitted`."""
         if "colour" not in self.params and "only" not in self.params:
-            return self.view.look
+            return (
+                Look() if "seed" in self.params else self.view.look
+            )  # a map's own link without them has none
         filters = self._only() if "only" in self.params else Look()
         if "colour" not in self.params:
             return filters

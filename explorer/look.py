@@ -73,7 +73,7 @@ def to_text(look: Look) -> str:
 
 
 def _end(value: float | None) -> str:
-    return "" if value is None else f"{value:g}"
+    return "" if value is None else f"{value:.9g}"
 
 
 def from_text(text: str) -> Look:

@@ -1,7 +1,9 @@
 """`evaluate`: measure a model on held-out images."""
 
+import math
 import time
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -11,9 +13,9 @@ from explorer.commands.console import Json, Model, ProgressLine, emit, note, onl
 from explorer.commands.train import Device
 from models import catalog
 from models.catalog import ModelInfo
-from models.datasets import DATASETS, info as info_of, sized_for
+from models.datasets import DATASETS, sized_for
 from models.errors import UserError
-from models.metrics import METRICS, count_of, of_key
+from models.metrics import METRICS, of_key
 from models.metrics.spec import MOST_SEEDS, STANDARD, Measurement
 from models.values import MAX_SEED
 
@@ -95,40 +97,38 @@ def evaluate(
     if not (dataset or info.dataset):
         problem = f"It is not known what '{info.id}' was trained on."
         raise UserError("no-data", problem, "Name a data set with --dataset.")
-    data = info_of(sized_for(dataset or info.dataset, info.model.size))
-    name = data.name
+    name = sized_for(dataset or info.dataset, info.model.size)
     chosen = _chosen(metrics)
     for word in chosen:
         METRICS[word]  # an unknown one shows before any image is loaded
     spec = Measurement(model=info.digest, dataset=name, n=count, seeds=seeds, seed=seed, metrics=chosen)
     written: list[str] = []
     with only_results():
-        found = _obtained(info, spec, device, lenient=metrics == _STANDARD, fresh=fresh)
-        kept, values = found.kept, found.values
-        counts = {key: count_of(key, count, data) for key in values}
+        kept = _obtained(info, spec, device, lenient=metrics == _STANDARD, fresh=fresh)
+        values = {key: kept.values.get(key, math.nan) for key in kept.counts}  # not kept: it was not finite
         if out:
             from models.metrics import figures
 
             figures.write(out, kept)
             note(f"Written to {out}")
         if write_card:
-            _write_card(info, kept, values, counts)
+            _write_card(info, kept)
             written = [catalog.CARD, *([catalog.DIRECTIONS] if _write_directions(info) else [])]
     if as_json:
         result = {"model": info.id, "dataset": name, "n": count, "device": kept.device, "metrics": values}
         emit(
             {
                 **result,
-                "counts": counts,
+                "counts": kept.counts,
                 "seed": seed,
                 "classifier": kept.classifier and kept.classifier.id,
-                **_more(found),
+                **_more(kept),
             }
         )
     else:
         judged = f", judged by {kept.classifier.name}" if kept.classifier else ""
         print(f"{info.id} on {name}, {kept.device}{judged}")
-        print(_explained(found, counts))
+        print(_explained(kept, values))
     if written:
         note(f"Written to {info.path}: {', '.join(written)}")
 
@@ -140,22 +140,7 @@ def _chosen(metrics: str) -> tuple[str, ...]:
     return STANDARD if metrics == _STANDARD else tuple(word.strip() for word in metrics.split(","))
 
 
-@dataclass(frozen=True)
-class _Found:
-    """What was measured.
-
-    Args:
-        kept: All of it, as it is kept.
-        values: Figures by key, with those that are not finite.
-        floors: The same.
-    """
-
-    kept: "Figures"
-    values: dict[str, float]
-    floors: dict[str, float]
-
-
-def _obtained(info: ModelInfo, spec: Measurement, device: Device, *, lenient: bool, fresh: bool) -> _Found:
+def _obtained(info: ModelInfo, spec: Measurement, device: Device, *, lenient: bool, fresh: bool) -> "Figures":
     """Return figures that are there already, if they are of what is asked for, or measure and keep them.
 
     Args:
@@ -167,10 +152,10 @@ def _obtained(info: ModelInfo, spec: Measurement, device: Device, *, lenient: bo
     """
     from models.metrics import library
 
-    there = None if fresh else library.find(spec, info)
-    if there and device in ("auto", there.device) and (lenient or not there.lacking):
-        note("There already: not measured again; --fresh does.")
-        return _Found(there, there.values, there.floors)
+    for there in () if fresh else (library.shipped(spec, info), library.cached(spec, info)):
+        if there and device in ("auto", there.device) and (lenient or not there.lacking):
+            note("There already: not measured again; --fresh does.")
+            return there
     from models.metrics.measuring import figures_of, measure
 
     key, started, line = library.key(spec, info), time.perf_counter(), ProgressLine(seconds=0)
@@ -189,38 +174,33 @@ def _obtained(info: ModelInfo, spec: Measurement, device: Device, *, lenient: bo
     finally:
         line.close()
     kept = figures_of(spec, made, time.perf_counter() - started)
-    found = _Found(kept, made.report.values, made.report.floors)
-    if (kept.values, kept.floors) == (
-        found.values,
-        found.floors,
-    ):  # else the next one would not hear of the rest
-        try:
-            library.keep(kept, key)
-        except UserError as error:
-            note(f"Not kept for next time: {error.problem}")
-    return found
+    try:
+        library.keep(kept, key)
+    except UserError as error:
+        note(f"Not kept for next time: {error.problem}")
+    return kept
 
 
-def _more(found: _Found) -> dict[str, Any]:
+def _more(kept: "Figures") -> dict[str, Any]:
     """Return what else is told of figures: floors, intervals, and the network whose features they are of."""
-    network, spec = found.kept.classifier, found.kept.spec
+    network, spec = kept.classifier, kept.spec
     return {
-        "floors": found.floors,
-        "intervals": {key: asdict(interval) for key, interval in found.kept.intervals.items()},
+        "floors": kept.floors,
+        "intervals": {key: asdict(interval) for key, interval in kept.intervals.items()},
         "seeds": list(range(spec.seed, spec.seed + spec.seeds)),
         "features": network and {"id": network.id, "digest": network.digest, "resizing": None},
     }
 
 
-def _explained(found: _Found, counts: dict[str, int]) -> str:
+def _explained(kept: "Figures", values: Mapping[str, float]) -> str:
     """Return the table of figures for people, without the columns that would be empty, and what those are."""
     columns = {
-        "metric": list(found.values),
-        "value": [f"{value:.4g}" for value in found.values.values()],
-        "95 % interval": [_between(found.kept.intervals.get(key)) for key in found.values],
-        "floor": [f"{found.floors[key]:.4g}" if key in found.floors else "" for key in found.values],
-        "n": [f"{counts[key]:,}" for key in found.values],
-        "what it is": [known[1] if (known := of_key(key)) else "" for key in found.values],
+        "metric": list(values),
+        "value": [f"{value:.4g}" if math.isfinite(value) else "not finite" for value in values.values()],
+        "95 % interval": [_between(kept.intervals.get(key)) for key in values],
+        "floor": [f"{kept.floors[key]:.4g}" if key in kept.floors else "" for key in values],
+        "n": [f"{kept.counts[key]:,}" for key in values],
+        "what it is": [known[1] if (known := of_key(key)) else "" for key in values],
     }
     filled = {name: cells for name, cells in columns.items() if any(cells)}
     rows = list(zip(*filled.values(), strict=True))
@@ -233,7 +213,7 @@ def _between(interval: "Interval | None") -> str:
     return f"{interval.low:.4g} to {interval.high:.4g}" if interval else ""
 
 
-def _write_card(info: ModelInfo, kept: "Figures", values: dict[str, float], counts: dict[str, int]) -> None:
+def _write_card(info: ModelInfo, kept: "Figures") -> None:
     from models.checkpoints import update_card
 
     first, last = kept.spec.seed, kept.spec.seed + kept.spec.seeds - 1
@@ -241,7 +221,8 @@ def _write_card(info: ModelInfo, kept: "Figures", values: dict[str, float], coun
     judged = f", judged by {kept.classifier.name}" if kept.classifier else ""
     protocol = f"{_PROTOCOL} {kept.spec.dataset}, {drawn}{judged}"
     update_card(
-        info.path, {key: {"value": v, "n": counts[key], "protocol": protocol} for key, v in values.items()}
+        info.path,
+        {key: {"value": v, "n": kept.counts[key], "protocol": protocol} for key, v in kept.values.items()},
     )
 
 

@@ -35,6 +35,7 @@ class Setup(Value):
         real: Held-out images there are; 0: only models are told apart.
         labels: The class of each held-out image, or none: conditional models draw theirs from them.
         classes: Labels that each model is conditioned on, 0 for one that is not.
+        weights: Digests of the models' weights: what was judged of others is another game.
     """
 
     number: int = Field(default=1, ge=1, le=MAX_NUMBER)
@@ -42,6 +43,7 @@ class Setup(Value):
     real: int = Field(default=0, ge=0)
     labels: tuple[int, ...] = ()
     classes: tuple[int, ...] = ()
+    weights: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _is_sound(self) -> Self:

@@ -369,6 +369,12 @@ def _variable(pattern: str, key: str) -> str | None:
     return key[len(start) : len(key) - len(end)] if fits else None
 
 
+def is_of_images(key: str) -> bool:
+    """Tell whether a figure is of held-out images, for which nothing is drawn: the same ones for all models."""
+    found = of_key(key)
+    return found is not None and found[0].of == "images"
+
+
 def count_of(key: str, n: int, data: DatasetInfo) -> int:
     """Return how many samples, or held-out images, a figure is of, where n were asked for.
 

@@ -47,7 +47,8 @@ def difference(key: str, one: Figures, other: Figures) -> Interval | None:
     """Return by how much a figure of one model is above that of another; None where either has no interval.
 
     Of means over the same images whose values are kept it is the mean difference image by image. Otherwise both are
-    taken as independent: right for different samples, and careful for the same images, of which quantiles were kept.
+    taken as independent: right for different samples, and as a rule careful for the same images, of which quantiles
+    were kept: what is hard for one model is mostly hard for the other.
 
     Args:
         key: Of the figure.

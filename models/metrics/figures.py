@@ -17,7 +17,7 @@ from pydantic import Field
 
 from models import disk
 from models.errors import UserError
-from models.metrics import MEMORY_IMAGES, Need
+from models.metrics import MEMORY_IMAGES, Need, is_of_images
 from models.metrics.intervals import Interval
 from models.metrics.spec import Measurement
 from models.values import Value, parse
@@ -57,7 +57,7 @@ class Figures(Value):
         floors: The same figures of training images in place of samples.
         intervals: See `models.metrics.repeats.Report`.
         series: Curves and values of single images, packed; `curve` returns one.
-        counts: How many samples, or real images, each figure is of.
+        counts: How many samples, or real images, each figure is of; of those too that are not finite, and not kept.
         lacking: Of the metrics that were asked for and do not apply, what they need: a name in `NEEDS`.
         classifier: Whose features and verdicts figures are of; None without.
         device: That computed.
@@ -80,7 +80,7 @@ class Figures(Value):
     def of_images(self, key: str) -> NDArray[np.float32] | None:
         """Return the values that a figure is the mean of, image by image, shape (N,); None where they are not kept."""
         interval, values = self.intervals.get(key), self.curve(key)
-        is_whole = interval is not None and interval.over == "images" and interval.count == len(values)
+        is_whole = interval is not None and is_of_images(key) and interval.count == len(values)
         return values if is_whole else None
 
     def curve(self, key: str) -> NDArray[np.float32]:

@@ -10,7 +10,7 @@ from models.catalog import ModelInfo
 from models.classifier import Classifier
 from models.datasets import ImageData
 from models.jobs import Device
-from models.metrics import METRICS, Need, count_of, figures, goal_of, library
+from models.metrics import METRICS, Need, count_of, figures, goal_of, is_of_images, library
 from models.metrics.evaluation import Progress, lacking, prepare
 from models.metrics.figures import Figures
 from models.metrics.repeats import Report, report
@@ -109,7 +109,7 @@ def figures_of(spec: Measurement, measured: Measured, seconds: float = 0.0) -> F
     values = figures.finite(found.values)
     intervals = {key: one for key, one in found.intervals.items() if key in values}
     # Image by image, so that models are compared as pairs, see `models.metrics.comparison.difference`.
-    compared = {key for key, one in intervals.items() if one.over == "images" and goal_of(key)}
+    compared = {key for key in intervals if is_of_images(key) and goal_of(key)}
     return Figures(
         spec=spec,
         values=values,
@@ -119,7 +119,7 @@ def figures_of(spec: Measurement, measured: Measured, seconds: float = 0.0) -> F
             key: figures.packed(one, figures.MOST_IMAGES if key in compared else figures.LONGEST)
             for key, one in found.series.items()
         },
-        counts={key: count_of(key, spec.n, data) for key in values},
+        counts={key: count_of(key, spec.n, data) for key in found.values},
         lacking=dict(measured.lacking),
         classifier=library.network_of(measured.judge),
         device=measured.device,

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -102,7 +103,8 @@ def test_a_figure_that_is_not_finite_is_told_each_time(
 
     monkeypatch.setattr(measuring, "measure", measured)
     words = ("evaluate", "tiny-gan", "--n", "20", "--metrics", "sharpness", "--json")
-    for _again in range(2):
+    for again in (False, True):
         code, text, errors = command(*words)
         assert code == 0 and json.loads(text)["metrics"]["sharpness_ratio"] is None
-        assert "There already" not in errors
+        assert ("There already" in errors) == again
+    assert re.search(r"sharpness_ratio\s+not finite", command(*words[:-1])[1])

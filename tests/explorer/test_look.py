@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -26,6 +27,7 @@ KNOWN = (
     Colouring("error", "Reconstruction error", "values"),
     Colouring("hair length", "Hair length", "values", 1),
 )
+SHOWN: Any = SimpleNamespace(identity="here")
 
 
 def test_a_link_says_how_a_map_looks(zoo: Path) -> None:
@@ -38,6 +40,13 @@ def test_a_link_says_how_a_map_looks(zoo: Path) -> None:
     assert plain.look == Look(classes=(Classes(by="label", codes=(-1,)),))  # what it does not say is as ever
     kept, _ = link.read({"model": "tiny-vae"}, link.MAP, back, catalog.models())
     assert kept.look == LOOK
+    bare = {"model": "tiny-vae", "seed": "0"}  # a map's own link, to which one goes back
+    assert link.read(bare, link.MAP, back, catalog.models())[0].look == Look()
+
+
+def test_a_narrow_range_of_large_values_stays_one() -> None:
+    narrow = Look(ranges=(Range(by="width", low=1_234_567, high=1_234_568),))
+    assert from_text(to_text(narrow)) == narrow
 
 
 @pytest.mark.parametrize(
@@ -98,12 +107,14 @@ def test_classes_of_another_data_set_are_forgotten_without_a_word() -> None:
 
 def test_a_browser_reports_a_look() -> None:
     value = {
+        "of": "here",
         "colour": "error",
         "classes": [["label", [0, 6]]],
         "ranges": [["error", None, 0.25], ["hair length", -1.5, 2]],
     }
-    assert reports.look(value) == LOOK
-    assert reports.look({"colour": None, "classes": [], "ranges": []}) == Look()
+    assert reports.look(value, SHOWN) == LOOK
+    assert reports.look({"of": "here", "colour": None, "classes": [], "ranges": []}, SHOWN) == Look()
+    assert reports.look({**value, "of": "the map before"}, SHOWN) is None
 
 
 @pytest.mark.parametrize(
@@ -122,7 +133,7 @@ def test_a_browser_reports_a_look() -> None:
     ],
 )
 def test_what_is_no_look_is_none(value: Any) -> None:
-    assert reports.look(value) is None
+    assert reports.look({"of": "here", **value} if value else value, SHOWN) is None
 
 
 @pytest.fixture

@@ -153,7 +153,7 @@ def test_what_makes_no_quiz_is_refused() -> None:
 def page(open_app: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch) -> Callable[[str], AppTest]:
     """Open the blind test in a new tab of somebody's browser."""
     monkeypatch.setattr("explorer.panels.compare.quiz.choose", lambda *_, **__: None)
-    cache.kept.clear()
+    cache._remembered.clear()
 
     def opened(who: str) -> AppTest:
         monkeypatch.setattr(jobs, "me", lambda: who)
@@ -189,11 +189,53 @@ def test_who_has_no_cookie_shares_no_score(page: Callable[[str], AppTest]) -> No
     assert judged(app) == 9 and judged(app.run()) == 9 and judged(page(jobs.NOBODY)) == 0
 
 
+def test_a_tab_that_was_left_behind_does_not_take_the_score_back(page: Callable[[str], AppTest]) -> None:
+    here, there = page("ann"), page("ann")
+    there.button(key="quiz-check").click().run()
+    there.button(key="quiz-next").click().run()
+    here.button(key="quiz-check").click().run()  # of the first round, whose answers the other tab has shown
+    assert judged(here) == judged(there) == 9
+    here.button(key="quiz-check").click().run()  # of the round that it shows since
+    assert judged(here) == judged(page("ann")) == 18
+
+
+def test_what_was_judged_of_other_weights_is_another_game(
+    page: Callable[[str], AppTest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page("ann").button(key="quiz-check").click().run()
+    assert judged(page("ann")) == 9
+    monkeypatch.setattr(quiz, "_name", lambda setup, name=quiz._name: name(newer(setup)))
+    assert judged(page("ann")) == 0
+
+
+def newer(setup: Setup) -> Setup:
+    """Return the same quiz about models that have learnt since."""
+    return setup.model_copy(update={"weights": tuple(f"{digest} later" for digest in setup.weights)})
+
+
+def test_looking_takes_no_room_among_what_is_remembered(page: Callable[[str], AppTest]) -> None:
+    page("ann")
+    assert not cache._remembered
+
+
+def test_of_many_browsers_the_latest_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache, "_BROWSERS", 2)
+    monkeypatch.setattr(cache, "_remembered", {})
+    for who in ("ann", "bob", "ann", "eve"):
+        cache.remember(who, "score", {"of": who})
+    assert [cache.remembered(who, "score") for who in ("ann", "bob", "eve")] == [
+        {"of": "ann"},
+        {},
+        {"of": "eve"},
+    ]
+
+
 def test_of_many_quizzes_the_latest_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    kept: dict[str, quiz.Progress] = {}
-    monkeypatch.setattr(quiz, "_games", lambda: kept)
+    monkeypatch.setattr(jobs, "me", lambda: "ann")
+    monkeypatch.setattr(cache, "_remembered", {})
     monkeypatch.setattr(quiz, "_MOST", 3)
-    games = [Game(setup=Setup(number=n, models=("vae", "gan"), real=500)) for n in range(1, 6)]
-    for game in (*games, games[2]):
-        quiz._keep(game)
-    assert list(kept) == [quiz._name(games[place].setup) for place in (3, 4, 2)]
+    setups = [Setup(number=n, models=("vae", "gan"), real=500) for n in range(1, 6)]
+    for setup in (*setups, setups[2]):
+        before = quiz._game(setup)
+        quiz._keep(before.answered([]) if before.open else before.next(3), before)
+    assert list(quiz._games()) == [quiz._name(setups[place]) for place in (3, 4, 2)]

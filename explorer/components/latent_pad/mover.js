@@ -10,7 +10,9 @@
 // Data with the key of a place that was reported from here is an echo and changes nothing; any other is somewhere else
 // to go to.
 const PAUSE_MS = 300 // after the last key or turn of the wheel, before Python hears of it
-const PATIENCE_MS = 2000 // for Python's answer, at first
+const PATIENCE_MS = 10_000 // for Python's answer, at first
+const ANEW_MS = 2000 // for it after a run of the page that did not hold it, such as the first of a new server
+const TRIES = 4
 const SHOW_MS = 10 // that sliders wait for the picture they belong to
 
 class Mover {
@@ -122,13 +124,14 @@ class Mover {
     this.#expect(PATIENCE_MS)
   }
 
-  // A restart of the server loses what it was told: it is told again, ever more rarely.
-  #expect(patience) {
+  // A restart of the server loses what it was told: it is told again, some times.
+  #expect(patience, tries = TRIES) {
     clearTimeout(this.reminder)
     this.reminder = setTimeout(() => {
+      if (!tries) this.pending = []
       if (!this.pending.length) return
       if (!this.busy) this.tell("move", this.place())
-      this.#expect(2 * patience)
+      this.#expect(2 * patience, tries - 1)
     }, patience)
   }
 
@@ -138,6 +141,7 @@ class Mover {
     const heard = echo >= 0 ? "echo" : key === this.key ? "same" : "elsewhere"
     this.key = key
     if (heard === "echo") this.pending = this.pending.slice(echo + 1)
+    if (heard === "same" && this.pending.length) this.#expect(ANEW_MS)
     if (heard === "elsewhere") {
       this.pending = []
       this.busy = false

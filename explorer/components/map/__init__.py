@@ -131,7 +131,7 @@ def latent_map(
                 on_select(number, indices)
 
     def look() -> None:
-        seen = reports.look(st.session_state[key].look)
+        seen = reports.look(st.session_state[key].look, scene.shown)
         if seen is not None:
             on_look(seen)
 

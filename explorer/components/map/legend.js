@@ -7,7 +7,8 @@ const UNKNOWN_CODE = -1 // as `UNKNOWN` in look.py
 const TELL_MS = 250 // without a change, after which Python is told
 
 class Legend {
-  // onchange(): called when the person has chosen; onlook(look): a moment later, when that is settled.
+  // onchange(): called when the person has chosen; onlook(look): a moment later, when that is settled;
+  // `of` tells of which map.
   constructor(onchange, onlook) {
     Object.assign(this, { onchange, onlook })
     this.only = new Map() // colouring's name: set of its codes that are shown
@@ -15,6 +16,7 @@ class Legend {
     this.reported = [] // looks that Python was told of, and has not sent back yet
     this.#build()
     this.range = new Range(filter => {
+      if (this.drawn !== this.chosen) return // it is that of another colouring still
       if (filter) this.ranges.set(this.chosen, filter)
       else this.ranges.delete(this.chosen)
       this.#changed()
@@ -49,9 +51,12 @@ class Legend {
 
   // colourings: [{ name, title, names } or { name, title, low, high }, ...]; first: the name of that which a map begins
   // with; look: from Python, see `scene.py`.
-  describe({ colourings, colouring: first, texts, look }) {
+  describe({ colourings, colouring, texts, look, key, series }) {
     const known = name => colourings.some(one => one.name === name)
-    Object.assign(this, { colourings, texts, first: known(first) ? first : colourings[0]?.name })
+    const first = known(colouring) ? colouring : colourings[0]?.name
+    if (look.colour === null && this.chosen === this.first) this.chosen = first
+    if (JSON.stringify(colourings) !== JSON.stringify(this.colourings)) this.drawn = null
+    Object.assign(this, { colourings, texts, first, of: series || key })
     this.#take(look)
     this.word.textContent = texts.by
     this.all.textContent = texts.all
@@ -108,8 +113,8 @@ class Legend {
       const every = [...names, [UNKNOWN_CODE, texts.unknown, UNKNOWN, counts.at(-1)]].filter(([, , , count]) => count)
       this.chips = new Map(colouring?.names ? every.map(([code, ...entry]) => [code, this.#chip(code, ...entry)]) : [])
       this.entries.replaceChildren(...(colouring?.names ? this.chips.values() : this.#scale(colours)))
-      this.drawn = this.chosen
     }
+    this.drawn = this.chosen
     this.#refresh()
   }
 
@@ -135,6 +140,7 @@ class Legend {
 
   // Show a code alone, or all again where it is; or add it, or take it out.
   #choose(code, event) {
+    if (this.drawn !== this.chosen) return
     const every = [...this.chips.keys()]
     const before = this.only.get(this.chosen) ?? new Set(every)
     const alone = before.size === 1 && before.has(code)
@@ -149,9 +155,10 @@ class Legend {
     this.#refresh()
     this.onchange()
     clearTimeout(this.telling)
+    const { of } = this
     this.telling = setTimeout(() => {
       this.reported.push(JSON.stringify(this.look))
-      this.onlook(this.look)
+      this.onlook({ of, ...this.look })
     }, TELL_MS)
   }
 

@@ -38,6 +38,7 @@ class Pane {
 
   close() {
     this.#keep()
+    this.#leave()
     this.unwatch()
     this.scheme.removeEventListener("change", this.onscheme)
     this.stage.close()
@@ -143,9 +144,16 @@ class Pane {
     this.#select(this.gestures.selecting)
   }
 
+  // Fetch no more of the map that was shown.
+  #leave() {
+    clearTimeout(this.preparing)
+    this.store?.close()
+  }
+
   // Tell whether this map is still the one to show when it is here.
   async #load(data) {
     this.#keep()
+    this.#leave()
     const store = new Store(data, { latents: () => this.probe.decode(), pictures: () => this.probe.draw() })
     const points = await store.points().catch(() => null)
     if (this.data.key !== data.key || this.data.pictures !== data.pictures) return false
@@ -159,7 +167,7 @@ class Pane {
     this.#fit()
     this.stage.show(points)
     this.#recall()
-    setTimeout(() => this.store === store && store.prepare(), PREPARE_MS)
+    this.preparing = setTimeout(() => store.prepare(), PREPARE_MS)
     return true
   }
 

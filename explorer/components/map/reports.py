@@ -95,9 +95,9 @@ def selection(value: object, shown: Shown) -> "NDArray[np.int64] | None":
     return indices if len(indices) and indices[-1] < shown.count else None
 
 
-def look(value: object) -> Look | None:
-    """Return what a browser reports that points are coloured by, and which are shown; None if it is no look."""
-    if not isinstance(value, dict):
+def look(value: object, shown: Shown) -> Look | None:
+    """Return what a browser reports that points are coloured by, and which are shown; None if not of this map."""
+    if not isinstance(value, dict) or value.get("of") != shown.identity:
         return None
     try:
         return Look(

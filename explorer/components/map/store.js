@@ -100,6 +100,10 @@ class Store {
     if (blocks <= AHEAD) this.latents.prepare([...Array(blocks).keys()])
   }
 
+  close() {
+    this.latents.prepare([])
+  }
+
   // Codes of a category (int16) or values (float32) of all rows; a promise.
   column(kind, n) {
     const path = `${kind}/${n}`

@@ -157,8 +157,8 @@ def _notes(shown: MeasuredTable) -> None:
             "● is better than every other by more than chance moves it: the 95 % interval of the difference excludes 0 "
             "(of twenty figures that do not differ, one would be marked too). Below each mean its 95 % interval, over "
             "the draws, or over images where it is a mean over the same images: these are compared image by image "
-            "where the value of each is kept, and else as if the images were others, which is more careful. Real: "
-            "training images in place of samples. Unfold a figure for what it measures and when it misleads."
+            "where the value of each is kept, and else as if the images were others, which is more careful as a rule. "
+            "Real: training images in place of samples. Unfold a figure for what it measures and when it misleads."
         )
     )
     for sentence in (*shown.left_out, shown.protocol):

@@ -72,7 +72,7 @@ def _games() -> dict[str, Progress]:
     It is not in the link: who gets that is to answer by themselves.
     """
     who = jobs.me()
-    return st.session_state.setdefault(_GAMES, {}) if who == jobs.NOBODY else cache.kept(who, _GAMES)
+    return dict(st.session_state.get(_GAMES, {}) if who == jobs.NOBODY else cache.remembered(who, _GAMES))
 
 
 def _name(setup: Setup) -> str:
@@ -84,35 +84,48 @@ def _game(setup: Setup) -> Game:
     return Game(setup=setup, sides=sides, answers=answers)
 
 
-def _keep(game: Game) -> None:
-    """Keep how far a game has come, and of many games the latest."""
-    games, name = _games(), _name(game.setup)
-    games.pop(name, None)
-    games[name] = game.sides, game.answers
-    for old in list(games)[:-_MOST]:
-        games.pop(old, None)  # which another tab may have done
+def _keep(game: Game, before: Game) -> None:
+    """Keep how far a game has come, and of many games the latest; not where another tab has gone on since.
+
+    Args:
+        game: As it is now.
+        before: As the page showed it.
+    """
+    if _game(before.setup) != before:
+        return  # the page is drawn anew, and shows where it is
+    name = _name(game.setup)
+    others = {other: progress for other, progress in _games().items() if other != name}
+    games = dict([*others.items(), (name, (game.sides, game.answers))][-_MOST:])
+    who = jobs.me()
+    if who == jobs.NOBODY:
+        st.session_state[_GAMES] = games
+    else:
+        cache.remember(who, _GAMES, games)
 
 
 def _setup(models: Sequence[ModelInfo]) -> tuple[Setup, UserError | None]:
     """Return what the quiz is about, and why it shows no real images if it does not."""
     number, names = state.view().quiz, tuple(info.id for info in models)
-    classes = tuple(len(info.labels) for info in models)
+    classes, weights = tuple(len(info.labels) for info in models), tuple(info.digest for info in models)
     try:
         pool = cache.held_out(models[0].dataset, models[0].sample_shape)
     except UserError as error:
-        return Setup(number=number, models=names, classes=classes), error
+        return Setup(number=number, models=names, classes=classes, weights=weights), error
     labels = pool.labels if any(classes) else ()
-    return Setup(number=number, models=names, classes=classes, real=len(pool), labels=labels), None
+    setup = Setup(
+        number=number, models=names, real=len(pool), labels=labels, classes=classes, weights=weights
+    )
+    return setup, None
 
 
 def _check(game: Game, key: str) -> None:
     told = getattr(st.session_state.get(key), "chosen", None)
-    _keep(game.answered([index for index in told or () if isinstance(index, int)]))
+    _keep(game.answered([index for index in told or () if isinstance(index, int)]), game)
 
 
 def _resize(game: Game, side: int) -> None:
     if side != game.sides[-1]:
-        _keep(game.next(side) if game.open else game.model_copy(update={"sides": (*game.sides, side)}))
+        _keep(game.next(side) if game.open else game.model_copy(update={"sides": (*game.sides, side)}), game)
 
 
 def _begin(number: int) -> None:
@@ -167,7 +180,7 @@ def _task(
                 key="quiz-next",
                 type="primary",
                 icon=":material/arrow_forward:",
-                on_click=lambda: _keep(game.next(game.sides[-1])),
+                on_click=lambda: _keep(game.next(game.sides[-1]), game),
             )
     if answer is None:
         words = _("Click those that you believe to be real; none is an answer, too.")
