@@ -291,6 +291,9 @@ class _Reader:
 
     def _model(self) -> str:
         fallback = self.view.model if self.view.model in self.known else next(iter(self.known), "")
+        named = [name for name in self.params.get("models", "").split(",") if name in self.known]
+        if named and fallback not in named:
+            fallback = named[0]  # of those that are to be compared
         name = self.params.get("model", fallback)
         if name in self.known or not self.known:
             return name if name in self.known else fallback

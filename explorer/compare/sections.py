@@ -229,7 +229,8 @@ def cards(models: Sequence[ModelInfo]) -> Section:
     """List what the models' cards say, with the protocol."""
     from models.metrics import METRICS
 
-    there = {name for info in models for name in info.card.metrics}
+    real = {key for metric in METRICS.values() for key in metric.real}  # which samples are measured against
+    there = {name for info in models for name in info.card.metrics} - real
     names = [key for metric in METRICS.values() for key in metric.values if key in there]
     names += sorted(there - set(names))
     rows = []

@@ -54,7 +54,9 @@ def over_seeds(values: Sequence[float], level: float = LEVEL) -> Interval:
     return _student(statistics.fmean(values), statistics.stdev(values), "seeds", len(values), level)
 
 
-def over_images(values: "Tensor | NDArray[Any] | Sequence[float]", level: float = LEVEL, seed: int = 0) -> Interval:
+def over_images(
+    values: "Tensor | NDArray[Any] | Sequence[float]", level: float = LEVEL, seed: int = 0
+) -> Interval:
     """Return the mean of a figure over images, with the percentile interval of the bootstrap.
 
     Only for figures that are such a mean; see the module's description.

@@ -262,6 +262,7 @@ def test_a_range_of_values_leaves_out_the_rest(shown: Any, found: EmbeddingMap) 
     met = list(shown.sweep(found, 100))
     assert 0.02 < kept.mean() < 0.5 and len(met) >= 3 and kept[met].all()
     select.select_option(label="Class")  # what was left out stays so
+    shown.status.get_by_text("Filtered by Reconstruction error.").wait_for()
     inside = int(shown.lasso(shown.ALL).split()[0].replace(",", ""))
     assert 0.9 * kept.sum() <= inside <= kept.sum()
     select.select_option(label="Reconstruction error")
@@ -272,9 +273,18 @@ def test_a_range_of_values_leaves_out_the_rest(shown: Any, found: EmbeddingMap) 
     shown.page.mouse.move(bar["x"] + bar["width"] + 30, bar["y"] + 10, steps=3)
     shown.page.mouse.up()
     assert most.get_attribute("aria-valuetext").endswith("or more")
+    assert "Filtered by" in shown.status.inner_text()
     shown.page.get_by_role("button", name="Show all").click()
     assert not kept[list(shown.sweep(found, 100))].all()
     assert least.get_attribute("aria-valuetext").endswith("or less")
+    assert "Filtered by" not in shown.status.inner_text()
+
+
+def test_an_empty_map_says_what_empties_it(open_map: Callable[..., Any]) -> None:
+    shown = open_map("/map?model=digits-vae&only=error:9..")
+    shown.status.get_by_text("No point of this map passes the filter by Reconstruction error").wait_for()
+    shown.page.get_by_role("button", name="Show all").click()
+    shown.status.get_by_text("A click makes a place the point of Explore.").wait_for()
 
 
 def leave_and_return(shown: Any) -> Any:

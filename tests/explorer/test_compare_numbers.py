@@ -170,7 +170,8 @@ def test_shipped_inversions_are_compared_image_by_image() -> None:
     gap = difference("inversion_psnr_db", *found)
     values = [one.of_images("inversion_psnr_db") for one in found]
     assert gap is not None and gap.count == 64 and all(each is not None for each in values)
-    apart = welch(*(one.intervals["inversion_psnr_db"] for one in found))
+    one, other = (each.intervals["inversion_psnr_db"] for each in found)
+    apart = welch(one, other)
     assert gap.mean == pytest.approx(apart.mean, abs=1e-4) and gap.high - gap.low < apart.high - apart.low
 
 

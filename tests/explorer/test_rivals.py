@@ -57,6 +57,14 @@ def test_the_link_of_the_first_part_leads_to_it(shipped: list[catalog.ModelInfo]
     assert link.read(params, link.COMPARE, View(), shipped)[0].part == rivals.WHY
 
 
+def test_a_link_that_names_only_what_is_compared_leads_to_it(shipped: list[catalog.ModelInfo]) -> None:
+    params = {"models": "digits-vae,digits-gan"}
+    found, notices = link.read(params, link.COMPARE, View(), shipped)
+    assert (found.model, found.rivals, notices) == ("digits-vae", ("digits-vae", "digits-gan"), [])
+    found, _ = link.read(params, link.COMPARE, View(model="digits-gan"), shipped)
+    assert found.model == "digits-gan"
+
+
 @pytest.mark.parametrize("names", ["fashion-vae", "fashion-vae,avatars-vae", "fashion-vae,nobody", ""])
 def test_a_link_of_models_that_do_not_fit_is_explained(shipped: list[catalog.ModelInfo], names: str) -> None:
     found, notices = link.read(

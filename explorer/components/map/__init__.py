@@ -54,6 +54,8 @@ def texts() -> dict[str, Any]:
             "keys: arrows, + and −, 0, Enter. Legend: a click shows a class alone, with Shift or Ctrl it adds or "
             "hides one."
         ),
+        "filtered": _("Filtered by {by}."),
+        "none": _("No point of this map passes the filter by {by}; “Show all” shows them again."),
         "gone": _("The map could not be loaded. Reload the page."),
         "tools": {
             "lasso": _("Draw around points to select them (or drag with Shift)"),

@@ -92,6 +92,11 @@ class Legend {
     }
   }
 
+  // Titles of what filters, which need not be what colours.
+  get filtering() {
+    return this.colourings.filter(({ name }) => this.only.has(name) || this.ranges.has(name)).map(({ title }) => title)
+  }
+
   get colouring() {
     return this.colourings.find(one => one.name === this.chosen)
   }

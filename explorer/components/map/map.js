@@ -50,7 +50,7 @@ class Maps {
     const { texts, beside } = data
     this.root.setAttribute("aria-label", texts.map)
     this.legend.describe(data)
-    if (!this.panes.some(({ steering }) => steering)) this.say(texts.hint)
+    if (!this.#lead.points) this.say(texts.hint)
     const every = [data, ...beside.map(one => ({ ...data, ...one, path: [], extras: [], own: null }))]
     const keys = every.map(({ key }) => key).join(" ")
     if (this.root.dataset.ready !== keys) this.root.removeAttribute("data-ready")
@@ -87,7 +87,18 @@ class Maps {
   async #colour() {
     const [lead, ...others] = this.panes
     if (!(await lead.colour())) return false
+    this.#hint()
     return (await Promise.all(others.filter(({ points }) => points).map(pane => pane.colour(lead)))).every(Boolean)
+  }
+
+  // Say what is filtered and what can be done, unless the keyboard steers and hears of where it is.
+  #hint() {
+    const { texts } = this.data
+    if (this.panes.some(({ steering }) => steering)) return
+    const by = this.legend.filtering.join(", ")
+    if (!by) this.say(texts.hint)
+    else if (this.#lead.empty) this.say(fill(texts.none, { by }))
+    else this.say(`${fill(texts.filtered, { by })} ${texts.hint}`)
   }
 
   // A handle of the legend moves more often than there are frames.

@@ -47,6 +47,11 @@ class Pane {
     this.points = this.counts = null
   }
 
+  // Whether filters leave out all points.
+  get empty() {
+    return this.plain.every(paint => paint === HIDDEN)
+  }
+
   // Whether there are points, and it is known what they are.
   get ready() {
     return Boolean(this.points && this.counts)
