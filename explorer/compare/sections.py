@@ -24,6 +24,7 @@ from explorer.text import N_, _, percent
 from models import datasets, media
 from models.catalog import ModelInfo
 from models.errors import UserError
+from models.families import kind_of
 from models.metrics.figures import Figures
 from models.requests import Sample
 from models.tables import Table as Options
@@ -115,7 +116,7 @@ def models(models: Sequence[ModelInfo]) -> Section:
     rows = [
         (
             info.title,
-            info.family,
+            kind_of(info.family).title,
             datasets.title(info.dataset),
             info.latent_dim,
             info.parameters,
