@@ -73,7 +73,7 @@ class Pane {
     this.frame.append(this.view, this.tools)
     this.caption = make("p", "caption", { hidden: true })
     this.node = make("section", "pane")
-    this.node.append(this.frame, this.caption)
+    this.node.append(this.caption, this.frame)
   }
 
   #listen() {
