@@ -280,11 +280,13 @@ def test_a_range_of_values_leaves_out_the_rest(shown: Any, found: EmbeddingMap) 
     assert "Filtered by" not in shown.status.inner_text()
 
 
-def test_an_empty_map_says_what_empties_it(open_map: Callable[..., Any]) -> None:
+def test_an_empty_map_says_what_empties_it(open_map: Open, found: EmbeddingMap) -> None:
     shown = open_map("/map?model=digits-vae&only=error:9..")
     shown.status.get_by_text("No point of this map passes the filter by Reconstruction error").wait_for()
+    assert list(shown.sweep(found, 30)) == []
     shown.page.get_by_role("button", name="Show all").click()
     shown.status.get_by_text("A click makes a place the point of Explore.").wait_for()
+    assert list(shown.sweep(found, 30))
 
 
 def leave_and_return(shown: Any) -> Any:
@@ -314,6 +316,7 @@ def test_the_view_and_the_lines_are_kept_when_the_page_is_left(shown: Any) -> No
     again = leave_and_return(again)
     again.point(0.5, 1.2)
     again.wait_seen(lambda seen: seen == whole)
+    assert again.page.get_by_text("Draw around points to see").is_visible(), "the line is not there any more"
 
 
 def test_a_map_that_is_being_computed_can_be_cancelled(

@@ -121,17 +121,20 @@ class Mover {
     if (key === this.key && !this.pending.length) return
     this.pending = [...this.pending.filter(one => one !== key), key]
     this.tell("move", place)
+    this.tries = TRIES
     this.#expect(PATIENCE_MS)
   }
 
   // A restart of the server loses what it was told: it is told again, some times.
-  #expect(patience, tries = TRIES) {
+  #expect(patience) {
     clearTimeout(this.reminder)
     this.reminder = setTimeout(() => {
-      if (!tries) this.pending = []
+      if (!this.tries) this.pending = []
       if (!this.pending.length) return
-      if (!this.busy) this.tell("move", this.place())
-      this.#expect(2 * patience, tries - 1)
+      this.#expect(2 * patience)
+      if (this.busy) return
+      this.tries--
+      this.tell("move", this.place())
     }, patience)
   }
 

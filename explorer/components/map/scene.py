@@ -56,7 +56,7 @@ class Shown:
         label: Name of the colouring that says what a point is; empty if none does.
         colourings: What the points can be coloured by.
         colouring: Name of that which they begin with.
-        caption: What the map is, in a line under it; empty: none.
+        caption: What the map is, in a line above it; empty: none.
         series: Maps with the same one, of a model that still trains, have the same points, and are looked at from the
             same place; empty: none.
     """
