@@ -11,7 +11,7 @@ from models import paths
 from models.config import RunConfig
 from models.embedding.spec import MapSpec
 from models.errors import UserError
-from models.jobs import OVERHEAD, Job, Jobs, JobSpec, embedding, evaluation, keep, training
+from models.jobs import OVERHEAD, Device, Job, Jobs, JobSpec, embedding, evaluation, keep, training
 from models.metrics.spec import Measurement
 
 _LONGEST = 3600.0  # seconds
@@ -50,6 +50,11 @@ def seen_by(headers: Mapping[str, str], address: str | None, cookies: Mapping[st
 def mine() -> list[Job]:
     """Return the jobs that who looks at the page may see, the newest first."""
     return queue().all(seen_by(st.context.headers, st.context.ip_address, st.context.cookies))
+
+
+def prepare(device: Device) -> None:
+    """Have a worker ready for the next training, see `models.jobs.Jobs.prepare`."""
+    queue().prepare("train", device)
 
 
 def train(config: RunConfig, title: str) -> Job:

@@ -20,6 +20,7 @@ from models.jobs import Device
 
 CHOSEN = "training-chosen"  # ids of the jobs that the page shows
 _DATA, _NEXT, _TAKEN, _ROUND = "training-data", "training-next", "training-taken", "training-round"
+_DEVICE = "training-device"
 _SECONDS, _SHORTEST = 60, 5
 _FIRST = ("fashion_mnist", "vae")  # what a lesson begins with, where it is here
 
@@ -38,6 +39,11 @@ def show(first: bool) -> None:
             _family(info)
         except UserError as error:
             problem.show(error)
+
+
+def device() -> Device:
+    """Return the device that is chosen."""
+    return cast(Device, st.session_state.get(_DEVICE, "auto"))
 
 
 def _dataset() -> DatasetInfo | None:
@@ -160,9 +166,7 @@ def _family(info: DatasetInfo) -> None:
     with columns[3]:
         found = cache.devices()
         device = str(
-            st.selectbox(
-                _("Device"), list(found), format_func=lambda name: found[name], key="training-device"
-            )
+            st.selectbox(_("Device"), list(found), format_func=lambda name: found[name], key=_DEVICE)
         )
     _options(info, family, preset, seconds, device)
 

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from explorer import jobs
 from explorer.panels import problem, setup, watch
 from explorer.settings import settings
 from explorer.text import _
@@ -19,3 +20,5 @@ if settings().train == "on":
 else:
     st.caption(_("Training is switched off here."))
 watch.show()
+if settings().train == "on":
+    jobs.prepare(setup.device())  # while a person still chooses

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from models.errors import UserError, reason, write_error
 from models.jobs import locks, machine, records
-from models.jobs.launch import launch, reap
+from models.jobs.launch import launch, prepare, reap
 from models.jobs.records import GRACE, KINDS, Job, JobSpec, Kind, Order, Record, State, Status, ended
 from models.tables import Table
 from models.values import parse
@@ -64,6 +64,7 @@ class Jobs:
         self._threads = threads or max(1, (machine.cores() - 1) // max(1, self._limits.get("cpu", 1)))
         self._grace = grace
         self._niceness = niceness
+        self._asked = threading.Event()
 
     # What there is ----------------------------------------------------------------------------------------
 
@@ -134,9 +135,11 @@ class Jobs:
         try:
             self._root.mkdir(parents=True, exist_ok=True)
             machine.check_room(self._root)
-            return self._made(name, order)
+            made = self._made(name, order)
         except OSError as error:
             raise write_error(self._root / name, error) from error
+        self._asked.set()
+        return made
 
     def _made(self, id: str, order: Order) -> Job:
         """Make the folder of a job, at once with all that is in it."""
@@ -263,6 +266,24 @@ class Jobs:
         except FileNotFoundError:
             raise UserError("no-job", f"There is no job '{id}'.", "It was removed.") from None
 
+    def prepare(self, kind: str, device: str) -> None:
+        """Have a worker ready, so that the next job begins sooner; does nothing where it could not begin at once.
+
+        Args:
+            kind: Of that job, a name in KINDS.
+            device: "auto", "cpu", "cuda" or "mps".
+        """
+        where = machine.queue_of(device)
+        places = range(self._limits.get(where, 0))
+        free = [number for number in places if not locks.held(self._root / _PLACES / _place(where, number))]
+        if not free:
+            return
+        # Where memory is short, or there are no more processes, it was an offer.
+        with contextlib.suppress(UserError, OSError):
+            self._root.mkdir(parents=True, exist_ok=True)
+            machine.check_room(self._root)
+            prepare(self._kinds[kind].work, machine.environment(where, free[0], self._threads))
+
     # What happens by itself -------------------------------------------------------------------------------
 
     def tick(self) -> None:
@@ -277,6 +298,11 @@ class Jobs:
                 with contextlib.suppress(OSError, UserError):  # a full disk, or its folder was just removed
                     if not self._settle(record.folder):
                         otherwise(record)
+
+    def wait(self, seconds: float) -> None:
+        """Wait until a job is asked for, a time at most."""
+        self._asked.wait(seconds)
+        self._asked.clear()
 
     def _settle(self, folder: Path) -> bool:
         """Write down that a job has ended without saying so, or was wished away while it waited."""
@@ -324,7 +350,7 @@ class Jobs:
     def _place(self, device: str, number: int) -> contextlib.AbstractContextManager[int | None]:
         folder = self._root / _PLACES
         folder.mkdir(exist_ok=True)
-        return locks.locked(folder / f"{device}-{number}.lock")
+        return locks.locked(folder / _place(device, number))
 
     def _start(self, record: Record, device: str, number: int, lock: int, place: int) -> None:
         """Start the worker of a job, if there is room for it."""
@@ -354,6 +380,11 @@ class Jobs:
         except OSError as error:
             failure = UserError("cannot-start", f"It could not be started ({reason(error)}).", "Try again.")
             records.write_status(folder, status.told(failure, state="failed", ended=time.time()))
+
+
+def _place(device: str, number: int) -> str:
+    """Return the name of the lock of a place on a device."""
+    return f"{device}-{number}.lock"
 
 
 def _job(record: Record) -> Job:
@@ -394,15 +425,16 @@ def _current(record: Record) -> Record:
 
 
 def keep(jobs: Jobs, seconds: float = 0.25) -> Callable[[], None]:
-    """Call `tick` again and again, in a thread of its own; return what ends that, and leaves the jobs running."""
+    """Call `tick` again and again, and when a job is asked for, in a thread; return what ends that, not the jobs."""
     end = threading.Event()
 
     def go() -> None:
-        while not end.wait(seconds):
+        while not end.is_set():
             try:
                 jobs.tick()
             except Exception:  # one bad moment must not end the queue
                 _log.exception("The queue of jobs missed a turn")
+            jobs.wait(seconds)
 
     threading.Thread(target=go, daemon=True, name="jobs").start()
     return end.set

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Mapping
 from pathlib import Path
 
-from models.jobs import records
+from models.jobs import records, standby
 
 # Those that this process started, kept until it has heard of their end.
 _children: list[subprocess.Popen[bytes]] = []
@@ -24,7 +24,7 @@ def launch(
     niceness: int,
     environment: Mapping[str, str],
 ) -> None:
-    """Start the worker of a job; it inherits two locks, so there is no moment in which nobody holds them.
+    """Start the worker of a job, or give it to the one that waits; there is no moment in which nobody holds its locks.
 
     Args:
         folder: The job's.
@@ -38,22 +38,36 @@ def launch(
     Raises:
         OSError: The system starts no process, or the log cannot be written.
     """
-    command = [sys.executable, "-P", "-m", "models.jobs", str(folder), "--work", work]
-    command += ["--lock", str(lock), "--place", str(place), "--grace", str(grace)]
-    command += ["--nice", str(niceness)]
-    # It finds what this process finds, wherever it was started.
-    found = {**environment, "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))}
+    words = [str(folder), "--work", work, "--grace", str(grace), "--nice", str(niceness)]
+    found = _whole(environment)
     with (folder / records.LOG).open("ab") as log, _guard:
-        child = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            env=found,
-            pass_fds=(lock, place),
-            start_new_session=True,  # the end of the app, or Ctrl-C, is not its end
-        )
+        child = standby.hand(words, work, found, (log.fileno(), lock, place))
+        if child is None:
+            child = subprocess.Popen(
+                [*standby.COMMAND, *words, "--lock", str(lock), "--place", str(place)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=found,
+                pass_fds=(lock, place),
+                start_new_session=True,  # the end of the app, or Ctrl-C, is not its end
+            )
         _children.append(child)
+
+
+def prepare(work: str, environment: Mapping[str, str]) -> None:
+    """Have a worker ready for a job, see `models.jobs.standby`; raises OSError if the system starts no process.
+
+    Args:
+        work: What it will do, "module:function".
+        environment: Its environment variables.
+    """
+    standby.prepare(work, _whole(environment))
+
+
+def _whole(environment: Mapping[str, str]) -> dict[str, str]:
+    """Let a worker find what this process finds, wherever it was started."""
+    return {**environment, "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))}
 
 
 def reap() -> None:
