@@ -136,6 +136,12 @@ class GanConfig(DiscriminatorConfig):
         default="pixels",
         description="What the generator puts out: pixels or, squashed by a sigmoid, their logits",
     )
+    mapping: int = Field(
+        default=0,
+        ge=0,
+        le=8,
+        description="Residual layers that bend the latent first, so that less lies between modes",
+    )
 
 
 class VaeGanConfig(DiscriminatorConfig, EncodedConfig):

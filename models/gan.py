@@ -27,7 +27,7 @@ class Gan(LatentModel):
     def __init__(self, config: GanConfig) -> None:
         super().__init__(config)
         self.output: Output = config.output
-        self.generator = Decoder(config)
+        self.generator = Decoder(config, config.mapping)
         self.discriminator = Discriminator(config)
 
     def decode(
@@ -48,7 +48,7 @@ class Gan(LatentModel):
 
     def first_layer(self) -> Float[Tensor, "out dim"]:
         """Return the weight that latents meet first."""
-        return self.generator.first.weight
+        return self.generator.first_layer()
 
     def hidden(
         self, z: Float[Tensor, "batch dim"], labels: Int[Tensor, " batch"] | None = None
@@ -63,7 +63,7 @@ class GanRecipe(AdversarialRecipe):
     def __init__(self, model: GanConfig, config: GanTraining, device: torch.device) -> None:
         super().__init__(model, config, device)
         self.model = cast(Gan, self.place(Gan(model)))
-        average = self.place(Decoder(model))
+        average = self.place(Decoder(model, model.mapping))
         self.ema = Ema(average, self.model.generator, config.ema_images)
         self.modules = {"model": self.model, "average": self.ema.average}
         self.optimizers = {
@@ -81,15 +81,17 @@ class GanRecipe(AdversarialRecipe):
 
         A decoder that is trained already knows what belongs into a picture; the discriminator, which starts anew
         then, only has to teach it what its blur hides (Ham, Jun & Kim, 2020, arXiv:2002.02112). It starts anew as
-        well if it is to be another one than that of the GAN.
+        well if it is to be another one than that of the GAN. A mapping may be put before a decoder that has none.
         """
         decoder = model.network() if isinstance(model, LatentModel) else None
         if decoder is None:
             raise does_not_fit(model.config, self.model.config, ("family",))
         shape = (GeneratorConfig.model_fields.keys() - {"family"}) | {"output"}
         check_fits(decoder.config, self.model.config, tuple(shape))
+        if decoder.mapping is not None:
+            check_fits(model.config, self.model.config, ("mapping",))
         for module in (self.model.generator, self.ema.average):
-            module.load_state_dict(decoder.state_dict())
+            module.load_state_dict({**module.state_dict(), **decoder.state_dict()})
         fields = DiscriminatorConfig.model_fields.keys()
         if isinstance(model, Gan) and all(
             getattr(model.config, name) == getattr(self.model.config, name) for name in fields

@@ -6,6 +6,7 @@ No normalisation layers: they tie the images of a batch together, and gradient p
 
 import math
 from collections.abc import Callable
+from typing import cast
 
 import torch
 from jaxtyping import Float, Int
@@ -15,9 +16,11 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from models import vectors
 from models.config import DiscriminatorConfig, GeneratorConfig, ModelConfig
+from models.latent import prior
 from models.vectors import SLOPE
 
 _BASE = 4  # height and width of the smallest feature map
+_FITTED = 4096  # latents that a mapping is compared to a linear one over
 
 
 def initialise(module: nn.Module, last: float = 1.0) -> nn.Module:
@@ -68,6 +71,46 @@ class Enlarge(nn.ConvTranspose2d):
         return x
 
 
+class MappingNetwork(nn.Module):
+    """Latents to latents of the same size, by residual layers that change nothing at first.
+
+    A decoder is continuous, and so makes something between any two of its modes; how much of the prior falls there
+    depends on how steep it is. StyleGAN's mapping network parts modes before the first convolution (Karras et al.,
+    2018, arXiv:1812.04948, section 4); a residual one can be given to a decoder that is trained already. (Measured
+    on mnist-gan, trained on with 512,000 more images: with two layers the mean confidence of a classifier in samples
+    went from 0.928 to 0.956; without any it was 0.932 after 190,000.)
+    """
+
+    def __init__(self, dim: int, depth: int) -> None:
+        super().__init__()
+        hidden = 4 * dim
+        self.bends = nn.ModuleList(
+            nn.Sequential(nn.Linear(dim, hidden), nn.LeakyReLU(SLOPE), nn.Linear(hidden, dim))
+            for _ in range(depth)
+        )
+        for bend in self.bends:
+            initialise(bend, last=0.0)
+
+    def forward(self, z: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch dim"]:
+        """Bend latents."""
+        for bend in self.bends:
+            z = z + bend(z)
+        return z
+
+    @torch.no_grad()
+    def linear(self) -> Float[Tensor, "dim dim"]:
+        """Return the linear map A that is closest to this one over the prior: f(z) is about A z and a constant.
+
+        Least squares over `_FITTED` latents, the same each time.
+        """
+        weight = next(self.parameters())
+        z = prior(range(_FITTED), weight.shape[1]).to(weight.device)
+        bent = self(z)
+        z, bent = z - z.mean(0), bent - bent.mean(0)
+        fitted = cast(Tensor, torch.linalg.solve(z.T @ z, z.T @ bent))  # pyright: ignore[reportUnknownMemberType]
+        return fitted.T
+
+
 class Palette(nn.Module):
     """A picture mixed from a few colours of its own, where maps say how much of each a pixel takes.
 
@@ -95,9 +138,13 @@ class Decoder(nn.Module):
 
     A label enters by an embedding that is added to the first affine map, which is the same as a one-hot label
     concatenated to the latent.
+
+    Args:
+        config: Its shape.
+        mapping: Residual layers before it, see `MappingNetwork`.
     """
 
-    def __init__(self, config: GeneratorConfig) -> None:
+    def __init__(self, config: GeneratorConfig, mapping: int = 0) -> None:
         super().__init__()
         self.config = config
         build: Callable[[GeneratorConfig, int], tuple[nn.Linear, nn.Sequential]] = (
@@ -111,6 +158,7 @@ class Decoder(nn.Module):
         for layer in self.modules():
             if isinstance(layer, Enlarge):
                 layer.begin_idle()
+        self.mapping = MappingNetwork(config.latent_dim, mapping) if mapping else None
         if not config.size:
             vectors.spread(self.first, vectors.LATENT_FREQUENCY)
         self.label = nn.Embedding(config.classes, self.first.out_features) if config.classes else None
@@ -120,9 +168,14 @@ class Decoder(nn.Module):
         if config.palette:
             self.palette = Palette(self.first.out_features, config.detail, config.palette, config.channels)
 
+    def first_layer(self) -> Float[Tensor, "out dim"]:
+        """Return the weight of the affine map that latents meet first; a mapping before it counts as linear."""
+        weight = self.first.weight
+        return weight if self.mapping is None else weight @ self.mapping.linear()
+
     def hidden(self, z: Float[Tensor, "batch dim"], labels: Int[Tensor, " batch"] | None = None) -> Tensor:
         """Return the features after the first non-linearity, shape (B, F)."""
-        h = self.first(z)
+        h = self.first(z if self.mapping is None else self.mapping(z))
         if self.label is not None:
             if labels is None:
                 raise ValueError("a conditional decoder needs labels")

@@ -193,7 +193,7 @@ class Autoencoder(LatentModel):
 
         A fitted prior, which is not linear, is left out: it maps to codes that are as wide as its latents.
         """
-        weight = self.decoder.first.weight
+        weight = self.decoder.first_layer()
         scale = self.latent_scale.mean(0) if self.classes else self.latent_scale
         return weight @ scale if self.fitted else weight
 

@@ -35,7 +35,7 @@ Device = Literal["auto", "cpu", "cuda", "mps"]
 _FEW = 256  # images that a model which still trains is fitted to
 
 # What a model has from the one that its training begins with.
-_SHAPE = {"network", "width", "latent_dim", "detail", "depth", "palette", "output", "feature_dim"}
+_SHAPE = {"network", "width", "latent_dim", "detail", "depth", "palette", "mapping", "output", "feature_dim"}
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from models.datasets import ImageData, load
 from models.families import FAMILIES, Family, Preset, options
 from models.latent import prior
 from models.metrics.sharpness import sharpness
-from models.networks import Decoder, Enlarge
+from models.networks import Decoder, Enlarge, MappingNetwork
 from models.training import session
 from models.training.recipe import Batch, HeldOut, Recipe
 
@@ -227,6 +227,21 @@ def test_a_palette_mixes_colours_of_its_own(family: str) -> None:
     assert grain[0] < 1.2 * grain[1], "it begins as flat as without a palette"
     network(z, labels).square().sum().backward()
     assert all(p.grad is not None and p.grad.any() for p in network.palette.parameters())
+
+
+def test_a_mapping_bends_latents_and_is_fitted_by_a_linear_one() -> None:
+    mapping = MappingNetwork(6, 2)
+    z = prior(range(4096), 6)
+    torch.testing.assert_close(mapping(z), z)
+    torch.testing.assert_close(mapping.linear(), torch.eye(6), atol=1e-4, rtol=0)
+    with torch.no_grad():
+        for weight in mapping.parameters():
+            weight.normal_(std=0.3)
+        bent = mapping(z)
+        left = bent - z @ mapping.linear().T
+    left, z = left - left.mean(0), z - z.mean(0)
+    assert left.var() > 0.05 * bent.var(), "it is not linear itself"
+    torch.testing.assert_close(z.T @ left / len(z), torch.zeros(6, 6), atol=1e-4, rtol=0)
 
 
 def test_what_a_dense_decoder_or_one_without_detail_cannot_have_is_refused() -> None:

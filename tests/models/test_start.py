@@ -74,6 +74,31 @@ def test_the_model_begins_as_the_other_one(family: str, start: str, trained: dic
         assert all(torch.equal(mine[key], value) for key, value in expected.items())
 
 
+@pytest.mark.parametrize("start", ["gan", "vae"])
+def test_a_mapping_is_put_before_a_trained_decoder(start: str, trained: dict[str, Path]) -> None:
+    config = configure("gan", trained[start], mapping="2")
+    recipe = session.recipe_for(config)
+    session.begin(recipe, config)
+    other = checkpoints.load(trained[start])
+    assert isinstance(other, LatentModel)
+    z = prior(range(5), 6)
+    shown = recipe.preview(z, None)
+    assert shown is not None
+    torch.testing.assert_close(shown, other.decode(z), atol=1e-4, rtol=0)
+
+
+def test_a_mapping_is_kept_and_not_exchanged(
+    trained: dict[str, Path], tmp_path: Path, digits: tuple[ImageData, ImageData]
+) -> None:
+    run = session.new_run(configure("gan", trained["gan"], mapping="2"), tmp_path / "run")
+    bent = session.train(run, data=digits).checkpoint
+    assert configure("gan", bent).model["mapping"] == 2, "the shape is the other's"
+    config = configure("gan", bent, mapping="1")
+    with pytest.raises(UserError, match="mapping is 2, here it is 1") as caught:
+        session.begin(session.recipe_for(config), config)
+    assert caught.value.code == "start-does-not-fit"
+
+
 def test_only_the_discriminator_learns_in_its_head_start(
     trained: dict[str, Path], tmp_path: Path, digits: tuple[ImageData, ImageData]
 ) -> None:

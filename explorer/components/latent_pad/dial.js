@@ -35,10 +35,13 @@ class Dial {
     this.bar = make("i", "bar")
     this.thumb = makeCarry(make("i", "thumb"))
     this.track.append(make("i", "rail"), make("i", "zero"), this.bar, this.from, this.thumb)
-    this.value = make("span", "value")
+    this.value = new Text()
+    const value = make("span", "value")
+    value.append(make("span", "number"))
+    value.firstChild.append(this.value)
     const words = make("span", "words")
     words.append(this.name, this.detail)
-    this.node.append(words, this.track, this.value)
+    this.node.append(words, this.track, value)
     this.coordinate = 0
     this.reach = REACH
     this.#listen(on)
@@ -111,7 +114,7 @@ class Dial {
     this.from.at(share(from) / 2)
     this.bar.style.transform = `scaleX(${share(coordinate)})`
     const text = signed(coordinate)
-    this.value.textContent = text
+    this.value.data = text
     this.node.classList.toggle("edited", set && Math.abs(coordinate - from) > 0.005)
     this.node.classList.toggle("active", active)
     this.node.setAttribute("aria-valuemin", String(-this.reach))
