@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from models.datasets.drawing import Drawer
+
 Split = Literal["train", "test"]
 
 
@@ -134,12 +136,12 @@ DATASETS = Table[DatasetInfo](
                 _numbers(10), fill=1.0,
             ),
             DatasetInfo(
-                "avatars", "Avatars", 3, 64, 20_000, 2_000, "models.datasets.standard:avatars", "MIT",
+                "avatars", "Avatars", 3, 64, 20_000, 2_000, "models.datasets.drawn:load", "MIT",
                 "Procedural cartoon faces with known attributes, drawn by this project", (),
                 _Drawn("models.datasets.avatars"), draw="models.datasets.avatars:draw",
             ),
             DatasetInfo(
-                "sprites", "Sprites", 1, 64, 20_000, 2_000, "models.datasets.standard:sprites", "MIT",
+                "sprites", "Sprites", 1, 64, 20_000, 2_000, "models.datasets.drawn:load", "MIT",
                 "Procedural white shapes with the five factors of dSprites, drawn by this project; the orientation "
                 "of a square or an ellipse is ambiguous", (), _Drawn("models.datasets.sprites"),
                 draw="models.datasets.sprites:draw",
@@ -326,6 +328,9 @@ class ImageData:
         order = torch.randperm(len(self), generator=generator(seed, _SPLIT))
         return self.take(order[count:].sort().values), self.take(order[:count])
 
+    def fetch(self, index: "slice | Tensor") -> None:
+        """Return when some of the images are there: at once, unless they are being drawn."""
+
     def take(self, index: "Tensor") -> "ImageData":
         """Return some of the images, with what is known of them."""
         labels, factors = (None if t is None else t[index] for t in (self.labels, self.factors))
@@ -355,18 +360,19 @@ def drawn_on(data: ImageData, count: int) -> ImageData:
         return data
     import torch
 
-    images, factors = _draw(data.info)(count, SEEDS["test"], start=data.info.test)
+    images, factors = drawer(data.info)(count, SEEDS["test"], start=data.info.test)
     known = factors if data.factors is None else torch.cat([data.factors, factors])
     return ImageData(data.info, torch.cat([data.images, images]), None, known)
 
 
 def some_drawn(info: DatasetInfo, count: int) -> "Tensor":
     """Draw the first test images of a data set that is drawn, uint8 (N, C, H, W); without loading the others."""
-    return _draw(info)(min(count, info.test), SEEDS["test"])[0]
+    return drawer(info)(min(count, info.test), SEEDS["test"])[0]
 
 
-def _draw(info: DatasetInfo) -> "Callable[..., tuple[Tensor, Tensor]]":
-    return Table[Callable[..., "tuple[Tensor, Tensor]"]]("drawing", {"draw": info.draw})["draw"]
+def drawer(info: DatasetInfo) -> "Drawer":
+    """Return what draws a data set that is drawn."""
+    return Table["Drawer"]("drawing", {"draw": info.draw})["draw"]
 
 
 Loader = Callable[[DatasetInfo, Split], "tuple[Tensor, Tensor | None, Tensor | None]"]
@@ -381,3 +387,17 @@ def load(name: str, split: Split = "train") -> ImageData:
     found = info(name)
     loader = Table[Loader]("loader", {name: found.load})[name]
     return ImageData(found, *loader(found, split))
+
+
+def begin(name: str, split: Split = "train") -> ImageData:
+    """Load a data set; one that is drawn, and for the first time, is there at once and draws itself as it is used.
+
+    Raises:
+        UserError: See `load`.
+    """
+    found = info(name)
+    if not found.draw:
+        return load(name, split)
+    from models.datasets import drawn
+
+    return drawn.begin(found, split)

@@ -117,7 +117,13 @@ class Drawer:
     def __init__(
         self, factors: Callable[[int, int, int], Array], compose: Compose, shape: tuple[int, int, int]
     ) -> None:
-        self._factors, self._compose, self._shape = factors, compose, shape
+        self._factors = factors
+        self.compose = compose
+        self.shape = shape
+
+    def factors(self, count: int, seed: int, start: int = 0) -> Array:
+        """Draw the factors of pictures, float32, shape (count, F); raises ValueError where one number is negative."""
+        return self._factors(count, seed, start)
 
     def __call__(
         self, count: int, seed: int, *, start: int = 0, progress: Callable[[int, int], None] | None = None
@@ -136,7 +142,7 @@ class Drawer:
         Raises:
             ValueError: `count` or `start` is negative.
         """
-        return _drawn(self._factors(count, seed, start), self._compose, self._shape, progress)
+        return _drawn(self.factors(count, seed, start), self.compose, self.shape, progress)
 
 
 def _drawn(

@@ -1,16 +1,12 @@
 """The data sets that come with a package, are drawn here, or lie on the machine as idx files."""
 
 import gzip
-import hashlib
 import http.client
 import importlib.util
 import struct
-import sys
-import zipfile
 import zlib
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -19,30 +15,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from models import paths
-from models.datasets import (
-    DATASETS,
-    SEEDS,
-    DatasetInfo,
-    Split,
-    avatars as avatar_drawing,
-    cifar,
-    load,
-    places,
-    sprites as sprite_drawing,
-)
-from models.datasets.files import idx_files, progress_line
-from models.disk import replacing
+from models.datasets import DATASETS, SEEDS, DatasetInfo, Split, cifar, load, places
+from models.datasets.files import idx_files
 from models.errors import UserError
-
-
-class Draw(Protocol):
-    """Draws a number of images of a seed; returns them, uint8 (N, C, H, W), and their factors, float32 (N, F)."""
-
-    def __call__(
-        self, count: int, seed: int, *, progress: Callable[[int, int], None]
-    ) -> tuple[Tensor, Tensor]:
-        """Draw them; `progress` is told (drawn, count)."""
-        ...
 
 
 def digits(info: DatasetInfo, split: Split) -> tuple[Tensor, Tensor | None, Tensor | None]:
@@ -72,45 +47,6 @@ def _digits() -> NDArray[np.uint8]:
 
     bunch = cast(Any, datasets.load_digits())
     return np.column_stack([bunch.data, bunch.target]).astype(np.uint8)
-
-
-def avatars(info: DatasetInfo, split: Split) -> tuple[Tensor, Tensor | None, Tensor | None]:
-    """Return the procedural faces; drawn once, then read from the cache folder."""
-    return _drawn(info, split, avatar_drawing.draw, ("avatar*.py", "shapes.py"))
-
-
-def sprites(info: DatasetInfo, split: Split) -> tuple[Tensor, Tensor | None, Tensor | None]:
-    """Return the procedural shapes; drawn once, then read from the cache folder."""
-    return _drawn(info, split, sprite_drawing.draw, ("sprites.py",))
-
-
-def _drawn(info: DatasetInfo, split: Split, draw: Draw, code: tuple[str, ...]) -> tuple[Tensor, None, Tensor]:
-    """Return the images of a data set that is drawn, and their factors.
-
-    Args:
-        info: Says how many there are.
-        split: Which of them.
-        draw: Draws a number of images of a seed, and tells its progress.
-        code: Patterns of the files that draw them: a change of these must not show old pictures.
-    """
-    name = info.name
-    count = info.train if split == "train" else info.test
-    folder = Path(__file__).parent
-    files = sorted(path for pattern in (*code, "drawing.py") for path in folder.glob(pattern))
-    key = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:12]
-    path = paths.cache() / name / f"{split}-{count}-{key}.npz"
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            return torch.as_tensor(stored["images"]), None, torch.as_tensor(stored["factors"])
-    except (OSError, ValueError, KeyError, EOFError, zlib.error, zipfile.BadZipFile):
-        pass  # not there yet, or damaged: it is drawn again
-    images, factors = draw(count, SEEDS[split], progress=progress_line(f"Drawing {name} ({split})"))
-    try:
-        with replacing(path) as temporary, temporary.open("wb") as file:
-            np.savez(file, images=images.numpy(), factors=factors.numpy())
-    except OSError as error:
-        print(f"The {name} could not be kept for next time: {error}.", file=sys.stderr)
-    return images, None, factors
 
 
 def mnist(info: DatasetInfo, split: Split) -> tuple[Tensor, Tensor | None, Tensor | None]:

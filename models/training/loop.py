@@ -117,11 +117,15 @@ class Trainer:
         order = torch.randperm(len(self.data), generator=generator(self.seed, _ORDER, epoch))
         return order.to(self.recipe.device)
 
-    def batch(self) -> Batch:
-        """Return the batch of the current step: shuffled anew each epoch, the last incomplete one left out."""
+    def _index(self) -> Tensor:
+        """Return which images the current step sees: shuffled anew each epoch, the last incomplete batch left out."""
         per_epoch = len(self.data) // self.batch_size
         epoch, position = divmod(self.step, per_epoch)
-        index = self._order(epoch)[position * self.batch_size : (position + 1) * self.batch_size]
+        return self._order(epoch)[position * self.batch_size : (position + 1) * self.batch_size]
+
+    def batch(self) -> Batch:
+        """Return the batch of the current step."""
+        index = self._index()
         x = self.data.floats(index, self.recipe.device)
         x = x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x
         labels, factors = (None if t is None else t[index] for t in (self.data.labels, self.data.factors))
@@ -133,6 +137,7 @@ class Trainer:
         for _ in range(steps):
             if self.share >= 1:
                 break
+            self.data.fetch(self._index())  # once in the life of a cache: no part of the budget
             started = time.perf_counter()
             rng = generator(self.seed, _STEP, self.step, device=self.recipe.device)
             batch = self.batch()

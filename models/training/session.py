@@ -18,7 +18,7 @@ from models.catalog import Card, CheckpointConfig, Metric
 from models.classifier import Classifier, heads_of
 from models.config import Budget, ModelConfig, RunConfig, Start, TrainingConfig, parse
 from models.core import parameter_count
-from models.datasets import DatasetInfo, ImageData, info as info_of, load, resized, slug
+from models.datasets import DatasetInfo, ImageData, begin as begin_data, info as info_of, resized, slug
 from models.errors import UserError
 from models.families import FAMILIES, POINT_OPTIONS, preset, split_options
 from models.jobs import machine
@@ -230,7 +230,7 @@ def data_of(dataset: str) -> tuple[ImageData, ImageData]:
 
     The test images stay unseen, so that `evaluate` measures what no choice was made by.
     """
-    return load(dataset, "train").split()
+    return begin_data(dataset, "train").split()
 
 
 def train(

@@ -1,9 +1,9 @@
 """How soon a training is to be seen: python tests/benchmarks/first_curves.py [DATASET:FAMILY ...] [--starts 3]
 
-Opens Train in a new app and a new browser, chooses data set and family, and presses Start, as a person does: with a
+Opens Train in a new app with an empty cache, in a new browser, chooses data set and family, and presses Start, as a person does: with a
 few seconds between. Prints the seconds from that click until a curve with two points and the first samples are drawn,
 and until both have changed for the first time, for each start and their medians. To pass, the medians of what
-*moves* must be at most 5 s; 10 s for avatars, which have to be drawn first.
+*moves* must be at most 5 s; 10 s for avatars, which are drawn meanwhile.
 """
 
 import argparse
@@ -55,7 +55,7 @@ WATCH = """() => {
 
 async def start(dataset: str, family: str, seconds: int = 60) -> dict[str, float]:
     """Start one training from the page and return its figures, in seconds."""
-    with tempfile.TemporaryDirectory() as home, serving(Path(home)) as server:
+    with tempfile.TemporaryDirectory() as home, serving(Path(home), {"EXPLORER_CACHE_DIR": home}) as server:
         async with open_browser() as browser, open_page(browser, f"{server.address}/train") as page:
             for label, option in (("Data set", dataset), ("Family", family)):
                 await page.get_by_role("combobox", name=label).first.click()
