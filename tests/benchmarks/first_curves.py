@@ -1,9 +1,9 @@
 """How soon a training is to be seen: python tests/benchmarks/first_curves.py [DATASET:FAMILY ...] [--starts 3]
 
-Opens Train in a new app with an empty cache, in a new browser, chooses data set and family, and presses Start, as a person does: with a
-few seconds between. Prints the seconds from that click until a curve with two points and the first samples are drawn,
-and until both have changed for the first time, for each start and their medians. To pass, the medians of what
-*moves* must be at most 5 s; 10 s for avatars, which are drawn meanwhile.
+Opens Train in a new app with an empty cache, in a new browser, chooses data set and family, and presses Start, as a
+person does: with a few seconds between. Prints the seconds from that click until a curve with two points and the
+first samples are drawn, and until both have changed for the first time, for each start and their medians. To pass,
+the medians of what *moves* must be at most 5 s; 10 s for avatars, which are drawn meanwhile.
 """
 
 import argparse
