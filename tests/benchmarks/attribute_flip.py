@@ -175,7 +175,7 @@ def main() -> int:
         kept = tuple(head for head in judge.heads if head.name in keep)
         if len(kept) < len(keep):
             raise SystemExit(f"The classifier knows only: {', '.join(head.name for head in judge.heads)}.")
-        found = DIRECTIONS["attributes"](model, origin=Origin(info.dataset, info.digest))
+        found = DIRECTIONS["attributes"](model, origin=Origin(info.dataset, info.digest, info.path))
         court = Court(model, judge.open(), head, value, kept)
         z = prior(seeds, model.latent_dim)
         labels = default_labels(seeds, model.classes) if model.classes else None
