@@ -128,6 +128,7 @@ _GROUPS: dict[str, dict[str, str]] = {
     N_("Accuracy"): {"accuracy": N_("Accuracy")},
 }
 _SMOOTHING = 0.15  # weight of the newest value
+_LINE = 19  # pixels of a line of a legend
 
 
 def groups(records: "Sequence[Record]") -> dict[str, list[str]]:
@@ -165,6 +166,7 @@ def curves(
     theme_charts()
     figure = Figure()
     words = {name: _(word) for group in _GROUPS.values() for name, word in group.items()}
+    traces = 0
     for record, title in zip(records, titles, strict=True):
         for name in names:
             label = words[name] if len(records) == 1 else f"{title}: {words[name]}"
@@ -172,16 +174,22 @@ def curves(
             if values:
                 drawn = smoothed(values) if smooth else values
                 figure.add_scatter(x=seconds, y=drawn, mode="lines", name=label)
+                traces += 1
             seconds, values = record.curve(name, "validation")
             if values:
                 held_out = _("{figure}, held-out").format(figure=label)
                 figure.add_scatter(
                     x=seconds, y=values, mode="lines+markers", name=held_out, line={"dash": "dot"}
                 )
+                traces += 1
+    # One name for several lines would lie over them: then they stand below, a line each.
+    lines = _LINE * (traces + 1) if len(records) > 1 else 0
+    above = {"orientation": "h", "x": 1, "xanchor": "right", "y": 1, "yanchor": "bottom"}
+    below = {"orientation": "v", "x": 0, "xanchor": "left", "y": -0.14, "yanchor": "top"}
     figure.update_layout(
-        height=210,
-        margin={"l": 0, "r": 8, "t": 26, "b": 0},
-        legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1, "yanchor": "bottom"},
+        height=210 + lines,
+        margin={"l": 0, "r": 8, "t": 8 if lines else 26, "b": lines},
+        legend=below if lines else above,
         showlegend=True,
         xaxis={"ticksuffix": " s", "zeroline": False},
         yaxis={"type": "log" if log else "linear"},

@@ -1,5 +1,6 @@
 """The app's background jobs: the queue that all sessions share, and who may do what with a job."""
 
+import time
 from collections.abc import Mapping, Sequence
 
 import streamlit as st
@@ -16,6 +17,7 @@ from models.metrics.spec import Measurement
 
 _LONGEST = 3600.0  # seconds
 _TITLE = 200  # characters
+_TWICE = 2.0  # seconds in which asking for the same training is asking once
 NOBODY = "nobody"  # who has no cookie, such as a browser that refuses them
 
 
@@ -58,7 +60,7 @@ def prepare(device: Device) -> None:
 
 
 def train(config: RunConfig, title: str) -> Job:
-    """Put a training in the queue.
+    """Put a training in the queue; asked for twice in a moment, as by a double click, it is one.
 
     Args:
         config: What is trained, and how.
@@ -67,8 +69,12 @@ def train(config: RunConfig, title: str) -> Job:
     Raises:
         UserError: Too many jobs of who asks run or wait, or there is no room on the disk or in memory.
     """
+    asked = training(config, owner=me(), title=title)
+    for job in queue().all(asked.owner):
+        if not job.over and job.spec == asked and time.time() - job.created < _TWICE:
+            return job
     _check_room()
-    return queue().submit(training(config, owner=me(), title=title))
+    return queue().submit(asked)
 
 
 def embed(spec: MapSpec, title: str) -> Job:

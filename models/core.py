@@ -63,7 +63,10 @@ class LatentModel(ImageModel, ABC):
 
     @abstractmethod
     def first_layer(self) -> Float[Tensor, "out dim"]:
-        """Return the weight of the affine map that latents meet first, shape (out, D); SeFa decomposes it."""
+        """Return the weight of the affine map that latents meet first, shape (out, D); SeFa decomposes it.
+
+        What is not affine before it, such as a mapping network, counts as the linear map that is closest to it.
+        """
 
     @abstractmethod
     def hidden(

@@ -47,7 +47,7 @@ class Gan(LatentModel):
         return self.generator
 
     def first_layer(self) -> Float[Tensor, "out dim"]:
-        """Return the weight that latents meet first."""
+        """Return the weight that latents meet first; a mapping network before it counts as linear."""
         return self.generator.first_layer()
 
     def hidden(

@@ -16,7 +16,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from models import vectors
 from models.config import DiscriminatorConfig, GeneratorConfig, ModelConfig
-from models.latent import prior
+from models.latent import generator
 from models.vectors import SLOPE
 
 _BASE = 4  # height and width of the smallest feature map
@@ -84,17 +84,17 @@ class MappingNetwork(nn.Module):
     def __init__(self, dim: int, depth: int) -> None:
         super().__init__()
         hidden = 4 * dim
-        self.bends = nn.ModuleList(
+        self.blocks = nn.ModuleList(
             nn.Sequential(nn.Linear(dim, hidden), nn.LeakyReLU(SLOPE), nn.Linear(hidden, dim))
             for _ in range(depth)
         )
-        for bend in self.bends:
-            initialise(bend, last=0.0)
+        for block in self.blocks:
+            initialise(block, last=0.0)
 
     def forward(self, z: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch dim"]:
         """Bend latents."""
-        for bend in self.bends:
-            z = z + bend(z)
+        for block in self.blocks:
+            z = z + block(z)
         return z
 
     @torch.no_grad()
@@ -104,7 +104,7 @@ class MappingNetwork(nn.Module):
         Least squares over `_FITTED` latents, the same each time.
         """
         weight = next(self.parameters())
-        z = prior(range(_FITTED), weight.shape[1]).to(weight.device)
+        z = torch.randn(_FITTED, weight.shape[1], generator=generator(_FITTED)).to(weight.device)
         bent = self(z)
         z, bent = z - z.mean(0), bent - bent.mean(0)
         fitted = cast(Tensor, torch.linalg.solve(z.T @ z, z.T @ bent))  # pyright: ignore[reportUnknownMemberType]

@@ -199,7 +199,7 @@ def _start(
     )
     # A mistake or a missing data set must not leave an empty folder behind that stands in the way next time.
     session.begin(session.recipe_for(config), config)
-    data = session.data_of(config.dataset)
+    data = session.data_of(config)
     run = session.new_run(config, out)
     return _train(
         run, config.budget, lambda report, stop: session.train(run, report=report, stop=stop, data=data)

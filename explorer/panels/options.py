@@ -75,23 +75,16 @@ def widget(name: str, field: FieldInfo, default: Any, key: str) -> Any:
         return st.toggle(label, default, key=key, help=hint)
     if named := [value for kind in kinds if get_origin(kind) is Literal for value in get_args(kind)]:
         return st.selectbox(label, named, named.index(default), key=key, help=hint)
-    low, high = _limits(field)
+    # Without limits: a field keeps what is beyond them to itself. The config refuses that with a sentence.
     if type(None) in kinds:
-        return _number_or_nothing(label, default, low, high, key, hint)
+        blank = _("automatic")
+        return st.number_input(
+            label, value=default, step=0.1, format="%g", key=key, help=hint, placeholder=blank
+        )
     if int in kinds:
-        whole = [None if limit is None else int(limit) for limit in (low, high)]
-        return st.number_input(label, whole[0], whole[1], int(default), 1, key=key, help=hint)
-    return st.number_input(
-        label, low, high, float(default), _step(float(default)), format="%g", key=key, help=hint
-    )
-
-
-def _number_or_nothing(
-    label: str, default: float | None, low: float | None, high: float | None, key: str, hint: str
-) -> float | None:
-    return st.number_input(
-        label, low, high, default, 0.1, format="%g", key=key, help=hint, placeholder=_("automatic")
-    )
+        return st.number_input(label, value=int(default), step=1, key=key, help=hint)
+    step = _step(float(default))
+    return st.number_input(label, value=float(default), step=step, format="%g", key=key, help=hint)
 
 
 def title(name: str) -> str:
@@ -104,18 +97,6 @@ def _kinds(annotation: Any) -> tuple[Any, ...]:
     """Return what a value of an annotation can be: the members of a union, without what validates them."""
     origin = get_origin(annotation)
     return get_args(annotation) if origin in (Union, UnionType) else (annotation,)
-
-
-def _limits(field: FieldInfo) -> tuple[float | None, float | None]:
-    """Return the lowest and the highest number; a limit that is itself left out counts as allowed here.
-
-    The config refuses it then, with a sentence.
-    """
-    low = high = None
-    for rule in field.metadata:
-        low = next((float(getattr(rule, name)) for name in ("ge", "gt") if hasattr(rule, name)), low)
-        high = next((float(getattr(rule, name)) for name in ("le", "lt") if hasattr(rule, name)), high)
-    return low, high
 
 
 def _step(value: float) -> float:

@@ -20,7 +20,7 @@ from models.jobs import Device
 
 CHOSEN = "training-chosen"  # ids of the jobs that the page shows
 _DATA, _NEXT, _TAKEN, _ROUND = "training-data", "training-next", "training-taken", "training-round"
-_DEVICE = "training-device"
+_DEVICE, _STARTED = "training-device", "training-started"
 _SECONDS, _SHORTEST = 60, 5
 _FIRST = ("fashion_mnist", "vae")  # what a lesson begins with, where it is here
 
@@ -31,7 +31,13 @@ def show(first: bool) -> None:
     Args:
         first: Whether there is nothing else to look at.
     """
-    with st.container(border=True) if first else st.expander(_("New training"), icon=":material/add:"):
+    turn = st.session_state.get(_STARTED, 0)  # another one folds it: what has begun is below
+    folded = f"training-new-{turn}"
+    with (
+        st.container(border=True)
+        if first
+        else st.expander(_("New training"), icon=":material/add:", key=folded)
+    ):
         info = _dataset()
         if info is None:
             return
@@ -152,13 +158,12 @@ def _family(info: DatasetInfo) -> None:
         )
     with columns[2]:
         longest = settings().train_seconds
+        # Without limits, which would leave what is beyond them in the field and go on with what was there before.
         seconds = int(
             st.number_input(
                 _("Seconds"),
-                min(_SHORTEST, longest),
-                longest,
-                min(_SECONDS, longest),
-                10,
+                value=min(_SECONDS, longest),
+                step=10,
                 key="training-seconds",
                 help=_("Of training. A minute shows what a model is up to; more makes it better."),
             )
@@ -185,7 +190,7 @@ def _options(info: DatasetInfo, family: str, preset: str, seconds: int, device: 
             words = ", ".join(f"{options.title(name)} {value}" for name, value in changed.items())
             st.caption(problem.literal(_("Changed: {words}").format(words=words)))
     if started:
-        start(_config(info, family, preset, seconds, device, changed))
+        start(_config(info, family, preset, seconds, device, changed), preset)
 
 
 def _config(
@@ -193,6 +198,13 @@ def _config(
 ) -> RunConfig:
     from models.training import session
 
+    longest = settings().train_seconds
+    if not min(_SHORTEST, longest) <= seconds <= longest:
+        problem = _("{n} seconds cannot be trained for.").format(n=seconds)
+        remedy = _("Choose from {least} to {most}.").format(
+            least=min(_SHORTEST, longest), most=f"{longest:g}"
+        )
+        raise UserError("bad-seconds", problem, remedy)
     budget = Budget(seconds=seconds)
     return session.configure(
         info.name,
@@ -204,10 +216,12 @@ def _config(
     )
 
 
-def start(config: RunConfig) -> None:
+def start(config: RunConfig, preset: str) -> None:
     """Put a training in the queue and show it; raises UserError."""
-    title = _("{family} on {dataset}").format(
-        family=FAMILIES[str(config.model["family"])].title, dataset=datasets.title(config.dataset)
-    )
+    family = FAMILIES[str(config.model["family"])]
+    title = _("{family} on {dataset}").format(family=family.title, dataset=datasets.title(config.dataset))
+    if preset != next(iter(family.presets)):  # those of a lesson are to be told apart
+        title = f"{title}, {options.title(preset)}"
     st.session_state[CHOSEN] = [jobs.train(config, title).id]
+    st.session_state[_STARTED] = st.session_state.get(_STARTED, 0) + 1
     st.rerun()

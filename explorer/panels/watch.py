@@ -10,7 +10,7 @@ from explorer import cache, figures, jobs, run_pictures, sitemap, state
 from explorer.components.timeline import Pictures, timeline
 from explorer.panels import problem, sending
 from explorer.panels.setup import CHOSEN
-from explorer.text import _, count, duration
+from explorer.text import _, count, duration, ngettext
 from models import catalog, datasets, library
 from models.errors import UserError
 from models.jobs import Job
@@ -21,6 +21,7 @@ _SECOND = 1.0  # between two looks at what a run has written
 _EARLY, _YOUNG = 0.4, 12.0  # seconds between them at first, and for how long
 _MOST = 3  # runs side by side
 _GO = "training-go"
+_PICKED = "training-picked"
 _STATES = {
     "queued": lambda: (_("Waiting for its turn"), ":material/hourglass_empty:"),
     "running": lambda: (_("Training"), ":material/model_training:"),
@@ -57,18 +58,25 @@ def show() -> None:
         with st.container(key="charts-ahead"):  # seconds, which are spent while a person still chooses
             st.plotly_chart(figures.nothing(), key="chart-ahead")
         return
-    chosen = [name for name in st.session_state.get(CHOSEN, []) if name in found]
-    st.session_state[CHOSEN] = chosen or [_first(found)]
+    chosen = [name for name in st.session_state.get(CHOSEN, []) if name in found] or [_first(found)]
+    st.session_state[CHOSEN] = chosen
     st.subheader(_("Runs"), anchor=False)
     if len(found) > 1:
+        labels = _labels(found)
+        st.session_state[_PICKED] = chosen  # what a widget holds is forgotten when its page is left
         st.multiselect(
             _("Shown side by side"),
             list(found),
-            format_func=lambda name: _label(found[name]),
-            key=CHOSEN,
+            format_func=lambda name: labels[name],
+            key=_PICKED,
+            on_change=_pick,
             max_selections=_MOST,
         )
-    _watch(tuple(st.session_state[CHOSEN]))
+    _watch(tuple(chosen))
+
+
+def _pick() -> None:
+    st.session_state[CHOSEN] = list(st.session_state[_PICKED])
 
 
 def _first(found: Mapping[str, Job]) -> str:
@@ -76,8 +84,14 @@ def _first(found: Mapping[str, Job]) -> str:
     return next((name for name, job in found.items() if not job.over), next(iter(found)))
 
 
-def _label(job: Job) -> str:
-    return f"{job.spec.title} · {time.strftime('%H:%M:%S', time.localtime(job.created))}"
+def _labels(found: Mapping[str, Job]) -> dict[str, str]:
+    """Word runs for a list, which takes runs of the same words for one."""
+    labels: dict[str, str] = {}
+    for name, job in reversed(list(found.items())):
+        label = f"{job.spec.title} · {time.strftime('%H:%M:%S', time.localtime(job.created))}"
+        alike = sum(other == label or other.startswith(f"{label} (") for other in labels.values())
+        labels[name] = f"{label} ({alike + 1})" if alike else label
+    return labels
 
 
 def _watch(names: tuple[str, ...]) -> None:
@@ -131,13 +145,22 @@ def _status(job: Job, record: Record) -> None:
     if "memory_mb" in last:
         parts.append(_("{n} MB").format(n=f"{last['memory_mb']:,.0f}"))
     if not job.over:
-        st.progress(float(last.get("progress", 0.0)), " · ".join(parts) or _("It begins"))
+        st.progress(float(last.get("progress", 0.0)), " · ".join(parts) or _begins(job))
     elif parts:
         st.caption(" · ".join(parts))
     if job.problem:
         problem.show(UserError(job.state, job.problem, job.remedy))
     if job.state == "died" and job.log:
         st.code("\n".join(job.log), language=None)
+
+
+def _begins(job: Job) -> str:
+    """Say when a run begins that has told nothing yet."""
+    if job.state != "queued":
+        return _("It begins")
+    if not job.ahead:
+        return _("It is the next to begin")
+    return ngettext("{n} other waits before it", "{n} others wait before it", job.ahead).format(n=job.ahead)
 
 
 def _actions(job: Job) -> None:

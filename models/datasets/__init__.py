@@ -330,6 +330,11 @@ class ImageData:
 
     def fetch(self, index: "slice | Tensor") -> None:
         """Return when some of the images are there: at once, unless they are being drawn."""
+        del index
+
+    def finish(self, rest: bool) -> None:
+        """End what is done for them meanwhile: nothing, unless they are being drawn; with `rest` it is done first."""
+        del rest
 
     def take(self, index: "Tensor") -> "ImageData":
         """Return some of the images, with what is known of them."""

@@ -7,7 +7,7 @@ Picture i of a seed does not depend on how many are drawn or in which batches: e
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -152,15 +152,35 @@ def _drawn(
 
     count = len(table)
     images = np.empty((count, *shape), np.uint8)
-    firsts = range(0, count, BATCH)
+    for done in fill(images, table, np.arange(count), compose):
+        if progress is not None:
+            progress(done, count)
+    return torch.as_tensor(images), torch.as_tensor(table)
 
-    def batch(first: int) -> npt.NDArray[np.uint8]:
-        return compose(table[first : first + BATCH])
 
+def fill(
+    images: npt.NDArray[np.uint8], table: Array, rows: npt.NDArray[np.int64], compose: Compose
+) -> Iterator[int]:
+    """Draw some rows of a factor table into their places, in batches that the cores share; yield how many are done.
+
+    Args:
+        images: Shape (N, C, H, W).
+        table: Factors, shape (N, F).
+        rows: Which, shape (M,).
+        compose: Draws the pictures of some factors.
+    """
+    parts = [rows[first : first + BATCH] for first in range(0, len(rows), BATCH)]
+
+    def draw(part: npt.NDArray[np.int64]) -> None:
+        images[part] = compose(table[part])
+
+    if len(parts) < 2:
+        done = map(draw, parts)
+        yield from (len(part) for part, _ in zip(parts, done, strict=True))
+        return
     # NumPy releases the interpreter lock, so that threads share the work.
     with ThreadPoolExecutor(min(os.cpu_count() or 1, 8)) as pool:
-        for first, pictures in zip(firsts, pool.map(batch, firsts), strict=True):
-            images[first : first + len(pictures)] = pictures
-            if progress is not None:
-                progress(first + len(pictures), count)
-    return torch.as_tensor(images), torch.as_tensor(table)
+        count = 0
+        for part, _ in zip(parts, pool.map(draw, parts), strict=True):
+            count += len(part)
+            yield count

@@ -7,7 +7,6 @@ import threading
 import zipfile
 import zlib
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -19,7 +18,7 @@ from torch import Tensor
 
 from models import paths
 from models.datasets import SEEDS, DatasetInfo, ImageData, Split, drawer
-from models.datasets.drawing import BATCH, Drawer
+from models.datasets.drawing import BATCH, Drawer, fill
 from models.datasets.files import progress_line
 from models.disk import replacing
 
@@ -96,33 +95,44 @@ class _Pictures:
         self.images = torch.as_tensor(self._images)
         self.factors = torch.as_tensor(self._factors)
         self._keep = keep
-        threading.Thread(target=self._go_on, daemon=True, name=f"drawing-{count}").start()
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._go_on, daemon=True, name=f"drawing-{count}")
+        self._thread.start()
 
     def need(self, rows: NDArray[np.int64]) -> None:
         """Return when some pictures are there."""
         missing = rows[~self._there[rows]]
-        parts = [missing[first : first + BATCH] for first in range(0, len(missing), BATCH)]
-        if len(parts) < 2:
-            for part in parts:
-                self._draw(part)
-            return
-        with ThreadPoolExecutor(min(os.cpu_count() or 1, 8)) as pool:
-            list(pool.map(self._draw, parts))
-
-    def _draw(self, rows: NDArray[np.int64]) -> None:
-        self._images[rows] = self._compose(self._factors[rows])
-        self._there[rows] = True
+        for _ in fill(self._images, self._factors, missing, self._compose):
+            pass
+        self._there[missing] = True
 
     def _go_on(self) -> None:
-        with suppress(AttributeError, OSError):  # only Linux gives a thread a priority of its own
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
+        if sys.platform == "linux":  # where a thread has a priority of its own
+            with suppress(OSError):
+                os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
         for first in range(0, len(self._there), BATCH):
+            if self._end.is_set():
+                return
             self.need(np.arange(first, min(first + BATCH, len(self._there))))
         self._keep(self.images, self.factors)
+
+    def finish(self, rest: bool) -> None:
+        """Return when nothing is drawn or written any more.
+
+        Args:
+            rest: Whether what is missing is drawn first, so that all is kept.
+        """
+        if rest:
+            self.need(np.arange(len(self._there)))
+        else:
+            self._end.set()
+        self._thread.join()
 
 
 class DrawnData(ImageData):
     """Images that may not be there yet; those that are asked for are drawn first.
+
+    Parts of it share the pictures. Unlike those of other data, `images` is made anew each time it is asked for.
 
     Args:
         info: The data set.
@@ -162,6 +172,10 @@ class DrawnData(ImageData):
     def fetch(self, index: slice | Tensor) -> None:
         """Return when some of the images are there."""
         self._pictures.need(self._rows[index].numpy())
+
+    def finish(self, rest: bool) -> None:
+        """Return when nothing is drawn or written any more, with `rest` once all images are there and kept."""
+        self._pictures.finish(rest)
 
     def take(self, index: Tensor) -> ImageData:
         """Return some of the images, with what is known of them."""

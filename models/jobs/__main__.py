@@ -10,10 +10,11 @@ from models.jobs import standby
 from models.jobs.worker import main
 
 if __name__ == "__main__":
-    words = sys.argv[1:]
+    words: list[str] | None = sys.argv[1:]
     if words[:1] == ["--standby"]:
-        words = standby.wait(int(words[1]), words[3])
-    code = main(words) if words else 0
+        _, line, _, work = words
+        words = standby.wait(int(line), work)
+    code = 0 if words is None else main(words)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)  # without the long goodbye of torch and its threads: the device is free at once

@@ -217,6 +217,7 @@ class Jobs:
                 return self._going(id)
             if ended(record).state != "queued":
                 self._queue(record, arguments, timeout)
+        self._asked.set()
         return self.get(id)
 
     def _going(self, id: str) -> Job:
@@ -275,13 +276,15 @@ class Jobs:
         """
         where = machine.queue_of(device)
         places = range(self._limits.get(where, 0))
-        free = [number for number in places if not locks.held(self._root / _PLACES / _place(where, number))]
+        free = [
+            number for number in places if not locks.held(self._root / _PLACES / _place_file(where, number))
+        ]
         if not free:
             return
         # Where memory is short, or there are no more processes, it was an offer.
         with contextlib.suppress(UserError, OSError):
             self._root.mkdir(parents=True, exist_ok=True)
-            machine.check_room(self._root)
+            machine.check_room(self._root, jobs=2)  # it may be one of another kind that is asked for
             prepare(self._kinds[kind].work, machine.environment(where, free[0], self._threads))
 
     # What happens by itself -------------------------------------------------------------------------------
@@ -350,7 +353,7 @@ class Jobs:
     def _place(self, device: str, number: int) -> contextlib.AbstractContextManager[int | None]:
         folder = self._root / _PLACES
         folder.mkdir(exist_ok=True)
-        return locks.locked(folder / _place(device, number))
+        return locks.locked(folder / _place_file(device, number))
 
     def _start(self, record: Record, device: str, number: int, lock: int, place: int) -> None:
         """Start the worker of a job, if there is room for it."""
@@ -382,7 +385,7 @@ class Jobs:
             records.write_status(folder, status.told(failure, state="failed", ended=time.time()))
 
 
-def _place(device: str, number: int) -> str:
+def _place_file(device: str, number: int) -> str:
     """Return the name of the lock of a place on a device."""
     return f"{device}-{number}.lock"
 

@@ -39,7 +39,7 @@ def launch(
         OSError: The system starts no process, or the log cannot be written.
     """
     words = [str(folder), "--work", work, "--grace", str(grace), "--nice", str(niceness)]
-    found = _whole(environment)
+    found = _with_path(environment)
     with (folder / records.LOG).open("ab") as log, _guard:
         child = standby.hand(words, work, found, (log.fileno(), lock, place))
         if child is None:
@@ -62,10 +62,10 @@ def prepare(work: str, environment: Mapping[str, str]) -> None:
         work: What it will do, "module:function".
         environment: Its environment variables.
     """
-    standby.prepare(work, _whole(environment))
+    standby.prepare(work, _with_path(environment))
 
 
-def _whole(environment: Mapping[str, str]) -> dict[str, str]:
+def _with_path(environment: Mapping[str, str]) -> dict[str, str]:
     """Let a worker find what this process finds, wherever it was started."""
     return {**environment, "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))}
 

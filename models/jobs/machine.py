@@ -76,13 +76,13 @@ def _free_memory() -> int | None:
     return int(found) * 1024 // _MB if found else None
 
 
-def check_room(folder: Path) -> None:
-    """Raise UserError if there is too little memory, or room where a folder is, to start a job."""
+def check_room(folder: Path, jobs: int = 1) -> None:
+    """Raise UserError if there is too little room where a folder is, or memory, to start a job, or several."""
     free = shutil.disk_usage(folder).free // _MB
     if free < FREE_DISK:
         problem = f"Only {free} MB are free on the disk, and a job needs {FREE_DISK}."
         raise UserError("disk-full", problem, "Free some space, for example by removing old runs.")
     memory = _free_memory()
-    if memory is not None and memory < FREE_MEMORY:
+    if memory is not None and memory < jobs * FREE_MEMORY:
         problem = f"Only {memory} MB of memory are free, and a job needs {FREE_MEMORY}."
         raise UserError("memory-full", problem, "Close other programs, or wait until other jobs have ended.")

@@ -41,6 +41,7 @@ POINTS = 1000  # of points, held out or sampled, that are looked at on the way
 # A validation on the way looks at few images, because they cost time: at 32 pixels 128, at 64 half of that.
 _HELD_OUT_ROWS = 4096
 _SAMPLES, _LAST = 64, 512  # at the end there are more samples, and all images that are held out
+_BOUND = 1e12  # what no figure of a training that learns anything comes near
 _STEP, _ORDER = 1, 2  # streams of random numbers
 
 
@@ -285,11 +286,14 @@ class Trainer:
         started = time.perf_counter()
         values = {name: float(value) for name, value in scalars.items()}
         self._stepping += time.perf_counter() - started  # a GPU was still busy with steps
-        broken = [name for name, value in values.items() if not math.isfinite(value)]
+        broken = [name for name, value in values.items() if not abs(value) < _BOUND]
         if broken:
+            how = (
+                "has grown beyond all bounds" if math.isfinite(values[broken[0]]) else "is no longer a number"
+            )
             raise UserError(
                 "diverged",
-                f"Training diverged at step {self.step}: {broken[0]} is no longer a number.",
+                f"Training diverged at step {self.step}: {broken[0]} {how}.",
                 "Try a smaller learning rate, e.g. --set learning_rate=1e-4; the last saved state is kept.",
             )
         return values

@@ -18,7 +18,7 @@ from models.catalog import Card, CheckpointConfig, Metric
 from models.classifier import Classifier, heads_of
 from models.config import Budget, ModelConfig, RunConfig, Start, TrainingConfig, parse
 from models.core import parameter_count
-from models.datasets import DatasetInfo, ImageData, begin as begin_data, info as info_of, resized, slug
+from models.datasets import DatasetInfo, ImageData, begin as begin_data, info as info_of, load, resized, slug
 from models.errors import UserError
 from models.families import FAMILIES, POINT_OPTIONS, preset, split_options
 from models.jobs import machine
@@ -225,12 +225,14 @@ def new_run(config: RunConfig, out: Path | None) -> Run:
     return Run.create(out or paths.runs() / f"{name}-{stamp}-{os.getpid()}", config)
 
 
-def data_of(dataset: str) -> tuple[ImageData, ImageData]:
+def data_of(config: RunConfig) -> tuple[ImageData, ImageData]:
     """Load what a training needs: training images, and some of them held out to validate on.
 
-    The test images stay unseen, so that `evaluate` measures what no choice was made by.
+    The test images stay unseen, so that `evaluate` measures what no choice was made by. On the CPU, images that are
+    drawn for the first time are drawn as they are used; elsewhere all lie on the device from the start.
     """
-    return begin_data(dataset, "train").split()
+    where = begin_data if device(config.device).type == "cpu" else load
+    return where(config.dataset, "train").split()
 
 
 def train(
@@ -255,7 +257,7 @@ def train(
         config = config.model_copy(update={"budget": budget})
         run.write_config(config)
     recipe = recipe_for(config)
-    images, held_out = data or data_of(config.dataset)
+    images, held_out = data or data_of(config)
     try:
         judge = judge_of(images.info, recipe)
         trainer = Trainer(recipe, images, held_out, run, config.budget, config.seed, judge)
@@ -267,8 +269,11 @@ def train(
         speed = between(start, trainer.mark(), recipe.device)
         export(trainer, config, metrics)
         run.forget_live()
+        images.finish(rest=trainer.share >= 1)
     except torch.OutOfMemoryError as error:
         raise out_of_memory(config) from error
+    finally:
+        images.finish(rest=False)
     return Outcome(
         run.folder, run.checkpoint, trainer.step, trainer.images, trainer.seconds, metrics,
         speed.idle_share, speed.memory_mb,

@@ -35,6 +35,7 @@ def queue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Jobs:
     monkeypatch.setenv("EXPLORER_MANAGE", "on")
     found = Jobs(paths.runs())
     monkeypatch.setattr(jobs, "queue", lambda: found)
+    monkeypatch.setattr(found, "prepare", lambda kind, device: None)
     monkeypatch.setattr(identity, "owner", lambda cookies: ME)  # cookies are not there under AppTest
     return found
 
@@ -80,6 +81,81 @@ def test_start_puts_what_was_chosen_into_the_queue(open_app: Open, queue: Jobs) 
     assert config["budget"]["seconds"] == 7
     assert job.spec.title == "GAN on Digits"
     assert "Waiting for its turn" in words(app)
+
+
+def test_a_worker_is_made_ready_for_the_device_that_is_chosen(
+    open_app: Open, queue: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, str]] = []
+    monkeypatch.setattr(queue, "prepare", lambda kind, device: asked.append((kind, device)))
+    app = open_app("train")
+    assert asked == [("train", app.selectbox(key="training-device").value)]
+    monkeypatch.setenv("EXPLORER_TRAIN", "off")
+    app = open_app("train")
+    assert len(asked) == 1, "nothing can be trained here"
+
+
+def test_pressing_start_twice_is_starting_once(queue: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = session.configure("digits", "vae", budget=Budget(steps=6), where="cpu")
+    monkeypatch.setattr(jobs, "me", lambda: ME)
+    first, second = jobs.train(config, "One"), jobs.train(config, "One")
+    assert first.id == second.id and len(queue.all()) == 1
+    monkeypatch.setattr(jobs, "_TWICE", 0.0)
+    assert jobs.train(config, "One").id != first.id
+    assert jobs.train(config, "Two").id not in (first.id, second.id)
+
+
+def test_runs_of_the_same_words_are_told_apart_and_shown_together(
+    open_app: Open, queue: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = [submit(queue) for _ in range(3)]
+    monkeypatch.setattr(watch.time, "strftime", lambda *_: "12:00:00")
+    app = open_app("train")
+    choice = app.multiselect(key="training-picked")
+    assert sorted(choice.options) == ["Tiny · 12:00:00", "Tiny · 12:00:00 (2)", "Tiny · 12:00:00 (3)"]
+    choice.set_value([job.id for job in runs]).run()
+    assert not app.exception
+    assert words(app).count("Waiting for its turn") == 3
+
+
+def test_the_run_that_was_looked_at_is_shown_again(open_app: Open, queue: Jobs) -> None:
+    older, newer = submit(queue, title="Older"), submit(queue, title="Newer")
+    app = open_app("train")
+    assert app.multiselect(key="training-picked").value == [newer.id]
+    app.multiselect(key="training-picked").set_value([older.id]).run()
+    app.switch_page("views/gallery.py").run()
+    app.switch_page("views/train.py").run()
+    assert app.multiselect(key="training-picked").value == [older.id]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("training-seconds", 0, "Choose from 5 to 3600"),
+        ("training-seconds", 999_999, "Choose from 5 to 3600"),
+        ("training-digits-gan-quick-latent_dim", 0, "greater than or equal to 1"),
+        ("training-digits-gan-quick-learning_rate", -1.0, "greater than 0"),
+        ("training-digits-gan-quick-mapping", 9, "less than or equal to 8"),
+    ],
+)
+def test_what_cannot_be_trained_is_said_and_not_begun(
+    open_app: Open, queue: Jobs, key: str, value: float, message: str
+) -> None:
+    app = open_app("train")
+    app.selectbox(key="training-data").set_value("digits").run()
+    app.selectbox(key="training-family").set_value("gan").run()
+    app.number_input(key=key).set_value(value)
+    press(app, "training-start")
+    assert message in words(app) and queue.all() == []
+
+
+def test_a_preset_of_a_lesson_is_named(open_app: Open, queue: Jobs) -> None:
+    app = open_app("train")
+    app.selectbox(key="training-data").set_value("toy:grid25").run()
+    app.selectbox(key="training-family").set_value("gan").run()
+    app.selectbox(key="training-preset-gan").set_value("collapse").run()
+    press(app, "training-start")
+    assert [job.spec.title for job in queue.all()] == ["GAN on Grid, Collapse"]
 
 
 def test_a_waiting_run_can_be_cancelled_and_removed(open_app: Open, queue: Jobs) -> None:
@@ -146,7 +222,7 @@ def test_the_timeline_gets_all_pictures_and_where_they_are(
     for step in (1, 20):
         run.snapshot(np.zeros((16, 8, 3), np.uint8), step, "samples")
     run.snapshot(np.zeros((4, 8, 3), np.uint8), 20, "reconstructions")
-    app.multiselect(key=setup.CHOSEN).set_value([first.id, second.id]).run()
+    app.multiselect(key="training-picked").set_value([first.id, second.id]).run()
     (data,) = shown.values()
     assert list(shown) == [f"timeline-{first.id}"]
     assert data["pictures"] == f"/class/latent/api/runs/{first.id}"

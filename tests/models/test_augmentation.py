@@ -61,11 +61,11 @@ def test_training_never_sees_the_test_images(tmp_path: Path, monkeypatch: pytest
         asked.append(split)
         return load(name, "train")
 
-    monkeypatch.setattr(session, "load", loading)
+    monkeypatch.setattr(session, "begin_data", loading)
     config = session.configure("digits", "gan", budget=Budget(steps=2), options=TINY, where="cpu")
     outcome = session.train(session.new_run(config, tmp_path / "run"))
     assert asked == ["train"] and outcome.metrics["sharpness_ratio"] > 0
-    assert len(session.data_of("digits")[1]) == round(0.05 * 1438)
+    assert len(load("digits").split()[1]) == round(0.05 * 1438)
 
 
 # Changes ---------------------------------------------------------------------------------------------------
@@ -123,7 +123,7 @@ def test_every_family_takes_them(family: str, tmp_path: Path, monkeypatch: pytes
     options = {**TINY, "shift": "1", "crop": "0.1", "flip": "true"}
     config = session.configure("digits", family, budget=Budget(steps=1), options=options, where="cpu")
     run = session.new_run(config, tmp_path / "run")
-    data = session.data_of("digits")
+    data = load("digits").split()
     trainer = loop.Trainer(session.recipe_for(config), *data, run, Budget(steps=1))
     plain, seen = trainer.batch().x, []
     step = trainer.recipe.step

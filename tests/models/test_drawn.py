@@ -1,6 +1,7 @@
 """A data set that is drawn for the first time: its images are there when they are asked for, and a training begins."""
 
 import dataclasses
+import importlib
 import threading
 import time
 from collections.abc import Iterator
@@ -44,8 +45,9 @@ def press(cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Press]:
     go_on = drawn._Pictures._go_on
 
     def wait(pictures: drawn._Pictures) -> None:
-        if found.go_on.wait(60):
-            go_on(pictures)
+        while not (found.go_on.is_set() or pictures._end.is_set() or pictures._there.all()):
+            time.sleep(0.005)
+        go_on(pictures)
 
     monkeypatch.setattr(drawn._Pictures, "_go_on", wait)
     yield found
@@ -105,16 +107,56 @@ def test_a_training_begins_at_once_and_comes_to_the_same(
         where="cpu",
     )
     batch = Trainer.batch
+    at_first = COUNT
 
     def watched(trainer: Trainer) -> Batch:
+        nonlocal at_first
         before = press.drawn
+        at_first = min(at_first, before)
         found = batch(trainer)
         assert press.drawn == before, "drawing is no part of the budget"
         return found
 
     monkeypatch.setattr(Trainer, "batch", watched)
     outcomes = [session.train(session.new_run(config, tmp_path / "first"))]
-    assert press.drawn < COUNT, "it did not wait for all of them"
+    assert at_first < COUNT, "it did not wait for all of them"
     outcomes.append(session.train(session.new_run(config, tmp_path / "second"), data=load("sprites").split()))
     one, two = (checkpoints.load(outcome.checkpoint).state_dict() for outcome in outcomes)
     assert all(torch.equal(one[name], two[name]) for name in one)
+
+
+def test_a_training_that_is_stopped_does_not_draw_the_rest(press: Press, cache: Path, tmp_path: Path) -> None:
+    options = {"width": "4", "batch_size": "8", "latent_dim": "6", "detail": "4"}
+    config = session.configure("sprites", "gan", budget=Budget(steps=9), options=options, where="cpu")
+    asked = iter([False, False, True])
+    outcome = session.train(session.new_run(config, tmp_path / "run"), stop=lambda: next(asked))
+    assert outcome.steps == 2 and press.drawn < COUNT and not files(cache)
+
+
+@pytest.mark.parametrize("family", ["vae", "ae"])
+def test_a_training_that_ends_leaves_all_of_them_for_the_next(
+    press: Press, cache: Path, tmp_path: Path, family: str
+) -> None:
+    options = {"width": "4", "batch_size": "8", "latent_dim": "6", "detail": "4"}
+    config = session.configure(
+        "sprites", family, budget=Budget(steps=2), options=options, where="cpu", name="mine"
+    )
+    outcome = session.train(session.new_run(config, tmp_path / "run"))
+    assert outcome.steps == 2 and checkpoints.load(outcome.checkpoint)
+    assert press.drawn >= COUNT and len(files(cache)) == 1
+    assert type(begin("sprites")) is ImageData
+
+
+def test_all_of_them_go_to_another_device(press: Press) -> None:
+    data = begin("sprites")
+    there = data.take(torch.arange(10)).to(torch.device("meta"))
+    assert type(there) is ImageData and there.images.shape == (10, 1, 64, 64) and there.factors is not None
+    assert press.drawn == 10
+
+
+def test_every_data_set_that_is_drawn_is_known_by_the_code_that_draws_it() -> None:
+    named = {name: info for name, info in DATASETS.items() if info.draw}
+    assert named.keys() == drawn._CODE.keys()
+    for name, info in named.items():
+        module = Path(str(importlib.import_module(info.draw.partition(":")[0]).__file__))
+        assert any(module.match(pattern) for pattern in drawn._CODE[name])

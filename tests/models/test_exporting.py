@@ -36,7 +36,8 @@ def test_every_shipped_decoder_goes_out_and_comes_back_the_same(name: str, tmp_p
         default_labels(range(5), model.classes) if model.classes else None,
     )
     torch.testing.assert_close(found.model.decode(z, labels), model.decode(z, labels), atol=1e-3, rtol=0)
-    mapped = getattr(model, "fitted", False)  # from latents to codes: a layer before the decoder's first one
+    # From latents to codes, or by a mapping network: there is something before the decoder's first layer.
+    mapped = getattr(model, "fitted", False) or getattr(model.config, "mapping", 0)
     if not model.classes and not mapped:  # a label enters by the first layer, which then is no single one
         assert found.findings[-1] == "Its first layer was found."
         torch.testing.assert_close(found.model.first_layer(), model.first_layer(), atol=1e-4, rtol=1e-3)

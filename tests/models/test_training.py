@@ -252,7 +252,9 @@ def test_divergence_is_said_and_not_saved(tmp_path: Path, digits: tuple[ImageDat
         next(recipe.modules["model"].parameters()).fill_(float("nan"))
     with pytest.raises(UserError, match="diverged") as caught:
         trainer.fit()
-    assert "learning_rate" in caught.value.remedy
+    assert "learning_rate" in caught.value.remedy and "no longer a number" in caught.value.problem
+    with pytest.raises(UserError, match="beyond all bounds"):
+        trainer._read({"discriminator_loss": torch.tensor(-1e13)})
     assert run.load_state() is None
 
 
