@@ -77,8 +77,8 @@ class MappingNetwork(nn.Module):
     A decoder is continuous, and so makes something between any two of its modes; how much of the prior falls there
     depends on how steep it is. StyleGAN's mapping network parts modes before the first convolution (Karras et al.,
     2018, arXiv:1812.04948, section 4); a residual one can be given to a decoder that is trained already. (Measured
-    on mnist-gan, trained on with 512,000 more images: with two layers the mean confidence of a classifier in samples
-    went from 0.928 to 0.956; without any it was 0.932 after 190,000.)
+    on mnist-gan, trained on: the mean confidence of a classifier in its samples was 0.932 after 190,000 more images
+    without a mapping network, 0.956 after 512,000 with two layers, and 0.977 after 960,000 with four.)
     """
 
     def __init__(self, dim: int, depth: int) -> None:
