@@ -183,6 +183,7 @@ def curves(
                 )
                 traces += 1
     # One name for several lines would lie over them: then they stand below, a line each.
+    end = max([1.0, *(record.last().get("seconds", 0.0) for record in records)])  # the same in all charts
     lines = _LINE * (traces + 1) if len(records) > 1 else 0
     above = {"orientation": "h", "x": 1, "xanchor": "right", "y": 1, "yanchor": "bottom"}
     below = {"orientation": "v", "x": 0, "xanchor": "left", "y": -0.14, "yanchor": "top"}
@@ -191,7 +192,7 @@ def curves(
         margin={"l": 0, "r": 8, "t": 8 if lines else 26, "b": lines},
         legend=below if lines else above,
         showlegend=True,
-        xaxis={"ticksuffix": " s", "zeroline": False},
+        xaxis={"ticksuffix": " s", "zeroline": False, "range": [0, end]},
         yaxis={"type": "log" if log else "linear"},
         uirevision="keep",
     )

@@ -269,12 +269,15 @@ def _curves(found: Sequence[Job], records: Sequence[Record], columns: int) -> No
     with st.container(horizontal=True):
         log = st.toggle(_("Logarithmic"), key="curves-log")
         smooth = st.toggle(_("Smoothed"), True, key="curves-smooth")
+    titles = [job.spec.title for job in found]
+    if len(set(titles)) < len(titles):
+        labels = _labels({job.id: job for job in found})
+        titles = [labels[job.id] for job in found]
     groups = figures.groups(records)
     places = st.columns(columns, gap="large")
     for number, (title, names) in enumerate(groups.items()):
         with places[number % columns]:
             st.markdown(f"**{title}**")
-            titles = [job.spec.title for job in found]
             st.plotly_chart(
                 figures.curves(records, titles, names, log=log, smooth=smooth),
                 key=f"curve-{title}",
