@@ -2,12 +2,15 @@
 
 import io
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from models.jobs import Jobs
 
 Open = Callable[..., Any]
 
@@ -49,6 +52,15 @@ def zip_of(count: int) -> bytes:
             Image.fromarray(pixels).save(picture, "PNG")
             archive.writestr(f"{'red' if i % 2 == 0 else 'green'}/{i}.png", picture.getvalue())
     return file.getvalue()
+
+
+@pytest.fixture(autouse=True)
+def no_training_left(home: Path) -> Iterator[None]:
+    """End what a failed test left: the next one would wait for its turn."""
+    yield
+    jobs = Jobs(home / "runs")
+    for job in jobs.all():
+        jobs.cancel(job.id)
 
 
 @pytest.mark.slow

@@ -16,7 +16,7 @@ import pytest
 
 from models.config import Budget, RunConfig
 from models.errors import UserError
-from models.jobs import Job, Jobs, JobSpec, Kind, keep, machine, records, standby, training
+from models.jobs import Job, Jobs, JobSpec, Kind, keep, machine, records, training
 from models.tables import Table
 from models.values import Value
 
@@ -409,84 +409,3 @@ def test_the_spec_of_a_training_has_its_budget_and_more_as_its_time() -> None:
     assert (job.kind, job.owner, job.device, job.title) == ("train", "ann", "cpu", "digits vae")
     assert job.timeout == 60 + records.OVERHEAD
     assert RunConfig.model_validate(job.arguments) == config
-
-
-# A worker that waits for its job --------------------------------------------------------------------------
-
-
-@pytest.fixture
-def standby_pid() -> Iterator[Callable[[], int]]:
-    """Give the id of the process that waits; whichever waits at the end is ended."""
-
-    def pid() -> int:
-        assert len(standby._ready) == 1
-        return standby._ready[0].process.pid
-
-    yield pid
-    for one in standby._ready:
-        standby._end(one)
-    standby._ready.clear()
-
-
-def test_a_job_begins_in_the_process_that_waits_for_it(make: Make, standby_pid: Callable[[], int]) -> None:
-    jobs = make()
-    jobs.prepare("nap", "cpu")
-    waiting = standby_pid()
-    jobs.prepare("nap", "cpu")
-    assert standby_pid() == waiting
-    first, second = jobs.submit(spec(seconds=0.5)), jobs.submit(spec(seconds=0))
-    done = until(jobs, first.id, "done")
-    assert done.outcome["slept"] >= 0.5
-    assert started(jobs, first.id) == [waiting]
-    assert "napping" in (jobs.folder(first.id) / records.LOG).read_text()
-    until(jobs, second.id, "done")
-    assert waiting not in started(jobs, second.id)
-
-
-def test_a_job_of_a_worker_that_waited_is_known_by_its_locks(
-    make: Make, standby_pid: Callable[[], int]
-) -> None:
-    jobs = make(limits={"cpu": 1})
-    jobs.prepare("nap", "cpu")
-    waiting = standby_pid()
-    job, other = jobs.submit(spec()), jobs.submit(spec())
-    until(jobs, job.id, "running")
-    assert started(jobs, job.id) == [waiting]
-    jobs.tick()
-    assert jobs.get(other.id).state == "queued"  # the place on the device is taken
-    jobs.prepare("nap", "cpu")
-    assert not standby._ready  # it could not begin at once
-    os.kill(waiting, signal.SIGKILL)
-    assert until(jobs, job.id, "died")
-    assert until(jobs, other.id, "running")
-
-
-def test_what_is_not_fit_for_a_job_is_not_taken_for_it(make: Make, standby_pid: Callable[[], int]) -> None:
-    jobs = make()
-    jobs.prepare("fail", "cpu")
-    waiting = standby_pid()
-    job = jobs.submit(spec(seconds=0))
-    until(jobs, job.id, "done")
-    assert waiting not in started(jobs, job.id)
-    assert standby_pid() == waiting
-
-    os.kill(waiting, signal.SIGKILL)
-    standby._ready[0].process.wait()
-    failed = jobs.submit(spec("fail"))
-    assert until(jobs, failed.id, "failed").code == "diverged"
-    jobs.prepare("nap", "cpu")
-    assert standby_pid() != waiting
-
-
-def test_a_worker_that_waits_ends_with_the_app(make: Make, standby_pid: Callable[[], int]) -> None:
-    make().prepare("nap", "cpu")
-    one = standby._ready[0]
-    assert one.process.pid == standby_pid()
-    one.line.close()
-    assert one.process.wait(30) == 0
-
-
-def test_nothing_waits_without_memory(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine, "FREE_MEMORY", 10**9)
-    make().prepare("nap", "cpu")
-    assert not standby._ready
