@@ -5,6 +5,7 @@ page change, a link or another widget never leaves two of them in disagreement.
 """
 
 import struct
+import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -17,6 +18,8 @@ from explorer.timeline import Timeline
 from models.requests import Point, Seed
 from models.values import Value
 
+_FORMER = "model-before"  # the model that a page was left with, and when
+_ECHO = 5.0  # seconds in which that page may still speak of it
 _VIEW, _NOTICES, _TIMELINE, _PRIVATE = "view", "notices", "timeline", "private_latents"
 
 
@@ -214,6 +217,22 @@ def choose_model(name: str) -> None:
         route=route.model_copy(update={"points": keys if len(keys) > 1 else ()}),
         plane=Plane(),
     )
+
+
+def open_model(name: str) -> None:
+    """Show another model on another page, whatever the page that is left still says.
+
+    A part of a page that is drawn again by itself may send what the widgets held before, a moment after.
+    """
+    st.session_state[_FORMER] = (view().model, time.monotonic())
+    choose_model(name)
+
+
+def pick_model(name: str) -> None:
+    """Show the model that a person picked in the list, unless it is an echo; see `open_model`."""
+    former, since = st.session_state.get(_FORMER, ("", 0.0))
+    if name != former or time.monotonic() - since > _ECHO:
+        choose_model(name)
 
 
 def notices() -> list[str]:

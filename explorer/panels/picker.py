@@ -56,7 +56,7 @@ def show() -> None:
                 help=_(
                     "A model turns points of its latent space into pictures. All pages show the same model."
                 ),
-                **state.controlled("pick-model", name, state.choose_model),
+                **state.controlled("pick-model", name, state.pick_model),
             )
             st.caption("  \n".join(problem.literal(fact) for fact in facts(by_id[name])))
             following.show(by_id[name])

@@ -53,6 +53,9 @@ def trainings() -> dict[str, Job]:
 
 def show() -> None:
     """Draw the choice of runs and what is chosen of them."""
+    # In a run of the whole page only: a part that is drawn again by itself must not take another page's turn.
+    if st.session_state.pop(_GO, False):
+        st.switch_page("views/explore.py")
     found = trainings()
     if not found:
         with st.container(key="charts-ahead"):  # seconds, which are spent while a person still chooses
@@ -114,8 +117,6 @@ def _those(names: Sequence[str]) -> Iterator[Job]:
 
 
 def _draw(names: tuple[str, ...], pace: float | None) -> None:
-    if st.session_state.pop(_GO, False):
-        st.switch_page("views/explore.py")
     found = list(_those(names))
     if len(found) < len(names) or (pace is not None and pace != _pace(found)):
         st.rerun()  # of the whole page: one was removed elsewhere, or there is less to wait for
@@ -212,7 +213,7 @@ def _explore(job: Job) -> None:
             icon=":material/explore:",
             help=_("Move through its latent space; while it trains, with its newest weights"),
         ):
-            state.choose_model(info.id)
+            state.open_model(info.id)
             st.session_state[_GO] = True
             st.rerun()
 
@@ -238,7 +239,7 @@ def _keep(job: Job) -> None:
             with problem.explained():
                 title = name.strip() or job.spec.title
                 kept = library.take_in(str(result.path), library.unused(datasets.slug(title).lower()))
-                state.choose_model(library.titled(kept, title).id)
+                state.open_model(library.titled(kept, title).id)
                 st.session_state[_GO] = True
                 st.rerun()
         sending.show(result)

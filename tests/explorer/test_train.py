@@ -316,3 +316,19 @@ def test_data_sets_are_described_in_a_few_words() -> None:
 
     assert setup.facts(datasets.info("digits")) == ["1.4 k images", "16 × 16 pixels, in grey", "10 classes"]
     assert setup.facts(datasets.info("toy:moons"))[1] == "points in the plane"
+
+
+def test_what_the_page_that_was_left_still_says_does_not_take_the_model_back(
+    open_app: Open, queue: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = finish(queue, submit(queue).id)
+    app = open_app("train")
+    before = app.selectbox(key="pick-model").value
+    press(app, f"explore-{job.id}")
+    app.switch_page("views/explore.py").run()
+    assert app.selectbox(key="pick-model").value == job.id
+    app.selectbox(key="pick-model").set_value(before).run()
+    assert app.selectbox(key="pick-model").value == job.id, "an echo"
+    monkeypatch.setattr("explorer.state._ECHO", 0.0)
+    app.selectbox(key="pick-model").set_value(before).run()
+    assert app.selectbox(key="pick-model").value == before
