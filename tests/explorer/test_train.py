@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from explorer import cache, identity, jobs
+from explorer import cache, identity, jobs, state
 from explorer.components import timeline as component
 from explorer.panels import following, setup, watch
 from models import catalog, media, paths
@@ -305,10 +305,10 @@ def test_images_of_ones_own_are_among_the_data_sets(open_app: Open, queue: Jobs)
 
 
 @pytest.mark.parametrize(
-    "state", ["queued", "running", "stopping", "done", "stopped", "cancelled", "failed", "died"]
+    "name", ["queued", "running", "stopping", "done", "stopped", "cancelled", "failed", "died"]
 )
-def test_each_state_has_words(state: str) -> None:
-    assert all(watch._STATES[state]())  # pyright: ignore[reportPrivateUsage]
+def test_each_state_has_words(name: str) -> None:
+    assert all(watch._STATES[name]())  # pyright: ignore[reportPrivateUsage]
 
 
 def test_data_sets_are_described_in_a_few_words() -> None:
@@ -319,16 +319,16 @@ def test_data_sets_are_described_in_a_few_words() -> None:
 
 
 def test_what_the_page_that_was_left_still_says_does_not_take_the_model_back(
-    open_app: Open, queue: Jobs, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    job = finish(queue, submit(queue).id)
-    app = open_app("train")
-    before = app.selectbox(key="pick-model").value
-    press(app, f"explore-{job.id}")
-    app.switch_page("views/explore.py").run()
-    assert app.selectbox(key="pick-model").value == job.id
-    app.selectbox(key="pick-model").set_value(before).run()
-    assert app.selectbox(key="pick-model").value == job.id, "an echo"
-    monkeypatch.setattr("explorer.state._ECHO", 0.0)
-    app.selectbox(key="pick-model").set_value(before).run()
-    assert app.selectbox(key="pick-model").value == before
+    monkeypatch.setattr(state.st, "session_state", {})
+    state.choose_model("before")
+    state.open_model("learning")
+    state.pick_model("before")
+    assert state.view().model == "learning", "an echo"
+    state.pick_model("another")
+    assert state.view().model == "another", "nobody was there before"
+    state.open_model("learning")
+    monkeypatch.setattr(state, "_ECHO", 0.0)
+    state.pick_model("another")
+    assert state.view().model == "another", "a person's choice"
