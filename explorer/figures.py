@@ -166,7 +166,6 @@ def curves(
     theme_charts()
     figure = Figure()
     words = {name: _(word) for group in _GROUPS.values() for name, word in group.items()}
-    traces = 0
     for record, title in zip(records, titles, strict=True):
         for name in names:
             label = words[name] if len(records) == 1 else f"{title}: {words[name]}"
@@ -174,17 +173,15 @@ def curves(
             if values:
                 drawn = smoothed(values) if smooth else values
                 figure.add_scatter(x=seconds, y=drawn, mode="lines", name=label)
-                traces += 1
             seconds, values = record.curve(name, "validation")
             if values:
                 held_out = _("{figure}, held-out").format(figure=label)
                 figure.add_scatter(
                     x=seconds, y=values, mode="lines+markers", name=held_out, line={"dash": "dot"}
                 )
-                traces += 1
-    # One name for several lines would lie over them: then they stand below, a line each.
     end = max([1.0, *(record.last().get("seconds", 0.0) for record in records)])  # the same in all charts
-    lines = _LINE * (traces + 1) if len(records) > 1 else 0
+    # Names of several runs would lie over the lines: then they stand below, a line each.
+    lines = _LINE * (len(tuple(figure.select_traces())) + 1) if len(records) > 1 else 0
     above = {"orientation": "h", "x": 1, "xanchor": "right", "y": 1, "yanchor": "bottom"}
     below = {"orientation": "v", "x": 0, "xanchor": "left", "y": -0.14, "yanchor": "top"}
     figure.update_layout(

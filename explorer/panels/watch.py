@@ -1,6 +1,7 @@
 """Trainings as they run: how far, the curves, the pictures and their timeline; what can be done with each."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 
@@ -90,10 +91,11 @@ def _first(found: Mapping[str, Job]) -> str:
 def _labels(found: Mapping[str, Job]) -> dict[str, str]:
     """Word runs for a list, which takes runs of the same words for one."""
     labels: dict[str, str] = {}
+    alike = Counter[str]()
     for name, job in reversed(list(found.items())):
         label = f"{job.spec.title} · {time.strftime('%H:%M:%S', time.localtime(job.created))}"
-        alike = sum(other == label or other.startswith(f"{label} (") for other in labels.values())
-        labels[name] = f"{label} ({alike + 1})" if alike else label
+        alike[label] += 1
+        labels[name] = label if alike[label] == 1 else f"{label} ({alike[label]})"
     return labels
 
 

@@ -117,13 +117,9 @@ class Drawer:
     def __init__(
         self, factors: Callable[[int, int, int], Array], compose: Compose, shape: tuple[int, int, int]
     ) -> None:
-        self._factors = factors
+        self.factors = factors
         self.compose = compose
         self.shape = shape
-
-    def factors(self, count: int, seed: int, start: int = 0) -> Array:
-        """Draw the factors of pictures, float32, shape (count, F); raises ValueError where one number is negative."""
-        return self._factors(count, seed, start)
 
     def __call__(
         self, count: int, seed: int, *, start: int = 0, progress: Callable[[int, int], None] | None = None
@@ -142,20 +138,14 @@ class Drawer:
         Raises:
             ValueError: `count` or `start` is negative.
         """
-        return _drawn(self.factors(count, seed, start), self.compose, self.shape, progress)
+        import torch
 
-
-def _drawn(
-    table: Array, compose: Compose, shape: tuple[int, int, int], progress: Callable[[int, int], None] | None
-) -> tuple[Tensor, Tensor]:
-    import torch
-
-    count = len(table)
-    images = np.empty((count, *shape), np.uint8)
-    for done in fill(images, table, np.arange(count), compose):
-        if progress is not None:
-            progress(done, count)
-    return torch.as_tensor(images), torch.as_tensor(table)
+        table = self.factors(count, seed, start)
+        images = np.empty((count, *self.shape), np.uint8)
+        for done in fill(images, table, np.arange(count), self.compose):
+            if progress is not None:
+                progress(done, count)
+        return torch.as_tensor(images), torch.as_tensor(table)
 
 
 def fill(
@@ -174,13 +164,9 @@ def fill(
     def draw(part: npt.NDArray[np.int64]) -> None:
         images[part] = compose(table[part])
 
-    if len(parts) < 2:
-        done = map(draw, parts)
-        yield from (len(part) for part, _ in zip(parts, done, strict=True))
-        return
+    count = 0
     # NumPy releases the interpreter lock, so that threads share the work.
-    with ThreadPoolExecutor(min(os.cpu_count() or 1, 8)) as pool:
-        count = 0
+    with ThreadPoolExecutor(max(1, min(os.cpu_count() or 1, 8, len(parts)))) as pool:
         for part, _ in zip(parts, pool.map(draw, parts), strict=True):
             count += len(part)
             yield count

@@ -89,7 +89,7 @@ class _Pictures:
 
     def __init__(self, draw: Drawer, count: int, seed: int, keep: Callable[[Tensor, Tensor], None]) -> None:
         self._compose = draw.compose
-        self._factors = draw.factors(count, seed)
+        self._factors = draw.factors(count, seed, 0)
         self._images = np.zeros((count, *draw.shape), np.uint8)
         self._there = np.zeros(count, bool)
         self.images = torch.as_tensor(self._images)
@@ -102,6 +102,8 @@ class _Pictures:
     def need(self, rows: NDArray[np.int64]) -> None:
         """Return when some pictures are there."""
         missing = rows[~self._there[rows]]
+        if not len(missing):
+            return
         for _ in fill(self._images, self._factors, missing, self._compose):
             pass
         self._there[missing] = True

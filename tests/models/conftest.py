@@ -2,11 +2,14 @@
 
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+from models.jobs import Job, Jobs, machine
 
 if TYPE_CHECKING:
     from models.core import LatentModel
@@ -69,3 +72,33 @@ def two_at_once() -> Callable[[str, str], list[str]]:
         return [one.communicate(timeout=120)[0].strip() for one in both]
 
     return run
+
+
+@pytest.fixture
+def job_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], None]:
+    """Return a function that makes a module which workers of jobs can import; no memory or room is too little then."""
+
+    def write(name: str, code: str) -> None:
+        folder = tmp_path / "code"
+        folder.mkdir()
+        (folder / f"{name}.py").write_text(code)
+        monkeypatch.syspath_prepend(folder)
+        monkeypatch.setattr(machine, "FREE_MEMORY", 0)
+        monkeypatch.setattr(machine, "FREE_DISK", 0)
+
+    return write
+
+
+@pytest.fixture
+def until() -> Callable[..., Job]:
+    """Return a function that ticks until a job is in one of some states."""
+
+    def wait(jobs: Jobs, id: str, *states: str, seconds: float = 120.0) -> Job:
+        end = time.monotonic() + seconds
+        while (job := jobs.get(id)).state not in states:
+            assert time.monotonic() < end, f"{job.state}: {job.problem}"
+            jobs.tick()
+            time.sleep(0.02)
+        return job
+
+    return wait

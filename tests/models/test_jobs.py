@@ -57,16 +57,13 @@ KINDS = Table[Kind](
     "kind of job", {name: Kind(f"job_kinds:{name}", Nap) for name in ("nap", "fail", "crash", "leave")}
 )
 Make = Callable[..., Jobs]
+Until = Callable[..., Job]
 
 
 @pytest.fixture
-def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
+def make(tmp_path: Path, job_code: Callable[[str, str], None]) -> Iterator[Make]:
     """Give a function that makes `Jobs` on one folder; whatever still runs at the end is killed."""
-    (tmp_path / "code").mkdir()
-    (tmp_path / "code" / "job_kinds.py").write_text(KINDS_MODULE)
-    monkeypatch.syspath_prepend(tmp_path / "code")
-    monkeypatch.setattr(machine, "FREE_MEMORY", 0)
-    monkeypatch.setattr(machine, "FREE_DISK", 0)
+    job_code("job_kinds", KINDS_MODULE)
 
     def new(**options: object) -> Jobs:
         return Jobs(tmp_path / "runs", **{"limits": {"cpu": 2}, "kinds": KINDS, "niceness": 0, **options})  # pyright: ignore
@@ -80,16 +77,6 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
 def spec(kind: str = "nap", seconds: float = 60.0, **options: object) -> JobSpec:
     given = {"deaf": options.pop("deaf", False), "seconds": seconds}
     return JobSpec(kind=kind, arguments=given, device="cpu", **options)  # pyright: ignore
-
-
-def until(jobs: Jobs, id: str, *states: str) -> Job:
-    """Tick until a job is in one of some states."""
-    end = time.monotonic() + 60
-    while (job := jobs.get(id)).state not in states:
-        assert time.monotonic() < end, f"{job.state}: {job.problem}"
-        jobs.tick()
-        time.sleep(0.02)
-    return job
 
 
 def started(jobs: Jobs, id: str, times: int = 1) -> list[int]:
@@ -116,7 +103,7 @@ def gone(process: int) -> bool:
     return False
 
 
-def test_a_job_runs_in_a_process_of_its_own_and_tells_how_it_went(make: Make) -> None:
+def test_a_job_runs_in_a_process_of_its_own_and_tells_how_it_went(make: Make, until: Until) -> None:
     jobs = make(threads=3, niceness=5)
     job = jobs.submit(spec(seconds=0.7, title="A nap", owner="ann"))
     assert job.state == "queued" and not job.over and job.ahead == 0
@@ -129,7 +116,7 @@ def test_a_job_runs_in_a_process_of_its_own_and_tells_how_it_went(make: Make) ->
     assert "napping" in (jobs.folder(job.id) / "log.txt").read_text()
 
 
-def test_the_queue_is_in_order_and_keeps_to_its_limit_in_two_apps(make: Make) -> None:
+def test_the_queue_is_in_order_and_keeps_to_its_limit_in_two_apps(make: Make, until: Until) -> None:
     one, two = make(limits={"cpu": 1}), make(limits={"cpu": 1})
     first, second, third = (one.submit(spec(), id=f"job-{n}").id for n in range(3))
     assert [job.ahead for job in one.all()] == [2, 1, 0]
@@ -144,7 +131,7 @@ def test_the_queue_is_in_order_and_keeps_to_its_limit_in_two_apps(make: Make) ->
     assert one.get(third).state == "queued"
 
 
-def test_stopping_is_graceful_and_stopping_twice_is_stopping_once(make: Make) -> None:
+def test_stopping_is_graceful_and_stopping_twice_is_stopping_once(make: Make, until: Until) -> None:
     jobs = make()
     id = jobs.submit(spec()).id
     started(jobs, id)
@@ -155,7 +142,7 @@ def test_stopping_is_graceful_and_stopping_twice_is_stopping_once(make: Make) ->
     assert jobs.stop(id).state == "stopped" and jobs.cancel(id).state == "stopped"
 
 
-def test_a_job_that_waits_is_cancelled_and_can_be_resumed(make: Make) -> None:
+def test_a_job_that_waits_is_cancelled_and_can_be_resumed(make: Make, until: Until) -> None:
     jobs = make(limits={"cpu": 1})
     id = jobs.submit(spec()).id
     assert jobs.stop(id).state == "cancelled"
@@ -174,7 +161,7 @@ def test_cancelling_kills_at_once_even_what_is_deaf(make: Make) -> None:
     assert jobs.get(id).state == "cancelled" and jobs.get(id).over
 
 
-def test_a_killed_worker_is_found_dead_with_its_last_words(make: Make) -> None:
+def test_a_killed_worker_is_found_dead_with_its_last_words(make: Make, until: Until) -> None:
     jobs = make()
     id = jobs.submit(spec("leave")).id
     job = until(jobs, id, "died")
@@ -182,7 +169,7 @@ def test_a_killed_worker_is_found_dead_with_its_last_words(make: Make) -> None:
     assert jobs.resume(id).state == "queued"
 
 
-def test_errors_are_sentences_and_the_trace_stays_in_the_log(make: Make) -> None:
+def test_errors_are_sentences_and_the_trace_stays_in_the_log(make: Make, until: Until) -> None:
     jobs = make()
     ours, theirs = jobs.submit(spec("fail")).id, jobs.submit(spec("crash")).id
     job = until(jobs, ours, "failed")
@@ -204,7 +191,7 @@ def test_nothing_takes_longer_than_it_may(make: Make, deaf: bool, state: str) ->
     assert job.state == state and job.code == "timed-out"
 
 
-def test_a_worker_outlives_the_app_and_is_found_again(make: Make, tmp_path: Path) -> None:
+def test_a_worker_outlives_the_app_and_is_found_again(make: Make, tmp_path: Path, until: Until) -> None:
     app = f"""
 import time
 from pathlib import Path
@@ -230,7 +217,7 @@ time.sleep(60)
     assert until(again, other, "done").share == 1
 
 
-def test_a_job_that_was_never_started_waits_again(make: Make) -> None:
+def test_a_job_that_was_never_started_waits_again(make: Make, until: Until) -> None:
     jobs = make(limits={"cpu": 1})
     id = jobs.submit(spec(seconds=0.0), id="one").id
     folder = jobs.folder(id)
@@ -242,7 +229,7 @@ def test_a_job_that_was_never_started_waits_again(make: Make) -> None:
     assert until(jobs, id, "died").state == "died"
 
 
-def test_the_same_request_twice_is_one_job_and_one_process(make: Make) -> None:
+def test_the_same_request_twice_is_one_job_and_one_process(make: Make, until: Until) -> None:
     apps = [make(limits={"cpu": 2}) for _ in range(4)]
     outcomes: list[Job] = []
 
@@ -272,7 +259,7 @@ def test_the_same_request_twice_is_one_job_and_one_process(make: Make) -> None:
         apps[0].submit(spec(seconds=1.0), id="twice")
 
 
-def test_a_job_whose_folder_is_deleted_ends_and_frees_its_place(make: Make) -> None:
+def test_a_job_whose_folder_is_deleted_ends_and_frees_its_place(make: Make, until: Until) -> None:
     jobs = make(limits={"cpu": 1})
     id = jobs.submit(spec(deaf=True)).id
     (process,) = started(jobs, id)
@@ -285,7 +272,7 @@ def test_a_job_whose_folder_is_deleted_ends_and_frees_its_place(make: Make) -> N
     assert until(jobs, next_one, "done").share == 1
 
 
-def test_removing(make: Make, tmp_path: Path) -> None:
+def test_removing(make: Make, tmp_path: Path, until: Until) -> None:
     jobs = make()
     running, waiting = jobs.submit(spec()).id, jobs.submit(spec()).id
     started(jobs, running)
@@ -338,7 +325,9 @@ def test_what_cannot_be_done_is_said_before_it_waits(make: Make, monkeypatch: py
     assert caught.value.code == "disk-full" and jobs.all() == []
 
 
-def test_a_job_waits_for_memory_and_says_so(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_job_waits_for_memory_and_says_so(
+    make: Make, monkeypatch: pytest.MonkeyPatch, until: Until
+) -> None:
     jobs = make()
     id = jobs.submit(spec(seconds=0.0)).id
     monkeypatch.setattr(machine, "_free_memory", lambda: 100)
@@ -369,7 +358,7 @@ def test_a_full_disk_keeps_no_job_from_telling_how_it_ended(
     assert not list(folder.parent.glob(".new-*"))
 
 
-def test_a_damaged_job_stops_no_other(make: Make) -> None:
+def test_a_damaged_job_stops_no_other(make: Make, until: Until) -> None:
     jobs = make()
     bad, good = jobs.submit(spec(), id="bad"), jobs.submit(spec(seconds=0.0), id="good")
     (jobs.folder(bad.id) / "job.json").write_text("{")

@@ -5,6 +5,7 @@ import os
 import random
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ import torch
 from models import checkpoints
 from models.config import Budget, RunConfig
 from models.errors import UserError
-from models.jobs import KINDS, Job, Jobs, JobSpec, Kind, machine, training
+from models.jobs import KINDS, Job, Jobs, JobSpec, Kind, training
 from models.tables import Table
 from models.training import job, session
 from models.training.runs import Run
@@ -24,6 +25,7 @@ from models.training import loop
 from models.training.job import train
 loop.SAVE_SECONDS = 0.05
 """
+Until = Callable[..., Job]
 
 
 def config(family: str = "vae", steps: int = 6, **options: str) -> RunConfig:
@@ -35,23 +37,11 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
     return checkpoints.load(folder / "checkpoint").state_dict()
 
 
-def until(jobs: Jobs, id: str, *states: str) -> Job:
-    end = time.monotonic() + 120
-    while (found := jobs.get(id)).state not in states:
-        assert time.monotonic() < end, f"{found.state}: {found.problem}"
-        jobs.tick()
-        time.sleep(0.02)
-    return found
-
-
 @pytest.mark.slow
 def test_a_training_killed_at_a_random_moment_ends_with_the_weights_of_one_that_was_not(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, job_code: Callable[[str, str], None], until: Until
 ) -> None:
-    (tmp_path / "often.py").write_text(OFTEN)
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(machine, "FREE_MEMORY", 0)
-    monkeypatch.setattr(machine, "FREE_DISK", 0)
+    job_code("often", OFTEN)
     kinds = Table[Kind]("kind of job", {"train": Kind("often:train", KINDS["train"].arguments)})
     asked = config(steps=400, network="mlp")
     torch.set_num_threads(1)

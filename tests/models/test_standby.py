@@ -36,16 +36,13 @@ class Nap(Value):
 
 KINDS = Table[Kind]("kind of job", {name: Kind(f"standby_kinds:{name}", Nap) for name in ("nap", "fail")})
 Make = Callable[..., Jobs]
+Until = Callable[..., Job]
 
 
 @pytest.fixture
-def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
+def make(tmp_path: Path, job_code: Callable[[str, str], None], until: Until) -> Iterator[Make]:
     """Give a function that makes `Jobs` on one folder; whatever waits or runs at the end is ended."""
-    (tmp_path / "code").mkdir()
-    (tmp_path / "code" / "standby_kinds.py").write_text(KINDS_MODULE)
-    monkeypatch.syspath_prepend(tmp_path / "code")
-    monkeypatch.setattr(machine, "FREE_MEMORY", 0)
-    monkeypatch.setattr(machine, "FREE_DISK", 0)
+    job_code("standby_kinds", KINDS_MODULE)
     jobs = Jobs(tmp_path / "runs", limits={"cpu": 2}, kinds=KINDS, niceness=0)
     yield lambda **options: Jobs(
         tmp_path / "runs", **{"limits": {"cpu": 2}, "kinds": KINDS, "niceness": 0, **options}
@@ -60,16 +57,6 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
 
 def spec(kind: str = "nap", seconds: float = 60.0) -> JobSpec:
     return JobSpec(kind=kind, arguments={"seconds": seconds}, device="cpu")
-
-
-def until(jobs: Jobs, id: str, *states: str) -> Job:
-    """Tick until a job is in one of some states."""
-    end = time.monotonic() + 60
-    while (job := jobs.get(id)).state not in states:
-        assert time.monotonic() < end, f"{job.state}: {job.problem}"
-        jobs.tick()
-        time.sleep(0.02)
-    return job
 
 
 def begun(jobs: Jobs, id: str) -> int:
@@ -89,7 +76,7 @@ def pid() -> int:
     return standby._ready[0].process.pid
 
 
-def test_a_job_begins_in_the_process_that_waits_for_it(make: Make) -> None:
+def test_a_job_begins_in_the_process_that_waits_for_it(make: Make, until: Until) -> None:
     jobs = make()
     jobs.prepare("nap", "cpu")
     waiting = pid()
@@ -103,7 +90,7 @@ def test_a_job_begins_in_the_process_that_waits_for_it(make: Make) -> None:
     assert begun(jobs, second.id) != waiting
 
 
-def test_a_job_of_a_worker_that_waited_is_known_by_its_locks(make: Make) -> None:
+def test_a_job_of_a_worker_that_waited_is_known_by_its_locks(make: Make, until: Until) -> None:
     jobs = make(limits={"cpu": 1})
     jobs.prepare("nap", "cpu")
     waiting = pid()
@@ -119,7 +106,7 @@ def test_a_job_of_a_worker_that_waited_is_known_by_its_locks(make: Make) -> None
     assert until(jobs, other.id, "running")
 
 
-def test_what_is_not_fit_for_a_job_is_not_taken_for_it(make: Make) -> None:
+def test_what_is_not_fit_for_a_job_is_not_taken_for_it(make: Make, until: Until) -> None:
     jobs = make()
     jobs.prepare("fail", "cpu")
     waiting = pid()
