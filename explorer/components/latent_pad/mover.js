@@ -13,7 +13,7 @@ const PAUSE_MS = 300 // after the last key or turn of the wheel, before Python h
 const PATIENCE_MS = 10_000 // for Python's answer, at first
 const ANEW_MS = 2000 // for it after a run of the page that did not hold it, such as the first of a new server
 const TRIES = 4
-const SHOW_MS = 10 // that sliders wait for the picture they belong to
+const SHOW_MS = 25 // that sliders wait at most for the picture they belong to
 
 class Mover {
   constructor() {

@@ -1,6 +1,7 @@
-// One picture a frame, from a stream whose replies come as they come. Of two that come before a frame, the second
-// waits: it is shown in the next one if nothing newer comes in time, so that a frame without a picture of its own is
-// rare.
+// One picture a frame, from a stream whose replies come as they come. Of two that come before a frame, the second is
+// shown at once if it has taken long, so that what slow models make is never later than it must be. Else it waits: it
+// is shown in the next frame if nothing newer comes in time, so that a frame without a picture of its own is rare.
+const YOUNG_MS = 8 // after the pointer's event: half a frame
 const HOLD_MS = 12 // of a frame's 17, in which a newer picture may come
 const KEPT_SAMPLES = 2048
 
@@ -18,14 +19,15 @@ class Pace {
   take(reply) {
     this.drop()
     const { stamp } = reply.tag
-    if (stamp !== null && this.unseen !== null) {
+    const second = this.unseen !== null
+    if (stamp !== null && second && performance.now() - stamp < YOUNG_MS) {
       this.held = reply
       return
     }
     this.show(reply)
     if (stamp === null) return
     this.unseen = stamp
-    requestAnimationFrame(() => this.#sample())
+    if (!second) requestAnimationFrame(() => this.#sample())
   }
 
   drop() {
