@@ -134,7 +134,7 @@ def _suited(info: DatasetInfo) -> list[str]:
 
 def _family(info: DatasetInfo) -> None:
     families = _suited(info)
-    columns = st.columns([1.2, 1.2, 1, 1], vertical_alignment="bottom", gap="medium")
+    columns = st.columns([1.2, 1.2, 0.9, 1.2], vertical_alignment="bottom", gap="medium")
     with columns[0]:
         at = families.index(_FIRST[1]) if _FIRST[1] in families else 0
         family = str(
