@@ -1,7 +1,7 @@
 """Arrays to charts: plotly figures."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from explorer.starting import theme_charts
 from explorer.text import N_, _
@@ -181,7 +181,8 @@ def curves(
                 )
     end = max([1.0, *(record.last().get("seconds", 0.0) for record in records)])  # the same in all charts
     # Names of several runs would lie over the lines: then they stand below, a line each.
-    lines = _LINE * (len(tuple(figure.select_traces())) + 1) if len(records) > 1 else 0
+    traces: Any = figure.data  # a tuple, which plotly's annotations do not say
+    lines = _LINE * (len(traces) + 1) if len(records) > 1 else 0
     above = {"orientation": "h", "x": 1, "xanchor": "right", "y": 1, "yanchor": "bottom"}
     below = {"orientation": "v", "x": 0, "xanchor": "left", "y": -0.14, "yanchor": "top"}
     figure.update_layout(

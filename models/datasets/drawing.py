@@ -164,9 +164,14 @@ def fill(
     def draw(part: npt.NDArray[np.int64]) -> None:
         images[part] = compose(table[part])
 
+    if len(parts) < 2:  # not worth a thread
+        for part in parts:
+            draw(part)
+            yield len(part)
+        return
     count = 0
     # NumPy releases the interpreter lock, so that threads share the work.
-    with ThreadPoolExecutor(max(1, min(os.cpu_count() or 1, 8, len(parts)))) as pool:
+    with ThreadPoolExecutor(min(os.cpu_count() or 1, 8)) as pool:
         for part, _ in zip(parts, pool.map(draw, parts), strict=True):
             count += len(part)
             yield count

@@ -102,8 +102,6 @@ class _Pictures:
     def need(self, rows: NDArray[np.int64]) -> None:
         """Return when some pictures are there."""
         missing = rows[~self._there[rows]]
-        if not len(missing):
-            return
         for _ in fill(self._images, self._factors, missing, self._compose):
             pass
         self._there[missing] = True

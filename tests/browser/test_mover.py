@@ -16,7 +16,7 @@ SETUP = """source => {
     coordinate() { return this.x ?? 0 }
     place() { return { x: this.coordinate() } }
     keyOf(place) { return JSON.stringify(place) }
-    present() {}
+    present() { window.presented = (window.presented ?? 0) + 1 }
   }
   const point = (window.point = new Point())
   window.told = []
@@ -81,3 +81,15 @@ def test_another_place_is_where_to_go(page: Any) -> None:
     page.evaluate("point.report()")
     assert page.evaluate("point.hear(point.keyOf({ x: 7 }))") == "elsewhere"
     assert told(page, 600) == [3] and page.evaluate("point.idle")
+
+
+def test_sliders_wait_for_a_picture_that_comes_soon(page: Any) -> None:
+    assert page.evaluate("presented = 0; point.showWith(10); point.showWith(10); presented") == 0
+    page.clock.run_for(100)
+    assert page.evaluate("presented") == 1, "it did not come"
+
+
+@pytest.mark.parametrize("latency", ["40", "Infinity"])
+def test_sliders_do_not_wait_for_one_that_takes_long(page: Any, latency: str) -> None:
+    page.evaluate(f"presented = 0; point.showWith({latency}); point.showWith({latency})")
+    assert page.evaluate("presented") == 2

@@ -61,5 +61,7 @@ def test_one_that_waits_gives_way_to_a_newer_one(page: Any) -> None:
 
 
 def test_what_answers_no_pointer_never_waits(page: Any) -> None:
-    page.evaluate("come('first', 5); come('given', null)")
+    page.evaluate("come('first', 5); come('second', 5); come('given', null)")
     assert shown(page) == ["first", "given"]
+    assert shown(page, 3 * FRAME) == ["first", "given"], "the second is older than what was given"
+    assert seen(page) == 0, "and the frame showed no answer to a pointer"

@@ -1,4 +1,4 @@
-"""A model whose answers are known in closed form, a cache folder of each test's own, two processes at once."""
+"""A model whose answers are known in closed form, a cache folder of each test's own, jobs, two processes at once."""
 
 import subprocess
 import sys
@@ -76,7 +76,7 @@ def two_at_once() -> Callable[[str, str], list[str]]:
 
 @pytest.fixture
 def job_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], None]:
-    """Return a function that makes a module which workers of jobs can import; no memory or room is too little then."""
+    """Return a function that writes a module for workers to import, and lets jobs start however little is free."""
 
     def write(name: str, code: str) -> None:
         folder = tmp_path / "code"
@@ -93,7 +93,7 @@ def job_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, 
 def until() -> Callable[..., Job]:
     """Return a function that ticks until a job is in one of some states."""
 
-    def wait(jobs: Jobs, id: str, *states: str, seconds: float = 120.0) -> Job:
+    def wait(jobs: Jobs, id: str, *states: str, seconds: float = 60.0) -> Job:
         end = time.monotonic() + seconds
         while (job := jobs.get(id)).state not in states:
             assert time.monotonic() < end, f"{job.state}: {job.problem}"

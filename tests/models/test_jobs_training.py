@@ -53,7 +53,7 @@ def test_a_training_killed_at_a_random_moment_ends_with_the_weights_of_one_that_
 
     id = app().submit(training(asked)).id
     jobs = app()  # as after a restart of the app
-    until(jobs, id, "running")
+    until(jobs, id, "running", seconds=120)
     run = Run(jobs.folder(id))
     state = run.folder / "state" / "state.safetensors"
     end = time.monotonic() + 120
@@ -62,11 +62,11 @@ def test_a_training_killed_at_a_random_moment_ends_with_the_weights_of_one_that_
     time.sleep(0.1 * random.random())
     status = json.loads((run.folder / "status.json").read_text())
     os.kill(status["process"], signal.SIGKILL)
-    assert until(jobs, id, "died").code == "died"
+    assert until(jobs, id, "died", seconds=120).code == "died"
     found = run.load_state()
     assert found is not None and 0 < found[1] < 400
     jobs.resume(id)
-    done = until(jobs, id, "done")
+    done = until(jobs, id, "done", seconds=120)
     assert done.outcome["steps"] == 400 and done.share == 1
     one, two = weights(whole.folder), weights(run.folder)
     assert all(torch.equal(one[name], two[name]) for name in one)

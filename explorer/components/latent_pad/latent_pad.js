@@ -215,14 +215,14 @@ class LatentPad extends Mover {
     this.moved = true
     this.target = z
     if (this.stage.likes.ease || (ease && !this.still.matches)) {
-      this.#ease(stamp)
+      this.#ease()
     } else {
       cancelAnimationFrame(this.frame)
       this.frame = 0
       this.z = z
       this.#ask(stamp)
     }
-    this.showWith(this.live && stamp !== null)
+    this.showWith(this.live && stamp !== null && !this.frame ? this.stream.statistics.latency : Infinity)
   }
 
   #ease() {

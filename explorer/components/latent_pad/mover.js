@@ -102,9 +102,10 @@ class Mover {
   }
 
   // What moves on the page makes the browser begin a frame, which would come just before a picture that is on its way:
-  // they move together, unless the picture takes long.
-  showWith(picture) {
-    if (picture) this.showing ||= setTimeout(() => this.show(), SHOW_MS)
+  // they move together, unless the picture takes long. latency: in how many milliseconds it is likely to come, Infinity
+  // if none will.
+  showWith(latency) {
+    if (latency < SHOW_MS) this.showing ||= setTimeout(() => this.show(), SHOW_MS)
     else this.show()
   }
 

@@ -126,7 +126,8 @@ class Linked extends Mover {
   #go(stamp) {
     this.moved = true
     this.rivals.forEach(rival => rival.put(this.moves, stamp))
-    this.showWith(stamp !== null && this.rivals.some(rival => rival.live))
+    const following = stamp === null ? [] : this.rivals.filter(rival => rival.live)
+    this.showWith(Math.min(...following.map(rival => rival.stream.statistics.latency)))
   }
 
   place() {
