@@ -284,6 +284,16 @@ def browser() -> Iterator[Any]:
         browser.close()
 
 
+@pytest.fixture
+def still_page(browser: Any) -> Iterator[Any]:
+    """An empty page, for a part of the app's script alone, whose clock stands still until it is told to run."""
+    page = browser.new_page()
+    page.clock.install(time=0)
+    page.clock.pause_at(60)
+    yield page
+    page.close()
+
+
 @contextlib.contextmanager
 def running_app(folder: Path, port: int = 0) -> Iterator[str]:
     """Run the app with a home and data sets of its own; yields its address."""

@@ -1,6 +1,5 @@
 """What the pad and the comparison tell the server of a place, and when they say it again."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -27,13 +26,10 @@ SETUP = """source => {
 
 
 @pytest.fixture
-def page(browser: Any) -> Iterator[Any]:
+def page(still_page: Any) -> Any:
     """A page with a point that was moved from 0 to 3, and with a clock of its own."""
-    page = browser.new_page()
-    page.clock.install()
-    page.evaluate(SETUP, script(*(f"latent_pad/{part}.js" for part in PARTS)))
-    yield page
-    page.close()
+    still_page.evaluate(SETUP, script(*(f"latent_pad/{part}.js" for part in PARTS)))
+    return still_page
 
 
 def told(page: Any, seconds: float = 0) -> list[int]:

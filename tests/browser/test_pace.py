@@ -1,6 +1,5 @@
 """Which of two pictures that come before one frame is shown, and when."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -18,14 +17,10 @@ FRAME = 0.017  # seconds
 
 
 @pytest.fixture
-def page(browser: Any) -> Iterator[Any]:
+def page(still_page: Any) -> Any:
     """A page with a clock of its own, on which `come(name, age)` is a reply to an event so many milliseconds ago."""
-    page = browser.new_page()
-    page.clock.install(time=0)
-    page.clock.pause_at(60)
-    page.evaluate(SETUP, script("latent_pad/pace.js"))
-    yield page
-    page.close()
+    still_page.evaluate(SETUP, script("latent_pad/pace.js"))
+    return still_page
 
 
 def shown(page: Any, seconds: float = 0) -> list[str]:
