@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from explorer.access import may_change
-from explorer.panels import pictures, problem
+from explorer.panels import picker, pictures, problem
 from explorer.panels.fold import fold
 from explorer.text import _
 from models import hub, library
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from models.foreign.importing import Candidate
 
 _DECODERS = ["onnx", "safetensors", "pt", "pth", "bin", "ckpt"]
-_ADDED = "adding-added"
 _ROUND = "adding-round"  # how often something was added: the uploader is another one then, and empty
 _FOUND = ("adding-folder", "adding-decoder")
 
@@ -26,10 +25,6 @@ def show() -> None:
     """Draw the panel; where the person may not change the models, nothing."""
     if not may_change():
         return
-    if added := st.session_state.pop(_ADDED, None):
-        st.toast(
-            _("{name} is among your models now.").format(name=problem.literal(added)), icon=":material/check:"
-        )
     place = fold(_("Add a model"), key="adding", icon=":material/add:")
     if place is None:
         for key in _FOUND:
@@ -144,7 +139,7 @@ def _forget(key: str) -> None:
 
 
 def _added(name: str) -> None:
-    st.session_state[_ADDED] = name
+    st.session_state[picker.ADDED] = name
     st.session_state[_ROUND] = st.session_state.get(_ROUND, 0) + 1
     st.session_state.pop("adding-where", None)
     st.rerun()

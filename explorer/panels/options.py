@@ -68,23 +68,32 @@ def widget(name: str, field: FieldInfo, default: Any, key: str) -> Any:
     if name in OPTIONS:
         names = list(OPTIONS[name])
         if isinstance(default, (list, tuple)):
-            return st.multiselect(label, names, list(default), key=key, help=hint)
-        return st.selectbox(label, names, names.index(default), key=key, help=hint)
+            return st.multiselect(label, names, list(default), key=key, persist_state="session", help=hint)
+        return st.selectbox(label, names, names.index(default), key=key, persist_state="session", help=hint)
     kinds = _kinds(field.annotation)
     if isinstance(default, bool):
-        return st.toggle(label, default, key=key, help=hint)
+        return st.toggle(label, default, key=key, persist_state="session", help=hint)
     if named := [value for kind in kinds if get_origin(kind) is Literal for value in get_args(kind)]:
-        return st.selectbox(label, named, named.index(default), key=key, help=hint)
+        return st.selectbox(label, named, named.index(default), key=key, persist_state="session", help=hint)
     # Without limits: a field keeps what is beyond them to itself. The config refuses that with a sentence.
     if type(None) in kinds:
         blank = _("automatic")
         return st.number_input(
-            label, value=default, step=0.1, format="%g", key=key, help=hint, placeholder=blank
+            label,
+            value=default,
+            step=0.1,
+            format="%g",
+            key=key,
+            persist_state="session",
+            help=hint,
+            placeholder=blank,
         )
     if int in kinds:
-        return st.number_input(label, value=int(default), step=1, key=key, help=hint)
+        return st.number_input(label, value=int(default), step=1, key=key, persist_state="session", help=hint)
     step = _step(float(default))
-    return st.number_input(label, value=float(default), step=step, format="%g", key=key, help=hint)
+    return st.number_input(
+        label, value=float(default), step=step, format="%g", key=key, persist_state="session", help=hint
+    )
 
 
 def title(name: str) -> str:

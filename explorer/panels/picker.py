@@ -11,6 +11,7 @@ from models import datasets, paths
 from models.catalog import ModelInfo
 from models.families import kind_of
 
+ADDED = "picker-added"  # the name of a model that was added just now, on whatever page
 _NOISY = 1.05  # times the sharpness of real pictures from which noise is part of it
 _METRICS = {
     "sharpness_ratio": lambda: (
@@ -31,7 +32,10 @@ _METRICS = {
 
 
 def show() -> None:
-    """Draw the picker, and why some models cannot be opened."""
+    """Draw the picker, and why some models cannot be opened; say once what was added."""
+    if added := st.session_state.pop(ADDED, None):
+        words = _("{name} is among your models now.").format(name=problem.literal(added))
+        st.toast(words, icon=":material/check:")
     known, errors = cache.known(state.view().model), cache.models()[1]
     by_id = {info.id: info for info in known}
     titles = Counter(info.title for info in known)

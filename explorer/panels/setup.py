@@ -64,7 +64,9 @@ def _dataset() -> DatasetInfo | None:
             st.session_state[_DATA] = wanted
         if st.session_state.get(_DATA) not in here:
             st.session_state[_DATA] = _FIRST[0] if _FIRST[0] in here else here[0]
-        name = str(st.selectbox(_("Data set"), here, format_func=datasets.title, key=_DATA))
+        name = str(
+            st.selectbox(_("Data set"), here, format_func=datasets.title, key=_DATA, persist_state="session")
+        )
     info = datasets.info(name)
     with left:
         st.caption("  \n".join(problem.literal(fact) for fact in facts(info)))
@@ -144,6 +146,7 @@ def _family(info: DatasetInfo) -> None:
                 at,
                 format_func=lambda name: FAMILIES[name].title,
                 key="training-family",
+                persist_state="session",
             )
         )
     with columns[1]:
@@ -152,6 +155,7 @@ def _family(info: DatasetInfo) -> None:
                 _("Preset"),
                 list(FAMILIES[family].presets),
                 key=f"training-preset-{family}",
+                persist_state="session",
                 format_func=options.title,
                 help=_("Options that go together; the time is what you say here."),
             )
@@ -165,13 +169,20 @@ def _family(info: DatasetInfo) -> None:
                 value=min(_SECONDS, longest),
                 step=10,
                 key="training-seconds",
+                persist_state="session",
                 help=_("Of training. A minute shows what a model is up to; more makes it better."),
             )
         )
     with columns[3]:
         found = cache.devices()
         device = str(
-            st.selectbox(_("Device"), list(found), format_func=lambda name: found[name], key=_DEVICE)
+            st.selectbox(
+                _("Device"),
+                list(found),
+                format_func=lambda name: found[name],
+                key=_DEVICE,
+                persist_state="session",
+            )
         )
     _options(info, family, preset, seconds, device)
 

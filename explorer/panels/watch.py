@@ -9,7 +9,7 @@ import streamlit as st
 
 from explorer import cache, figures, jobs, run_pictures, sitemap, state
 from explorer.components.timeline import Pictures, timeline
-from explorer.panels import problem, sending
+from explorer.panels import picker, problem, sending
 from explorer.panels.setup import CHOSEN
 from explorer.text import _, count, duration, ngettext
 from models import catalog, datasets, library
@@ -191,9 +191,7 @@ def _actions(job: Job) -> None:
             )
         if job.over:
             _keep(job)
-            _button(
-                _("Remove"), "remove", job, ":material/delete:", queue.remove, _("Delete the run's folder")
-            )
+            _remove(job)
 
 
 def _button(text: str, name: str, job: Job, icon: str, act: Callable[[str], object], hint: str) -> None:
@@ -201,6 +199,21 @@ def _button(text: str, name: str, job: Job, icon: str, act: Callable[[str], obje
         with problem.explained():
             act(job.id)
             st.rerun()
+
+
+def _remove(job: Job) -> None:
+    """Offer to delete a run, which is asked for twice."""
+    with st.popover(_("Remove"), icon=":material/delete:", key=f"remove-{job.id}"):
+        st.caption(_("Its curves, pictures and weights. A model that was kept of it stays."))
+        act = jobs.queue().remove
+        _button(
+            _("Delete the run"),
+            "delete",
+            job,
+            ":material/delete:",
+            act,
+            _("There is no way back"),
+        )
 
 
 def _explore(job: Job) -> None:
@@ -242,6 +255,7 @@ def _keep(job: Job) -> None:
                 title = name.strip() or job.spec.title
                 kept = library.take_in(str(result.path), library.unused(datasets.slug(title).lower()))
                 state.open_model(library.titled(kept, title).id)
+                st.session_state[picker.ADDED] = title
                 st.session_state[_GO] = True
                 st.rerun()
         sending.show(result)
@@ -270,8 +284,8 @@ def _curves(found: Sequence[Job], records: Sequence[Record], columns: int) -> No
     if not any(record.events() for record in records):
         return
     with st.container(horizontal=True):
-        log = st.toggle(_("Logarithmic"), key="curves-log")
-        smooth = st.toggle(_("Smoothed"), True, key="curves-smooth")
+        log = st.toggle(_("Logarithmic"), key="curves-log", persist_state="session")
+        smooth = st.toggle(_("Smoothed"), True, key="curves-smooth", persist_state="session")
     titles = [job.spec.title for job in found]
     if len(set(titles)) < len(titles):
         labels = _labels({job.id: job for job in found})

@@ -28,6 +28,12 @@ def unfold(page: Any) -> None:
     folded.or_(page.get_by_role("combobox", name="Family")).first.wait_for()
     if folded.count():
         folded.click()
+        # A list that is opened while its form still unfolds is closed again.
+        folded.evaluate(
+            "async (head) => { await new Promise(requestAnimationFrame);"
+            " const moving = head.closest('details').getAnimations({ subtree: true });"
+            " await Promise.allSettled(moving.map((one) => one.finished)); }"
+        )
 
 
 def start(page: Any, dataset: str, family: str, seconds: int) -> None:
@@ -91,6 +97,7 @@ def test_a_model_is_trained_watched_and_kept(open_page: Open, pad_of: Open, addr
     name.press("Enter")
     page.get_by_role("button", name="Keep and explore").click()
     page.wait_for_url("**/explore?model=kept-digits*")
+    page.get_by_text("Kept digits is among your models now.").wait_for()
     pad_of(page).wait_live()
     assert page.get_by_role("combobox", name="Model").first.input_value().startswith("Kept digits")
 

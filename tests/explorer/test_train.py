@@ -83,6 +83,21 @@ def test_start_puts_what_was_chosen_into_the_queue(open_app: Open, queue: Jobs) 
     assert "Waiting for its turn" in words(app)
 
 
+def test_what_was_chosen_is_there_again_after_another_page(open_app: Open, queue: Jobs) -> None:
+    app = open_app("train")
+    app.selectbox(key="training-data").set_value("digits").run()
+    app.selectbox(key="training-family").set_value("gan").run()
+    app.number_input(key="training-seconds").set_value(7)
+    app.number_input(key="training-digits-gan-quick-latent_dim").set_value(12).run()
+    app.switch_page("views/library.py").run()
+    assert not app.exception and not app.number_input
+    app.switch_page("views/train.py").run()
+    press(app, "training-start")
+    config = queue.all()[0].spec.arguments
+    assert (config["dataset"], config["model"]["family"], config["budget"]["seconds"]) == ("digits", "gan", 7)
+    assert config["model"]["latent_dim"] == 12
+
+
 def test_a_worker_is_made_ready_for_the_device_that_is_chosen(
     open_app: Open, queue: Jobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -163,7 +178,8 @@ def test_a_waiting_run_can_be_cancelled_and_removed(open_app: Open, queue: Jobs)
     app = press(open_app("train"), f"cancel-{job.id}")
     assert queue.get(job.id).state == "cancelled"
     assert "Cancelled" in words(app)
-    press(app, f"remove-{job.id}")
+    assert [button.label for button in app.button if "elete" in button.label] == ["Delete the run"]
+    press(app, f"delete-{job.id}")
     assert queue.all() == []
 
 
