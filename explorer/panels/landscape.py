@@ -14,6 +14,7 @@ from explorer.text import _, ngettext
 from explorer.words import word
 from models import datasets, shelf
 from models.catalog import ModelInfo
+from models.errors import UserError
 from models.media import enlarged, png
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ _FEW = 3  # points that a search goes to the first of: more are looked at from a
 _SIDE = 112  # CSS pixels of the picture of the point, about
 _SOURCE = "source"
 _CHOSEN = "map_choice"  # words for the point that was clicked, with the point
+_CLICKED = "map_click"  # on which map a click was, and where, with the point
+_SAME = 4e-3  # between latents that are the same but for half precision
 
 
 def shown(info: ModelInfo, found: "EmbeddingMap", caption: str = "") -> Shown:
@@ -207,6 +210,8 @@ def own(found: "EmbeddingMap", rows: "Sequence[int] | NDArray[np.int64]") -> boo
 
 def pick(info: ModelInfo, found: "EmbeddingMap", choice: Chosen) -> None:
     """Make what was clicked the point of Explore."""
+    import numpy as np
+
     from models.embedding.maps import Source
 
     first = choice.rows[0]
@@ -220,6 +225,8 @@ def pick(info: ModelInfo, found: "EmbeddingMap", choice: Chosen) -> None:
     else:
         state.go_to(latent.tolist(), label=label, private=own(found, choice.rows))
     say(words(found, choice))
+    x, y = (np.asarray(choice.weights) @ found.positions[list(choice.rows)]).tolist()
+    st.session_state[_CLICKED] = (found.spec, (x, y), state.view().point)
 
 
 def say(text: str) -> None:
@@ -260,6 +267,36 @@ def words(found: "EmbeddingMap", choice: Chosen) -> str:
     return number if known is None or code < 0 else f"{word(known.names[code])} · {number}"
 
 
+def spot(info: ModelInfo, found: "EmbeddingMap") -> tuple[float, float] | None:
+    """Return where the point of Explore is on a map.
+
+    What was clicked on this map is where the click was, and what is one of its points is there. Anything else has a
+    place only among the latents of images, between those like it: elsewhere all pictures would have to be looked at
+    again. None where it is not known.
+    """
+    import numpy as np
+
+    from models.embedding.place import place_latents
+
+    spec, place_there, point = st.session_state.get(_CLICKED, (None, None, None))
+    if (spec, point) == (found.spec, state.view().point):
+        return place_there
+    try:
+        at = place.locate(info).place
+    except UserError:  # which `here` explains
+        return None
+    near = np.abs(found.latents - at.latent).max(axis=1) < _SAME
+    if info.labels and map_pictures.LABEL in found.categories:
+        near &= found.categories[map_pictures.LABEL].codes == at.label
+    if near.any():
+        x, y = found.positions[int(np.argmax(near))].tolist()
+        return x, y
+    if found.spec.of != "latents" or not info.can("encode"):
+        return None
+    x, y = place_latents(found, at.latent[None])[0].tolist()
+    return x, y
+
+
 def here(info: ModelInfo) -> bool:
     """Draw the point of Explore; tell whether it is to be opened there."""
     located = place.locate(info)
@@ -271,7 +308,7 @@ def here(info: ModelInfo) -> bool:
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         st.image(png(enlarged(image, factor)), width=factor * image.shape[1], alt=located.place.alt)
         with st.container():
-            st.markdown(_("**The point of Explore**"))
+            st.markdown(f":material/location_on: {_('**The point of Explore**')}")
             st.caption(problem.literal(said))
             return st.button(
                 _("Open in Explore"), key="open-point", icon=":material/explore:", type="primary"

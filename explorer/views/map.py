@@ -66,6 +66,7 @@ def landscape_of(info: ModelInfo) -> None:
                 path=way,
                 extras=[layer.extra for layer in layers],
                 own=image,
+                here=landscape.spot(info, found),
                 found=rings,
                 focus=focus,
                 selections=selecting.for_browser(selecting.of(panes)),

@@ -17,6 +17,7 @@ from models.render import decoder
 
 Open = Callable[..., Any]
 MODEL = "digits-vae"
+ACCENT = (0x0E, 0x74, 0x70)  # of the light theme
 
 
 def image_of(found: EmbeddingMap, index: int) -> np.ndarray:
@@ -86,6 +87,10 @@ def test_what_the_pointer_meets_shows_its_own_pictures_and_becomes_the_point_of_
     shown.click()
     shown.page.get_by_text(name_of(found, index)).last.wait_for()
     wait_picked(shown.page, found.latents[index])
+    (x, y), (height, width) = shown.shares(found)[index], shown.pixels().shape[:2]
+    above, tip = round(x * width), round(y * height)
+    head = shown.pixels()[tip - 17 - 5, above - 2 : above + 3, :3]  # of the pin, above its hole
+    assert (np.abs(head - ACCENT).max(1) < 24).all()
     shown.page.get_by_role("button", name="Open in Explore").click()
     shown.page.wait_for_url(re.compile("/explore"))
     wait_picked(shown.page, found.latents[index])

@@ -14,6 +14,7 @@ from streamlit.testing.v1 import AppTest
 from explorer import map_data, maps
 from explorer.components.map.reports import Chosen, selection
 from explorer.components.map.scene import Extra, OwnImage, Scene, Selection, Shown, payload
+from explorer.link import pack
 from explorer.panels import landscape, selecting
 from explorer.panels.comparing import Pane
 from models import catalog, datasets
@@ -175,6 +176,33 @@ def test_a_click_becomes_the_point_of_explore(open_app: Open, drawn: Maps) -> No
     expected = mean * (0.25 * lengths[0] + 0.75 * lengths[1]) / np.linalg.norm(mean)
     assert app.session_state["view"].point.latent == pytest.approx(expected, abs=2e-3)
     assert "A place between points" in texts(app)
+
+
+def test_the_point_of_explore_is_marked_on_the_map(open_app: Open, drawn: Maps) -> None:
+    app = open_app("map", model="tiny-vae", seed=4)
+    there = maps.quick(catalog.find("tiny-vae"), COUNT)
+    assert there is not None
+    lows, highs = there.positions.min(0), there.positions.max(0)
+    among = np.asarray(drawn.options["here"])
+    assert (lows <= among).all() and (among <= highs).all()  # between points like it
+    drawn.tell(app, "on_pick", Chosen((3, 9), (0.25, 0.75)))
+    between = np.asarray([0.25, 0.75]) @ there.positions[[3, 9]]
+    assert drawn.options["here"] == pytest.approx(between.tolist())
+    app = open_app("map", model="tiny-vae", z=pack(tuple(there.latents[41].tolist())))
+    assert drawn.options["here"] == pytest.approx(there.positions[41].tolist())
+
+
+def test_on_a_map_of_samples_the_point_is_marked_where_it_is_one_of_them(open_app: Open, drawn: Maps) -> None:
+    app = open_app("map", model="tiny-cgan", seed=19, **{"class": 2})
+    there = maps.quick(catalog.find("tiny-cgan"), COUNT)
+    assert there is not None
+    assert drawn.options["here"] == pytest.approx(there.positions[19].tolist())
+    drawn.tell(app, "on_pick", Chosen((5,), (1.0,)))
+    assert drawn.options["here"] == pytest.approx(there.positions[5].tolist())
+    open_app("map", model="tiny-cgan", seed=19, **{"class": 3})  # the same latent with another class
+    assert drawn.options["here"] is None
+    open_app("map", model="tiny-cgan", seed=COUNT + 1)
+    assert drawn.options["here"] is None
 
 
 def test_a_click_on_a_sample_goes_to_its_seed_and_class(open_app: Open, drawn: Maps) -> None:

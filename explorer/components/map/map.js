@@ -51,7 +51,7 @@ class Maps {
     this.root.setAttribute("aria-label", texts.map)
     this.legend.describe(data)
     if (!this.#lead.points) this.say(texts.hint)
-    const every = [data, ...beside.map(one => ({ ...data, ...one, path: [], extras: [], own: null }))]
+    const every = [data, ...beside.map(one => ({ ...data, ...one, path: [], extras: [], own: null, here: null }))]
     const keys = every.map(({ key }) => key).join(" ")
     if (this.root.dataset.ready !== keys) this.root.removeAttribute("data-ready")
     this.#count(every.length)

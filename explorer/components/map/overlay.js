@@ -1,11 +1,12 @@
-// What lies over the points: a path, further points, rings around some.
+// What lies over the points: a path, further points, rings around some, pins.
 const RINGS = 3000 // around points that were found, at most
 const RING = 6 // CSS pixels of a ring's radius,
 const FINE_RING = 3.5 // where there are many
 const MANY = 200
 const EXTRA = [5, 3.8] // CSS pixels of the side of a further point, the second
 const SMALL = 560 // on maps narrower than this
-const PIN = 7 // and of the radius of a person's own image
+const OWN = 7 // and of the radius of a person's own image
+const PIN = [7, 17] // the radius of the head of the pin at the point of Explore, and how high above it that is
 // Outlines of further points around the origin, of about the same area: `MARKS` in scene.py.
 const MARKS = {
   square: [[-1, -1], [1, -1], [1, 1], [-1, 1]],
@@ -18,6 +19,7 @@ class Overlay {
     this.path = [] // places of a path
     this.extras = [] // { places: Float32Array, mark }
     this.own = null // the place of a person's own image
+    this.here = null // that of the point of Explore
     this.stamps = new Map() // of marks
     this.found = [] // rows to ring
   }
@@ -28,7 +30,8 @@ class Overlay {
     }
     drawLine(context, camera, this.path, { ink: accent, ground, width: 2.5 })
     this.#rings(context, camera, points, ink, ratio)
-    this.#pin(context, camera, { accent, ground })
+    this.#own(context, camera, { accent, ground })
+    if (this.here) drawPin(context, camera.toScreen(...this.here), { accent, ground })
   }
 
   #scatter(context, camera, places, { mark, colour, ground, ratio }) {
@@ -44,13 +47,13 @@ class Overlay {
     }
   }
 
-  #pin(context, camera, { accent, ground }) {
+  #own(context, camera, { accent, ground }) {
     if (!this.own) return
     const [x, y] = camera.toScreen(...this.own)
     for (const [style, wide] of [[ground, 6], [accent, 3]]) {
       Object.assign(context, { strokeStyle: style, lineWidth: wide })
       context.beginPath()
-      context.arc(x, y, PIN, 0, 2 * Math.PI)
+      context.arc(x, y, OWN, 0, 2 * Math.PI)
       context.stroke()
     }
   }
@@ -102,6 +105,23 @@ function drawRing(ink, ratio, radius) {
   context.arc(side / 2, side / 2, radius, 0, 2 * Math.PI)
   context.stroke()
   return canvas
+}
+
+// Draw a pin whose point is at a place.
+function drawPin(context, [x, y], { accent, ground }) {
+  const [radius, height] = PIN
+  const turn = Math.acos(radius / height) // from straight down to where the sides touch the head
+  context.beginPath()
+  context.moveTo(x, y)
+  context.arc(x, y - height, radius, Math.PI / 2 + turn, Math.PI / 2 - turn)
+  context.closePath()
+  Object.assign(context, { fillStyle: accent, strokeStyle: ground, lineWidth: 3, lineJoin: "round" })
+  context.stroke()
+  context.fill()
+  context.beginPath()
+  context.arc(x, y - height, radius * 0.4, 0, 2 * Math.PI)
+  context.fillStyle = ground
+  context.fill()
 }
 
 // The colour of a kind of further points: none of those that classes have.

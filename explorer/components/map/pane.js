@@ -114,7 +114,7 @@ class Pane {
       if (!(await this.#load(data))) return false
     }
     if (this.data !== data) return false
-    this.stage.overlay.path = data.path
+    Object.assign(this.stage.overlay, { path: data.path, here: data.here })
     const drawnOn = one => Object.fromEntries(Object.entries(one.selections).map(([name, { on }]) => [name, on]))
     this.marks.keep(before?.key === data.key ? drawnOn(before) : null, drawnOn(data), data.key)
     await this.layers.update(data.extras, data.own, data.texts)

@@ -144,6 +144,7 @@ class Scene:
         path: Places of a line over the points of the first map.
         extras: Further points there.
         own: The person's own image there.
+        here: Where the point of Explore is there, as far as that is known.
         found: Indices of its points to ring.
         focus: Index of a point to go to, and what names the wish: it is fulfilled once.
         selections: That the page still shows, by letter: others lose the line around them.
@@ -156,6 +157,7 @@ class Scene:
     path: Sequence[tuple[float, float]] = ()
     extras: Sequence[Extra] = ()
     own: OwnImage | None = None
+    here: tuple[float, float] | None = None
     found: Sequence[int] = ()
     focus: tuple[int, str] | None = None
     selections: Mapping[str, Selection] = field(default_factory=dict[str, Selection])
@@ -202,6 +204,7 @@ def payload(scene: Scene, url: str, texts: Mapping[str, Any]) -> dict[str, Any]:
         "path": [list(place) for place in scene.path],
         "extras": [asdict(one) for one in scene.extras],
         "own": own and {"place": list(own.place), "pictures": [_address(own.picture), _address(own.rebuilt)]},
+        "here": scene.here and list(scene.here),
         "found": _encoded(np.asarray(scene.found, "<i4")),
         "focus": focus and {"index": focus[0], "serial": focus[1]},
         "selections": {
