@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from types import UnionType
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Any, Literal, Union, cast, get_args, get_origin
 
 import streamlit as st
 from pydantic.fields import FieldInfo
@@ -20,6 +20,27 @@ _KNOBS: Mapping[str, Sequence[str]] = {
     "cgan": ("loss", "penalty", "latent_dim", "learning_rate"),
     "vaegan": ("feature_weight", "beta", "latent_dim", "learning_rate"),
     "classifier": ("width", "shift", "learning_rate"),
+}
+# Values whose name is not just their word, as papers write them.
+_VALUES: Mapping[str, str] = {
+    "adam": "Adam",
+    "beta": "β-VAE",
+    "btc": "β-TCVAE",
+    "capacity": "β-VAE with capacity",
+    "color": "Colour",
+    "conv": "Convolutional",
+    "elbo": "ELBO",
+    "flow": "Normalising flow",
+    "gaussian-optimal": "Gaussian, optimal variance",
+    "gmm": "Gaussian mixture",
+    "gp": "WGAN-GP",
+    "iwae": "IWAE",
+    "minmax": "Min-max",
+    "mlp": "MLP",
+    "nonsaturating": "Non-saturating",
+    "r1r2": "R1 + R2",
+    "sgd": "SGD",
+    "wae-mmd": "WAE-MMD",
 }
 _COLUMNS = 4
 
@@ -68,8 +89,24 @@ def widget(name: str, field: FieldInfo, default: Any, key: str) -> Any:
     if name in OPTIONS:
         names = list(OPTIONS[name])
         if isinstance(default, (list, tuple)):
-            return st.multiselect(label, names, list(default), key=key, persist_state="session", help=hint)
-        return st.selectbox(label, names, names.index(default), key=key, persist_state="session", help=hint)
+            return st.multiselect(
+                label,
+                names,
+                list(default),
+                format_func=value_title,
+                key=key,
+                persist_state="session",
+                help=hint,
+            )
+        return st.selectbox(
+            label,
+            names,
+            names.index(default),
+            format_func=value_title,
+            key=key,
+            persist_state="session",
+            help=hint,
+        )
     kinds = _kinds(field.annotation)
     if isinstance(default, bool):
         return st.toggle(label, default, key=key, persist_state="session", help=hint)
@@ -100,6 +137,17 @@ def title(name: str) -> str:
     """Word the name of an option: `learning_rate` is "Learning rate"."""
     words = name.replace("_", " ")
     return words[:1].upper() + words[1:]
+
+
+def value_title(value: object) -> str:
+    """Word what an option can be: `free-bits` is "Free bits", 0.0001 is "0.0001"."""
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(value_title, cast("Sequence[object]", value))) or _("none")
+    if value is None or isinstance(value, bool):
+        return {None: _("automatic"), True: _("on"), False: _("off")}[value]
+    if not isinstance(value, str):
+        return f"{value:g}" if isinstance(value, float) else str(value)
+    return _(_VALUES[value]) if value in _VALUES else title(value.replace("-", " "))
 
 
 def _kinds(annotation: Any) -> tuple[Any, ...]:

@@ -198,7 +198,7 @@ def _options(info: DatasetInfo, family: str, preset: str, seconds: int, device: 
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         started = st.button(_("Start"), type="primary", icon=":material/play_arrow:", key="training-start")
         if changed:
-            words = ", ".join(f"{options.title(name)} {value}" for name, value in changed.items())
+            words = ", ".join(f"{options.title(n)} {options.value_title(v)}" for n, v in changed.items())
             st.caption(problem.literal(_("Changed: {words}").format(words=words)))
     if started:
         start(_config(info, family, preset, seconds, device, changed), preset)

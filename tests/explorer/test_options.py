@@ -1,12 +1,15 @@
 """The widgets for a training's options follow the config; the curves follow what a run writes."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from explorer import figures
+from explorer.panels.options import value_title
+from models.choices import OPTIONS
 from models.families import FAMILIES, options
 from models.training.record import Record
 
@@ -37,6 +40,20 @@ def test_each_option_has_a_widget_and_nothing_is_changed_by_looking(family: str)
     assert {str(widget.key).removeprefix("k-") for widget in drawn} == set(options(family))
     assert all(widget.help for widget in drawn)
     assert app.session_state["changed"] == {}
+
+
+def test_values_are_worded_as_papers_write_them() -> None:
+    app = opened("vae")
+    assert app.selectbox(key="k-objective").options[:2] == ["ELBO", "β-VAE"]
+    assert "Free bits" in app.selectbox(key="k-objective").options
+    values = ["r1r2", "least-squares", 1e-4, 16, None, True, ["color", "cutout"], []]
+    worded = ["R1 + R2", "Least squares", "0.0001", "16", "automatic", "on", "Colour, Cutout", "none"]
+    assert [value_title(value) for value in values] == worded
+
+
+@pytest.mark.parametrize("names", OPTIONS.values(), ids=list(OPTIONS))
+def test_no_two_values_of_an_option_are_called_the_same(names: Sequence[str]) -> None:
+    assert len({value_title(name) for name in names}) == len(list(names))
 
 
 def test_what_is_changed_is_what_the_training_gets() -> None:
