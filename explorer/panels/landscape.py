@@ -14,8 +14,8 @@ from explorer.text import _, ngettext
 from explorer.words import word
 from models import datasets, shelf
 from models.catalog import ModelInfo
-from models.errors import UserError
 from models.media import enlarged, png
+from models.requests import Point
 
 if TYPE_CHECKING:
     import numpy as np
@@ -210,8 +210,6 @@ def own(found: "EmbeddingMap", rows: "Sequence[int] | NDArray[np.int64]") -> boo
 
 def pick(info: ModelInfo, found: "EmbeddingMap", choice: Chosen) -> None:
     """Make what was clicked the point of Explore."""
-    import numpy as np
-
     from models.embedding.maps import Source
 
     first = choice.rows[0]
@@ -225,8 +223,7 @@ def pick(info: ModelInfo, found: "EmbeddingMap", choice: Chosen) -> None:
     else:
         state.go_to(latent.tolist(), label=label, private=own(found, choice.rows))
     say(words(found, choice))
-    x, y = (np.asarray(choice.weights) @ found.positions[list(choice.rows)]).tolist()
-    st.session_state[_CLICKED] = (found.spec, (x, y), state.view().point)
+    mark(found, choice.place or found.positions[first])
 
 
 def say(text: str) -> None:
@@ -267,48 +264,68 @@ def words(found: "EmbeddingMap", choice: Chosen) -> str:
     return number if known is None or code < 0 else f"{word(known.names[code])} · {number}"
 
 
+def mark(found: "EmbeddingMap", place: "Sequence[float] | NDArray[np.float32]") -> None:
+    """Let the pin of the point of Explore stand at a place of a map, until the point moves on."""
+    x, y = map(float, place)
+    st.session_state[_CLICKED] = (found.spec, _standing(), (x, y))
+
+
+def _standing() -> Point:
+    """Return the point of Explore without what does not move it."""
+    point = state.view().point
+    return point.model_copy(update={"keep": (), **({} if point.edits else {"axes": ""})})
+
+
 def spot(info: ModelInfo, found: "EmbeddingMap") -> tuple[float, float] | None:
-    """Return where the point of Explore is on a map.
+    """Return where the point of Explore is on a map, without a wait.
 
     What was clicked on this map is where the click was, and what is one of its points is there. Anything else has a
-    place only among the latents of images, between those like it: elsewhere all pictures would have to be looked at
-    again. None where it is not known.
+    place only among the latents of an encoder, between those like it: elsewhere all pictures would have to be looked
+    at again. None where it is not known, or not rendered yet.
     """
     import numpy as np
 
     from models.embedding.place import place_latents
 
-    spec, place_there, point = st.session_state.get(_CLICKED, (None, None, None))
-    if (spec, point) == (found.spec, state.view().point):
-        return place_there
-    try:
-        at = place.locate(info).place
-    except UserError:  # which `here` explains
+    spec, point, clicked = st.session_state.get(_CLICKED, (None, None, None))
+    if (spec, point) == (found.spec, _standing()):
+        return clicked
+    rendered = place.there(info)
+    if rendered is None:
         return None
-    near = np.abs(found.latents - at.latent).max(axis=1) < _SAME
+    latent, label = rendered
+    apart = np.abs(found.latents - latent).max(axis=1)  # NaN where there is no latent
     if info.labels and map_pictures.LABEL in found.categories:
-        near &= found.categories[map_pictures.LABEL].codes == at.label
-    if near.any():
-        x, y = found.positions[int(np.argmax(near))].tolist()
-        return x, y
-    if found.spec.of != "latents" or not info.can("encode"):
+        apart[found.categories[map_pictures.LABEL].codes != label] = np.inf
+    nearest = int(np.nan_to_num(apart, nan=np.inf).argmin())
+    if apart[nearest] < _SAME:
+        at = found.positions[nearest]
+    elif found.spec.of == "latents" and info.can("encode"):
+        at = place_latents(found, latent[None])[0]
+    else:
         return None
-    x, y = place_latents(found, at.latent[None])[0].tolist()
+    x, y = at.tolist()
     return x, y
 
 
-def here(info: ModelInfo) -> bool:
-    """Draw the point of Explore; tell whether it is to be opened there."""
+def here(info: ModelInfo, pinned: bool) -> bool:
+    """Draw the point of Explore; tell whether it is to be opened there.
+
+    Args:
+        info: The model.
+        pinned: Whether the map shows where it is.
+    """
     located = place.locate(info)
     said, point = st.session_state.get(_CHOSEN, ("", None))
     if point != state.view().point:  # it was moved elsewhere since
-        said = _("A click on the map moves it.")
+        said = _("The pin is there; a click moves it.") if pinned else _("A click on the map moves it.")
     image = located.image
     factor = max(1, _SIDE // image.shape[0])
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         st.image(png(enlarged(image, factor)), width=factor * image.shape[1], alt=located.place.alt)
         with st.container():
-            st.markdown(f":material/location_on: {_('**The point of Explore**')}")
+            title = _("**The point of Explore**")
+            st.markdown(f":material/location_on: {title}" if pinned else title)
             st.caption(problem.literal(said))
             return st.button(
                 _("Open in Explore"), key="open-point", icon=":material/explore:", type="primary"

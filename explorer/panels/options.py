@@ -7,7 +7,7 @@ from typing import Any, Literal, Union, cast, get_args, get_origin
 import streamlit as st
 from pydantic.fields import FieldInfo
 
-from explorer.text import _
+from explorer.text import N_, _
 from models.choices import OPTIONS
 from models.families import options
 
@@ -21,26 +21,40 @@ _KNOBS: Mapping[str, Sequence[str]] = {
     "vaegan": ("feature_weight", "beta", "latent_dim", "learning_rate"),
     "classifier": ("width", "shift", "learning_rate"),
 }
-# Values whose name is not just their word, as papers write them.
+# The names that options take, as papers write them.
 _VALUES: Mapping[str, str] = {
-    "adam": "Adam",
-    "beta": "β-VAE",
-    "btc": "β-TCVAE",
-    "capacity": "β-VAE with capacity",
-    "color": "Colour",
-    "conv": "Convolutional",
-    "elbo": "ELBO",
-    "flow": "Normalising flow",
-    "gaussian-optimal": "Gaussian, optimal variance",
-    "gmm": "Gaussian mixture",
-    "gp": "WGAN-GP",
-    "iwae": "IWAE",
-    "minmax": "Min-max",
-    "mlp": "MLP",
-    "nonsaturating": "Non-saturating",
-    "r1r2": "R1 + R2",
-    "sgd": "SGD",
-    "wae-mmd": "WAE-MMD",
+    "adam": N_("Adam"),
+    "bernoulli": N_("Bernoulli"),
+    "beta": N_("β-VAE"),
+    "btc": N_("β-TCVAE"),
+    "capacity": N_("β-VAE with capacity"),
+    "color": N_("Colour"),
+    "conv": N_("Convolutional"),
+    "cutout": N_("Cutout"),
+    "elbo": N_("ELBO"),
+    "flow": N_("Normalising flow"),
+    "free-bits": N_("Free bits"),
+    "gaussian": N_("Gaussian"),
+    "gaussian-optimal": N_("Gaussian (optimal variance)"),
+    "gmm": N_("Gaussian mixture"),
+    "gp": N_("One-centred (WGAN-GP)"),
+    "hinge": N_("Hinge"),
+    "iwae": N_("IWAE"),
+    "least-squares": N_("Least squares"),
+    "logits": N_("Logits"),
+    "minmax": N_("Minimax"),
+    "mlp": N_("MLP"),
+    "none": N_("None"),
+    "nonsaturating": N_("Non-saturating"),
+    "pixels": N_("Pixels"),
+    "r1": N_("R1"),
+    "r1r2": N_("R1 + R2"),
+    "r2": N_("R2"),
+    "relativistic": N_("Relativistic"),
+    "sgd": N_("SGD"),
+    "translation": N_("Translation"),
+    "wae-mmd": N_("WAE-MMD"),
+    "wasserstein": N_("Wasserstein"),
 }
 _COLUMNS = 4
 
@@ -51,7 +65,7 @@ def knobs(family: str, defaults: Mapping[str, Any], key: str) -> dict[str, Any]:
     Args:
         family: Of the model.
         defaults: What each option is if nobody touches it.
-        key: Of the widgets; another one makes them forget.
+        key: Of the widgets; those of another one have values of their own.
     """
     return _draw(family, _KNOBS.get(family, ()), defaults, key)
 
@@ -88,6 +102,7 @@ def widget(name: str, field: FieldInfo, default: Any, key: str) -> Any:
     label, hint = title(name), _(field.description or "")
     if name in OPTIONS:
         names = list(OPTIONS[name])
+        hint = f"{hint}\n\n{_legend(names)}"
         if isinstance(default, (list, tuple)):
             return st.multiselect(
                 label,
@@ -111,7 +126,15 @@ def widget(name: str, field: FieldInfo, default: Any, key: str) -> Any:
     if isinstance(default, bool):
         return st.toggle(label, default, key=key, persist_state="session", help=hint)
     if named := [value for kind in kinds if get_origin(kind) is Literal for value in get_args(kind)]:
-        return st.selectbox(label, named, named.index(default), key=key, persist_state="session", help=hint)
+        return st.selectbox(
+            label,
+            named,
+            named.index(default),
+            format_func=value_title,
+            key=key,
+            persist_state="session",
+            help=hint,
+        )
     # Without limits: a field keeps what is beyond them to itself. The config refuses that with a sentence.
     if type(None) in kinds:
         blank = _("automatic")
@@ -140,14 +163,19 @@ def title(name: str) -> str:
 
 
 def value_title(value: object) -> str:
-    """Word what an option can be: `free-bits` is "Free bits", 0.0001 is "0.0001"."""
+    """Word what an option is: `free-bits` is "Free bits", 0.0001 is "0.0001"."""
     if isinstance(value, (list, tuple)):
         return ", ".join(map(value_title, cast("Sequence[object]", value))) or _("none")
     if value is None or isinstance(value, bool):
         return {None: _("automatic"), True: _("on"), False: _("off")}[value]
     if not isinstance(value, str):
         return f"{value:g}" if isinstance(value, float) else str(value)
-    return _(_VALUES[value]) if value in _VALUES else title(value.replace("-", " "))
+    return _(_VALUES[value]) if value in _VALUES else value
+
+
+def _legend(names: Sequence[str]) -> str:
+    """Say what values are called on the command line, and in what is said of other options."""
+    return ", ".join(f"{value_title(name)}: `{name}`" for name in names)
 
 
 def _kinds(annotation: Any) -> tuple[Any, ...]:

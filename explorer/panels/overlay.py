@@ -241,10 +241,21 @@ def _label(info: ModelInfo, result: "RenderResult") -> int | None:
 # What was clicked ------------------------------------------------------------------------------------------
 
 
-def pick(info: ModelInfo, layers: Sequence[Layer], above: Above) -> None:
-    """Make what was clicked the point of Explore; a sample of another model is kept at hand instead."""
+def pick(
+    info: ModelInfo, found: "EmbeddingMap", layers: Sequence[Layer], image: OwnImage | None, above: Above
+) -> None:
+    """Make what was clicked the point of Explore; a sample of another model is kept at hand instead.
+
+    Args:
+        info: The map's model.
+        found: The map.
+        layers: The samples over it.
+        image: The person's own, over it.
+        above: What was clicked.
+    """
     if above.key is None:
-        _pick_own(info)
+        if image is not None and _pick_own(info):
+            landscape.mark(found, image.place)
         return
     layer = next((one for one in layers if one.extra.key == above.key), None)
     if layer is None:
@@ -254,16 +265,20 @@ def pick(info: ModelInfo, layers: Sequence[Layer], above: Above) -> None:
     if layer.who.digest == info.digest:
         state.update_point(seed=seed, latent=(), edits=(), truncation=1.0, label=label)
         landscape.say(_("seed {n}").format(n=seed))
+        landscape.mark(found, layer.samples.positions[above.index])
     else:
         st.session_state[_OTHER] = (info.digest, state.view().point, layer.who, seed, label)
 
 
-def _pick_own(info: ModelInfo) -> None:
+def _pick_own(info: ModelInfo) -> bool:
+    """Make the person's own image the point of Explore, if it is encoded; tells that."""
     work = background.current(_SLOT)
     result = None if work is None or work.running else work.shown
-    if result is not None:
-        state.go_to(result.latents[0].tolist(), label=_label(info, result), private=True)
-        landscape.say(_("Your own image"))
+    if result is None:
+        return False
+    state.go_to(result.latents[0].tolist(), label=_label(info, result), private=True)
+    landscape.say(_("Your own image"))
+    return True
 
 
 def other(info: ModelInfo) -> str:

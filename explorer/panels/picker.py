@@ -34,8 +34,8 @@ _METRICS = {
 def show() -> None:
     """Draw the picker, and why some models cannot be opened; say once what was added."""
     if added := st.session_state.pop(ADDED, None):
-        words = _("{name} is among your models now.").format(name=problem.literal(added))
-        st.toast(words, icon=":material/check:")
+        said = _("{name} is among your models now.").format(name=problem.literal(added))
+        st.toast(said, icon=":material/check:")
     known, errors = cache.known(state.view().model), cache.models()[1]
     by_id = {info.id: info for info in known}
     titles = Counter(info.title for info in known)

@@ -11,7 +11,7 @@ from explorer.text import _, ngettext, percent
 from explorer.words import word
 from models.catalog import ModelInfo
 from models.errors import UserError
-from models.requests import Point
+from models.requests import Point, RenderRequest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -55,6 +55,17 @@ class Located:
         return self.place.image
 
 
+def _request(info: ModelInfo, point: Point) -> "RenderRequest":
+    return controls.picture(info, point, point.model_copy(update={"edits": ()}))
+
+
+def there(info: ModelInfo) -> "tuple[NDArray[np.float32], int | None] | None":
+    """Return the latent (D,) and the class of the point that the view is at, None where it is not rendered yet."""
+    point = controls.point_of(info)
+    result = cache.there(_request(info, point))
+    return None if result is None else (result.latents[0], point.label)
+
+
 def locate(info: ModelInfo) -> Located:
     """Render the point that the view is at; what the link asks for and the model has not is dropped, and said."""
     point = controls.point_of(info)
@@ -80,7 +91,7 @@ def locate(info: ModelInfo) -> Located:
             keep=tuple(index for index in point.keep if index not in wrong),
         )
         point = controls.point_of(info)
-    result = cache.render(controls.picture(info, point, point.model_copy(update={"edits": ()})))
+    result = cache.render(_request(info, point))
     titles = _titles(point.axes, found)
     axes = _axes(info, point, found, titles)
     place = Place(

@@ -200,8 +200,22 @@ def _options(info: DatasetInfo, family: str, preset: str, seconds: int, device: 
         if changed:
             words = ", ".join(f"{options.title(n)} {options.value_title(v)}" for n, v in changed.items())
             st.caption(problem.literal(_("Changed: {words}").format(words=words)))
+            st.button(
+                _("As by default"),
+                type="tertiary",
+                icon=":material/undo:",
+                key="training-default",
+                on_click=_reset,
+                args=(key, {name: standard[name] for name in changed}),
+            )
     if started:
         start(_config(info, family, preset, seconds, device, changed), preset)
+
+
+def _reset(key: str, values: Mapping[str, Any]) -> None:
+    """Let options be what they are by default again."""
+    for name, value in values.items():
+        st.session_state[f"{key}-{name}"] = value
 
 
 def _config(

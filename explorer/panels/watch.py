@@ -205,15 +205,8 @@ def _remove(job: Job) -> None:
     """Offer to delete a run, which is asked for twice."""
     with st.popover(_("Remove"), icon=":material/delete:", key=f"remove-{job.id}"):
         st.caption(_("Its curves, pictures and weights. A model that was kept of it stays."))
-        act = jobs.queue().remove
-        _button(
-            _("Delete the run"),
-            "delete",
-            job,
-            ":material/delete:",
-            act,
-            _("There is no way back"),
-        )
+        hint = _("There is no way back")
+        _button(_("Delete the run"), "delete", job, ":material/delete:", jobs.queue().remove, hint)
 
 
 def _explore(job: Job) -> None:

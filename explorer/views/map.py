@@ -58,6 +58,7 @@ def landscape_of(info: ModelInfo) -> None:
             layers = overlay.samples(info, found)
         with search:
             image = overlay.own_image(info, found)
+        spot = landscape.spot(info, found)
         with maps:
             scene = Scene(
                 shown,
@@ -66,7 +67,7 @@ def landscape_of(info: ModelInfo) -> None:
                 path=way,
                 extras=[layer.extra for layer in layers],
                 own=image,
-                here=landscape.spot(info, found),
+                here=spot,
                 found=rings,
                 focus=focus,
                 selections=selecting.for_browser(selecting.of(panes)),
@@ -78,14 +79,16 @@ def landscape_of(info: ModelInfo) -> None:
                 url=place.socket_url(),
                 on_pick=lambda number, what: landscape.pick(info, panes[number].found, what),
                 on_select=lambda number, rows: selecting.take(panes, number, rows),
-                on_above=lambda above: overlay.pick(info, layers, above),
+                on_above=lambda above: overlay.pick(info, found, layers, image, above),
                 on_look=lambda seen: landscape.see(info, seen),
             )
             saving.show(info, found, shown, look, layers)
         with below:
             target = overlay.other(info)
-            target = "views/explore.py" if landscape.here(info) else target
+            target = "views/explore.py" if landscape.here(info, spot is not None) else target
             target = selecting.show(info, panes) or target
+            if not target and spot is None and landscape.spot(info, found):  # it is rendered now
+                st.rerun()
     if target:
         st.switch_page(target)
     link.publish(link.MAP)

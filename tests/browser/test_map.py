@@ -87,10 +87,15 @@ def test_what_the_pointer_meets_shows_its_own_pictures_and_becomes_the_point_of_
     shown.click()
     shown.page.get_by_text(name_of(found, index)).last.wait_for()
     wait_picked(shown.page, found.latents[index])
-    (x, y), (height, width) = shown.shares(found)[index], shown.pixels().shape[:2]
-    above, tip = round(x * width), round(y * height)
-    head = shown.pixels()[tip - 17 - 5, above - 2 : above + 3, :3]  # of the pin, above its hole
-    assert (np.abs(head - ACCENT).max(1) < 24).all()
+    x, y = shown.shares(found)[index]
+
+    def pinned() -> bool:
+        """Tell whether the pin's head, above its hole, is over the point."""
+        pixels = shown.pixels()
+        row, column = round(y * pixels.shape[0]) - 17 - 5, round(x * pixels.shape[1])
+        return bool((np.abs(pixels[row, column - 2 : column + 3, :3] - ACCENT).max(1) < 24).all())
+
+    shown.wait(pinned, "no pin is where the click was")
     shown.page.get_by_role("button", name="Open in Explore").click()
     shown.page.wait_for_url(re.compile("/explore"))
     wait_picked(shown.page, found.latents[index])

@@ -116,6 +116,11 @@ def test_images_of_ones_own_are_learned(open_page: Open) -> None:
     page.get_by_text("images/s").first.wait_for()
     page.get_by_text("Done").first.wait_for()
     page.locator(".timeline").wait_for()
+    delete = page.get_by_role("button", name="Delete the run")
+    assert not delete.count()  # before it is asked for
+    page.get_by_role("button", name="Remove", exact=True).click()
+    delete.wait_for()
+    page.keyboard.press("Escape")
     assert (
         page.locator("[role=progressbar]").count() == 0
         and not page.get_by_role("button", name="Stop").count()

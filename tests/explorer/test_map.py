@@ -19,6 +19,8 @@ from explorer.panels import landscape, selecting
 from explorer.panels.comparing import Pane
 from models import catalog, datasets
 from models.embedding.maps import Categories, EmbeddingMap, Source
+from models.embedding.place import place_latents
+from models.latent import prior
 from models.render import decoder
 
 Open = Callable[..., AppTest]
@@ -182,12 +184,16 @@ def test_the_point_of_explore_is_marked_on_the_map(open_app: Open, drawn: Maps) 
     app = open_app("map", model="tiny-vae", seed=4)
     there = maps.quick(catalog.find("tiny-vae"), COUNT)
     assert there is not None
-    lows, highs = there.positions.min(0), there.positions.max(0)
-    among = np.asarray(drawn.options["here"])
-    assert (lows <= among).all() and (among <= highs).all()  # between points like it
-    drawn.tell(app, "on_pick", Chosen((3, 9), (0.25, 0.75)))
-    between = np.asarray([0.25, 0.75]) @ there.positions[[3, 9]]
-    assert drawn.options["here"] == pytest.approx(between.tolist())
+    latent = prior(range(4, 5), there.latents.shape[1]).numpy()
+    assert drawn.options["here"] == pytest.approx(place_latents(there, latent)[0].tolist(), abs=1e-5)
+    assert "The pin is there" in texts(app)
+    drawn.tell(app, "on_pick", Chosen((3, 9), (0.25, 0.75), (0.125, -0.5)))
+    assert drawn.options["here"] == (0.125, -0.5)
+    app.session_state["view"] = app.session_state["view"].model_copy(
+        update={"point": app.session_state["view"].point.model_copy(update={"axes": "pca", "keep": (1,)})}
+    )
+    app.run()
+    assert drawn.options["here"] == (0.125, -0.5), "it has not moved"
     app = open_app("map", model="tiny-vae", z=pack(tuple(there.latents[41].tolist())))
     assert drawn.options["here"] == pytest.approx(there.positions[41].tolist())
 
@@ -201,8 +207,8 @@ def test_on_a_map_of_samples_the_point_is_marked_where_it_is_one_of_them(open_ap
     assert drawn.options["here"] == pytest.approx(there.positions[5].tolist())
     open_app("map", model="tiny-cgan", seed=19, **{"class": 3})  # the same latent with another class
     assert drawn.options["here"] is None
-    open_app("map", model="tiny-cgan", seed=COUNT + 1)
-    assert drawn.options["here"] is None
+    app = open_app("map", model="tiny-cgan", seed=COUNT + 1)
+    assert drawn.options["here"] is None and "The pin is there" not in texts(app)
 
 
 def test_a_click_on_a_sample_goes_to_its_seed_and_class(open_app: Open, drawn: Maps) -> None:

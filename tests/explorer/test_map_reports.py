@@ -67,8 +67,12 @@ def test_what_is_no_selection_is_none(shown: Shown, value: Any) -> None:
 
 def test_a_click_is_a_point_or_a_place(shown: Shown) -> None:
     assert chosen({"key": shown.key, "index": 299}, shown) == Chosen((299,), (1.0,))
-    place = chosen({"key": shown.key, "near": [4, 2], "weights": [0.5, 0.25]}, shown)
+    said = {"key": shown.key, "near": [4, 2], "weights": [0.5, 0.25], "place": [0.5, -1]}
+    place = chosen(said, shown)
     assert place is not None and place.rows == (4, 2) and place.weights == pytest.approx((2 / 3, 1 / 3))
+    assert place.place == (0.5, -1.0)
+    for wrong in (None, [0.5], [0.5, "1"], [0.5, float("inf")], [True, 1], {"0": 1, "1": 2}):
+        assert chosen({**said, "place": wrong}, shown) is None
 
 
 @pytest.mark.parametrize(
@@ -79,15 +83,15 @@ def test_a_click_is_a_point_or_a_place(shown: Shown) -> None:
         {"index": -1},
         {"index": True},
         {"index": 1.5},
-        {"near": []},
-        {"near": [1]},
-        {"near": [1, 2], "weights": [1]},
-        {"near": [1, 2], "weights": [0, 0]},
-        {"near": [1, 2], "weights": [float("nan"), 1]},
-        {"near": [1, 2], "weights": [-1, 2]},
-        {"near": [1, 400], "weights": [1, 1]},
-        {"near": list(range(9)), "weights": [0.1] * 9},
-        {"near": {"0": 1}, "weights": [1]},
+        {"near": [], "place": [0, 0]},
+        {"near": [1], "place": [0, 0]},
+        {"near": [1, 2], "weights": [1], "place": [0, 0]},
+        {"near": [1, 2], "weights": [0, 0], "place": [0, 0]},
+        {"near": [1, 2], "weights": [float("nan"), 1], "place": [0, 0]},
+        {"near": [1, 2], "weights": [-1, 2], "place": [0, 0]},
+        {"near": [1, 400], "weights": [1, 1], "place": [0, 0]},
+        {"near": list(range(9)), "weights": [0.1] * 9, "place": [0, 0]},
+        {"near": {"0": 1}, "weights": [1], "place": [0, 0]},
     ],
 )
 def test_what_is_no_click_is_none(shown: Shown, value: Any) -> None:

@@ -46,6 +46,7 @@ def test_values_are_worded_as_papers_write_them() -> None:
     app = opened("vae")
     assert app.selectbox(key="k-objective").options[:2] == ["ELBO", "β-VAE"]
     assert "Free bits" in app.selectbox(key="k-objective").options
+    assert app.selectbox(key="k-network").options == ["MLP", "Convolutional"]
     values = ["r1r2", "least-squares", 1e-4, 16, None, True, ["color", "cutout"], []]
     worded = ["R1 + R2", "Least squares", "0.0001", "16", "automatic", "on", "Colour, Cutout", "none"]
     assert [value_title(value) for value in values] == worded
@@ -53,7 +54,8 @@ def test_values_are_worded_as_papers_write_them() -> None:
 
 @pytest.mark.parametrize("names", OPTIONS.values(), ids=list(OPTIONS))
 def test_no_two_values_of_an_option_are_called_the_same(names: Sequence[str]) -> None:
-    assert len({value_title(name) for name in names}) == len(list(names))
+    worded = {value_title(name) for name in names}
+    assert len(worded) == len(list(names)) and not worded & set(names), "each has words of its own"
 
 
 def test_what_is_changed_is_what_the_training_gets() -> None:

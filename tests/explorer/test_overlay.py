@@ -118,6 +118,7 @@ def test_a_sample_of_the_same_model_becomes_the_point(open_app: Open, drawn: Map
         app
     )
     assert point.label == (overlay.FIRST + 12) // 8 % 10
+    assert drawn.options["here"] is not None  # where the click was
     assert not [one for one in app.button if one.key == "map-open-other"]
 
 
@@ -230,7 +231,7 @@ def test_an_own_image_is_placed_and_kept_out_of_the_link(
     assert placed.place == pytest.approx(place_latents(quick(model), latent)[0].tolist(), abs=0.02)
     labels = None if point.label is None else np.array([point.label])
     assert np.abs(decoder(info.digest)(latent, labels)[0].astype(int) - placed.rebuilt).max() <= 3
-    assert "Your own image" in texts(app)
+    assert "Your own image" in texts(app) and drawn.options["here"] == placed.place
     app.run()
     assert "z" not in app.query_params
 

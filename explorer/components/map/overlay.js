@@ -24,14 +24,15 @@ class Overlay {
     this.found = [] // rows to ring
   }
 
-  draw(context, camera, points, { accent, ink, ground, ratio }) {
+  // saved: whether it is for a file, which nobody's point is marked in.
+  draw(context, camera, points, { accent, ink, ground, ratio, saved = false }) {
     for (const { places, mark } of this.extras) {
       this.#scatter(context, camera, places, { mark, colour: markColour(mark, { ink, accent }), ground, ratio })
     }
     drawLine(context, camera, this.path, { ink: accent, ground, width: 2.5 })
     this.#rings(context, camera, points, ink, ratio)
     this.#own(context, camera, { accent, ground })
-    if (this.here) drawPin(context, camera.toScreen(...this.here), { accent, ground })
+    if (this.here && !saved) drawPin(context, camera.toScreen(...this.here), { accent, ground })
   }
 
   #scatter(context, camera, places, { mark, colour, ground, ratio }) {

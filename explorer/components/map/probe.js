@@ -32,7 +32,8 @@ class Probe {
       this.hide()
       return
     }
-    this.target = { points, ...(hit ? { row: hit.row, rows: [hit.row], weights: [1] } : { row: -1, ...between(near) }) }
+    const met = hit ? { row: hit.row, rows: [hit.row], weights: [1] } : { row: -1, ...between(near) }
+    this.target = { points, place: [x, y], ...met }
     if (hit) {
       if (before?.row !== hit.row) this.#showPoint()
     } else {
@@ -53,8 +54,8 @@ class Probe {
     if (!this.target) return null
     if (this.target.above) return this.map.layers.choice(this.target.above)
     const { order } = this.map.points
-    const { row, rows, weights } = this.target
-    return row >= 0 ? { index: order[row] } : { near: rows.map(one => order[one]), weights }
+    const { row, rows, weights, place } = this.target
+    return row >= 0 ? { index: order[row] } : { near: rows.map(one => order[one]), weights, place }
   }
 
   // Whether what is looked at has a picture of its own, and is not a place between points.

@@ -37,10 +37,12 @@ class Chosen:
     Args:
         rows: Indices of the points that it is made of; one where it is a point.
         weights: Of their latents, with a sum of 1; see `explorer.panels.landscape.latent_of`.
+        place: Where the click was, if it was between points.
     """
 
     rows: tuple[int, ...]
     weights: tuple[float, ...]
+    place: tuple[float, float] | None = None
 
 
 def chosen(value: object, shown: Shown) -> Chosen | None:
@@ -48,17 +50,30 @@ def chosen(value: object, shown: Shown) -> Chosen | None:
     if not isinstance(value, dict) or value.get("key") != shown.key or "above" in value:
         return None
     if "index" in value:
-        rows, weights = [value["index"]], [1.0]
+        rows, weights, place = [value["index"]], [1.0], None
     else:
-        rows, weights = value.get("near"), value.get("weights")
+        rows, weights, place = value.get("near"), value.get("weights"), _place(value.get("place"))
+        if place is None:
+            return None
     if not isinstance(rows, list) or not isinstance(weights, list) or not 1 <= len(rows) <= NEAR:
         return None
     if len(rows) != len(weights) or not all(type(row) is int and 0 <= row < shown.count for row in rows):
         return None
-    if not all(type(one) in (int, float) and math.isfinite(one) and 0 <= one <= 1 for one in weights):
+    if not all(_is_number(one) and 0 <= one <= 1 for one in weights):
         return None
     total = sum(weights)
-    return Chosen(tuple(rows), tuple(one / total for one in weights)) if total > 0 else None
+    shares = tuple(one / total for one in weights) if total > 0 else ()
+    return Chosen(tuple(rows), shares, place) if shares else None
+
+
+def _place(value: object) -> tuple[float, float] | None:
+    if not isinstance(value, list) or not all(map(_is_number, value)) or len(value) != 2:
+        return None
+    return float(value[0]), float(value[1])
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def above(value: object, extras: Sequence[Extra], own: OwnImage | None) -> Above | None:

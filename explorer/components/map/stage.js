@@ -60,7 +60,7 @@ class Stage {
     const context = canvas.getContext("2d", { alpha: false })
     context.putImageData(splat.image, 0, 0)
     context.scale(splat.width / camera.width, splat.height / camera.height)
-    this.#drawAbove(context, this.labels.at(ratio), { ...this.look, ratio })
+    this.#drawAbove(context, this.labels.at(ratio), { ...this.look, ratio, saved: true })
     return canvas
   }
 
