@@ -88,11 +88,12 @@ def _groups(
     words: "NDArray[np.str_]",
 ) -> None:
     codes = codes_of(found, colouring)
+    colours = [f"rgb{colour}" for colour in colouring.colours] or _COLOURS
     for code in (-1, *range(len(names))):
         rows = (codes == code).nonzero()[0]
         if len(rows):
             name, colour = (
-                (names[code], _COLOURS[code % len(_COLOURS)]) if code >= 0 else (_("unknown"), _UNKNOWN)
+                (names[code], colours[code % len(colours)]) if code >= 0 else (_("unknown"), _UNKNOWN)
             )
             _points(drawn, found, rows, escape(name), {**_dots(found), "color": colour}, words)
 

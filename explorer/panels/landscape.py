@@ -44,7 +44,7 @@ def shown(info: ModelInfo, found: "EmbeddingMap", caption: str = "") -> Shown:
     key = map_data.publish(found)
     map_pictures.load_ahead(found)
     channels, height, width = info.sample_shape
-    colourings = _colourings(found)
+    colourings = _colourings(info, found)
     return Shown(
         key=key,
         address=map_data.address(sitemap.base(), key),
@@ -68,11 +68,27 @@ def _series(info: ModelInfo, found: "EmbeddingMap") -> str:
     return shelf.key({"run": info.id, "spec": found.spec.model_dump(exclude={"model"})})
 
 
-def _colourings(found: "EmbeddingMap") -> list[Colouring]:
+def _colourings(info: ModelInfo, found: "EmbeddingMap") -> list[Colouring]:
     titles = {map_pictures.LABEL: _("Class")}
+    data = datasets.known(found.spec.dataset or info.dataset)
+    looks_like = {
+        (factor.name, value): colour
+        for factor in (data.factors if data else ())
+        for value, colour in zip(factor.values, factor.colours, strict=False)
+    }
+
+    def colours_of(name: str, values: Sequence[str]) -> tuple[tuple[int, int, int], ...]:
+        known = [looks_like[name, value] for value in values if (name, value) in looks_like]
+        return tuple(known) if len(known) == len(values) else ()
+
     every = [
         Colouring(
-            name, titles.get(name) or _title(name), "categories", n, tuple(word(one) for one in kind.names)
+            name,
+            titles.get(name) or _title(name),
+            "categories",
+            n,
+            tuple(word(one) for one in kind.names),
+            colours=colours_of(name, kind.names),
         )
         for n, (name, kind) in enumerate(found.categories.items())
     ]

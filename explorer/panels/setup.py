@@ -192,6 +192,9 @@ def _options(info: DatasetInfo, family: str, preset: str, seconds: int, device: 
         st.caption(_(sentence))
     standard = cache.training_defaults(info.name, family, preset)
     key = f"training-{info.name}-{family}-{preset}"
+    turn = f"{key}-turn"  # another one is for other widgets, which are as by default
+    if times := st.session_state.get(turn, 0):
+        key = f"{key}-{times}"
     changed = options.knobs(family, standard, key)
     with st.expander(_("All options")):
         changed |= options.rest(family, standard, key)
@@ -206,16 +209,15 @@ def _options(info: DatasetInfo, family: str, preset: str, seconds: int, device: 
                 icon=":material/undo:",
                 key="training-default",
                 on_click=_reset,
-                args=(key, {name: standard[name] for name in changed}),
+                args=(turn,),
             )
     if started:
         start(_config(info, family, preset, seconds, device, changed), preset)
 
 
-def _reset(key: str, values: Mapping[str, Any]) -> None:
+def _reset(turn: str) -> None:
     """Let options be what they are by default again."""
-    for name, value in values.items():
-        st.session_state[f"{key}-{name}"] = value
+    st.session_state[turn] = st.session_state.get(turn, 0) + 1
 
 
 def _config(

@@ -15,18 +15,23 @@ from models.datasets.avatar_hair import HAIR
 from models.datasets.factors import Factor
 from models.datasets.shapes import Array, Canvas, Window, egg
 
+
+def _coloured(name: str, colours: Mapping[str, tuple[int, int, int]], description: str) -> Factor:
+    return Factor(
+        name, "categorical", tuple(colours), description=description, colours=tuple(colours.values())
+    )
+
+
 FACTORS: tuple[Factor, ...] = (
-    Factor("skin", "categorical", tuple(style.SKIN), description="Colour of the skin"),
+    _coloured("skin", style.SKIN, "Colour of the skin"),
     Factor("hair_style", "categorical", tuple(HAIR), description="Cut of the hair"),
-    Factor(
-        "hair_colour", "categorical", tuple(style.HAIR_COLOUR), description="Colour of hair, brows and beard"
-    ),
+    _coloured("hair_colour", style.HAIR_COLOUR, "Colour of hair, brows and beard"),
     Factor("glasses", "categorical", tuple(wear.GLASSES), description="Glasses, and their frame"),
     Factor("beard", "categorical", tuple(face.BEARD), description="Hair on the face"),
     Factor("hat", "categorical", tuple(wear.HAT), description="What is worn on the head"),
     Factor("outfit", "categorical", tuple(wear.OUTFIT), description="Cut of the shirt"),
-    Factor("shirt_colour", "categorical", tuple(style.SHIRT_COLOUR), description="Colour of shirt and hat"),
-    Factor("eye_colour", "categorical", tuple(style.EYE_COLOUR), description="Colour of the irises"),
+    _coloured("shirt_colour", style.SHIRT_COLOUR, "Colour of shirt and hat"),
+    _coloured("eye_colour", style.EYE_COLOUR, "Colour of the irises"),
     Factor("freckles", "categorical", ("none", "freckles"), description="Freckles on the cheeks"),
     Factor("earrings", "categorical", tuple(wear.EARRINGS), description="Earrings"),
     Factor("background", "continuous", description="Background, from peach over green and blue to lilac"),

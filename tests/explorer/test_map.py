@@ -18,6 +18,7 @@ from explorer.link import pack
 from explorer.panels import landscape, selecting
 from explorer.panels.comparing import Pane
 from models import catalog, datasets
+from models.datasets import avatar_style as style
 from models.embedding.maps import Categories, EmbeddingMap, Source
 from models.embedding.place import place_latents
 from models.latent import prior
@@ -146,6 +147,23 @@ def test_values_are_coloured_between_their_quantiles(found: EmbeddingMap) -> Non
 
 
 # Search ----------------------------------------------------------------------------------------------------
+
+
+def test_names_of_colours_have_these_colours(zoo: Path) -> None:
+    codes = np.zeros(40, np.int16)
+    there = maps.quick(catalog.find("tiny-vae"), 40)
+    assert there is not None
+    kinds = {
+        "shirt_colour": Categories(codes, tuple(style.SHIRT_COLOUR)),
+        "skin": Categories(codes, ("honey", "blue")),  # of another classifier
+        "hat": Categories(codes, ("none", "cap")),
+    }
+    faces = dataclasses.replace(
+        there, spec=there.spec.model_copy(update={"dataset": "avatars"}), categories=kinds
+    )
+    colours = {one.name: one.colours for one in landscape.shown(catalog.find("tiny-vae"), faces).colourings}
+    assert colours["shirt_colour"] == tuple(style.SHIRT_COLOUR.values())
+    assert colours["skin"] == colours["hat"] == ()
 
 
 def test_the_search_finds_numbers_and_names(found: EmbeddingMap, shown: Shown) -> None:

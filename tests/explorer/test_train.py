@@ -114,6 +114,7 @@ def test_options_go_back_to_what_they_are_by_default(open_app: Open, queue: Jobs
     gamma.set_value(2.5).run()
     assert "Latent dim 12, Augment Colour, Gamma 2.5" in words(app)
     press(app, "training-default")
+    keys = [key.replace("quick", "quick-1") for key in keys]
     after = (app.number_input(key=keys[0]).value, app.multiselect(key=keys[1]).value)
     assert (*after, app.number_input(key=keys[2]).value) == before and "Changed" not in words(app)
 

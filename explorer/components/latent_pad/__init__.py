@@ -90,7 +90,7 @@ def _component() -> Any:
 def _texts() -> dict[str, str]:
     return {
         "pad": _("The picture and its controls"),
-        "more": _("{n} weaker directions"),
+        "more": _("{n} more directions"),
         "across": _("Across"),
         "upwards": _("Upwards"),
         "along": _("Along"),

@@ -39,8 +39,9 @@ function outstanding(colour, ground) {
   return mixed(colour, dark ? [255, 255, 255] : [0, 0, 0], clamp(0.42 - apart, 0, 0.3))
 }
 
-function distinctColours(count, ground) {
-  const all = DISTINCT.map(text => outstanding(parseColour(text), ground))
+// own: the colours that the codes name, or nothing.
+function distinctColours(count, ground, own) {
+  const all = (own?.length ? own : DISTINCT.map(parseColour)).map(colour => outstanding(colour, ground))
   return Array.from({ length: count }, (_, i) => all[i % all.length])
 }
 

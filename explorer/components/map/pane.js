@@ -274,7 +274,8 @@ class Pane {
     const ground = parseColour(backgroundColor)
     const { colouring } = this.group.legend
     const codes = Math.min(colouring?.names?.length ?? 1, MOST_PAINTS)
-    const colours = colouring && !colouring.names ? rampColours(ground) : distinctColours(codes, ground)
+    const scale = colouring && !colouring.names
+    const colours = scale ? rampColours(ground) : distinctColours(codes, ground, colouring?.colours)
     const look = { ground, ink, accent, font: `600 ${LABEL_SIZE}px ${style.fontFamily}` }
     const letters = Object.entries(LETTER_PAINTS).map(([letter, paint]) => {
       return [paint, parseColour(letterColour(letter, { ink, ground: backgroundColor })), MARKED]

@@ -28,6 +28,7 @@ class Colouring:
         names: Of its codes; None for values.
         low: Value of the lowest colour.
         high: Value of the highest colour.
+        colours: What the names look like where they are names of colours, sRGB in [0, 255]; else empty.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Colouring:
     names: tuple[str, ...] | None = None
     low: float = 0.0
     high: float = 1.0
+    colours: tuple[tuple[int, int, int], ...] = ()
 
 
 @dataclass(frozen=True)
