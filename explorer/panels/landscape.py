@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 import streamlit as st
 
@@ -28,6 +29,8 @@ _MOST_FOUND = 20_000
 _FEW = 3  # points that a search goes to the first of: more are looked at from afar
 _SIDE = 112  # CSS pixels of the picture of the point, about
 _SOURCE = "source"
+_LOOKED_AT = 1000  # points whose neighbours tell what a map shows most clearly
+_clear: "WeakKeyDictionary[EmbeddingMap, str]" = WeakKeyDictionary()  # what that is
 _CHOSEN = "map_choice"  # words for the point that was clicked, with the point
 _CLICKED = "map_click"  # on which map a click was, and where, with the point
 _SAME = 4e-3  # between latents that are the same but for half precision
@@ -57,7 +60,7 @@ def shown(info: ModelInfo, found: "EmbeddingMap", caption: str = "") -> Shown:
         conditional=bool(info.labels),
         label=map_pictures.LABEL if map_pictures.LABEL in found.categories else "",
         colourings=colourings,
-        colouring=colourings[0].name if colourings else "",
+        colouring=_clearest(found) or (colourings[0].name if colourings else ""),
         caption=caption,
         series=_series(info, found) if info.run else "",
     )
@@ -100,6 +103,27 @@ def _colourings(info: ModelInfo, found: "EmbeddingMap") -> list[Colouring]:
         for n, (name, column) in enumerate(found.values.items())
     ]
     return every
+
+
+def _clearest(found: "EmbeddingMap") -> str:
+    """Return the classes, or the attribute by which neighbours on a map are most alike; empty if it has none."""
+    import numpy as np
+
+    from models.embedding.place import nearest
+
+    if map_pictures.LABEL in found.categories or not found.categories:
+        return map_pictures.LABEL if found.categories else ""
+    if found not in _clear:
+        some = np.linspace(0, len(found) - 1, min(len(found), _LOOKED_AT)).astype(int)
+        _distances, near = nearest(found.positions[some], found.positions, min(2, len(found)))
+
+        def beyond_chance(codes: "NDArray[np.int16]") -> float:
+            shares = np.bincount(codes[codes >= 0]) / max(1, (codes >= 0).sum())
+            return float((codes[some] == codes[near[:, -1]]).mean() - (shares**2).sum())
+
+        scores = {name: beyond_chance(kind.codes) for name, kind in found.categories.items()}
+        _clear[found] = max(sorted(scores), key=lambda name: scores[name])
+    return _clear[found]
 
 
 def _title(name: str) -> str:

@@ -166,6 +166,20 @@ def test_names_of_colours_have_these_colours(zoo: Path) -> None:
     assert colours["skin"] == colours["hat"] == ()
 
 
+def test_a_map_begins_with_what_it_shows_most_clearly(zoo: Path) -> None:
+    info, there = catalog.find("tiny-vae"), maps.quick(catalog.find("tiny-vae"), 200)
+    assert there is not None and landscape.shown(info, there).colouring == "label"
+    halves = (there.positions[:, 0] > np.median(there.positions[:, 0])).astype(np.int16)
+    mixed = np.random.default_rng(0).integers(0, 2, len(there)).astype(np.int16)
+    rare = np.zeros(len(there), np.int16)  # neighbours are alike, but so are all
+    kinds = {
+        "beard": Categories(mixed, ("none", "full")),
+        "hat": Categories(halves, ("none", "cap")),
+        "skin": Categories(rare, ("honey", "peach")),
+    }
+    assert landscape.shown(info, dataclasses.replace(there, categories=kinds)).colouring == "hat"
+
+
 def test_the_search_finds_numbers_and_names(found: EmbeddingMap, shown: Shown) -> None:
     number = int(found.indices[17])
     assert landscape.matches(found, shown, str(number)) == [17]
