@@ -100,40 +100,23 @@ def widget(name: str, field: FieldInfo, default: Any, key: str) -> Any:
         key: Of the widget.
     """
     label, hint = title(name), _(field.description or "")
-    if name in OPTIONS:
-        names = list(OPTIONS[name])
-        hint = f"{hint}\n\n{_legend(names)}"
-        if isinstance(default, (list, tuple)):
-            return st.multiselect(
-                label,
-                names,
-                list(default),
-                format_func=value_title,
-                key=key,
-                persist_state="session",
-                help=hint,
-            )
-        return st.selectbox(
-            label,
-            names,
-            names.index(default),
-            format_func=value_title,
-            key=key,
-            persist_state="session",
-            help=hint,
-        )
     kinds = _kinds(field.annotation)
+    if name in OPTIONS:
+        named = list(OPTIONS[name])
+        hint = f"{hint}\n\n{_legend(named)}"
+    else:
+        named = [value for kind in kinds if get_origin(kind) is Literal for value in get_args(kind)]
     if isinstance(default, bool):
         return st.toggle(label, default, key=key, persist_state="session", help=hint)
-    if named := [value for kind in kinds if get_origin(kind) is Literal for value in get_args(kind)]:
+    if named and isinstance(default, (list, tuple)):
+        several = list(cast("Sequence[str]", default))
+        return st.multiselect(
+            label, named, several, format_func=value_title, key=key, persist_state="session", help=hint
+        )
+    if named:
+        first = named.index(default)
         return st.selectbox(
-            label,
-            named,
-            named.index(default),
-            format_func=value_title,
-            key=key,
-            persist_state="session",
-            help=hint,
+            label, named, first, format_func=value_title, key=key, persist_state="session", help=hint
         )
     # Without limits: a field keeps what is beyond them to itself. The config refuses that with a sentence.
     if type(None) in kinds:

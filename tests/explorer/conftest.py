@@ -7,7 +7,11 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from explorer import background, cli, identity
+from explorer import background, cli, identity, maps
+from explorer.components.map.scene import Shown
+from explorer.panels import landscape
+from models import catalog
+from models.embedding.maps import EmbeddingMap
 
 MAIN = Path(__file__).resolve().parents[2] / "explorer" / "main.py"
 Open = Callable[..., AppTest]
@@ -60,6 +64,20 @@ def click(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, int], list[dict[str
         return drawn
 
     return clicked
+
+
+@pytest.fixture
+def found(zoo: Path) -> EmbeddingMap:
+    """A map of 300 digits, made quickly."""
+    there = maps.quick(catalog.find("tiny-vae"), 300)
+    assert there is not None
+    return there
+
+
+@pytest.fixture
+def shown(found: EmbeddingMap) -> Shown:
+    """The same as the browser has to know it."""
+    return landscape.shown(catalog.find("tiny-vae"), found)
 
 
 def warnings_of(app: AppTest) -> list[str]:
