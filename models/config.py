@@ -287,8 +287,8 @@ class AutoencoderTraining(EncodedTraining):
         return {**given, "objective": meant[0]} if meant and "objective" not in given else cast(Any, data)
 
 
-class GanTraining(TrainingConfig):
-    """How a GAN is trained."""
+class AdversarialTraining(TrainingConfig):
+    """How networks are trained that a discriminator judges."""
 
     batch_size: int = Field(default=32, ge=2, le=4096, description="Images a step")
     learning_rate: float = Field(default=6e-4, gt=0, le=1, description="Adam's step size at the start")
@@ -327,7 +327,18 @@ class GanTraining(TrainingConfig):
     augment: Names = Field(default=(), description="DiffAugment operations on what the discriminator sees")
 
 
-class VaeGanTraining(GanTraining, EncodedTraining):
+class GanTraining(AdversarialTraining):
+    """How a GAN is trained."""
+
+    anchor: float = Field(
+        default=0.0,
+        ge=0,
+        le=1000,
+        description="Weight of likeness, at 16 x 16 pixels, to what the start's decoder makes of the same latent",
+    )
+
+
+class VaeGanTraining(AdversarialTraining, EncodedTraining):
     """How a VAE-GAN is trained."""
 
     beta: float = Field(default=1.0, ge=0, le=1000, description="Weight of the KL term")

@@ -11,6 +11,7 @@ from typing import cast
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.nn import functional as F
 
 from models.config import DiscriminatorConfig, GanConfig, GanTraining, GeneratorConfig, Output
 from models.core import ImageModel, LatentModel
@@ -57,8 +58,13 @@ class Gan(LatentModel):
         return self.generator.hidden(z, labels)
 
 
+_COARSE = 16  # height and width at which a generator may be held to its anchor
+
+
 class GanRecipe(AdversarialRecipe):
     """Train discriminator and generator in turn."""
+
+    config: GanTraining  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def __init__(self, model: GanConfig, config: GanTraining, device: torch.device) -> None:
         super().__init__(model, config, device)
@@ -66,6 +72,10 @@ class GanRecipe(AdversarialRecipe):
         average = self.place(Decoder(model, model.mapping))
         self.ema = Ema(average, self.model.generator, config.ema_images)
         self.modules = {"model": self.model, "average": self.ema.average}
+        self.anchor: Decoder | None = None
+        if config.anchor:  # a part of the state: a run that goes on needs no start any more
+            self.anchor = Decoder(model, model.mapping)
+            self.modules["anchor"] = self.place(self.anchor).requires_grad_(False)
         self.optimizers = {
             "generator": self.optimizer(self.model.generator),
             "discriminator": self.optimizer(self.model.discriminator),
@@ -82,6 +92,10 @@ class GanRecipe(AdversarialRecipe):
         A decoder that is trained already knows what belongs into a picture; the discriminator, which starts anew
         then, only has to teach it what its blur hides (Ham, Jun & Kim, 2020, arXiv:2002.02112). It starts anew as
         well if it is to be another one than that of the GAN. A mapping may be put before a decoder that has none.
+
+        With an `anchor`, that decoder stays beside the generator, frozen, and says what belongs to which latent: a
+        likeness of coarse pictures leaves the details to the discriminator, as the L1 term of Isola et al. (2017),
+        arXiv:1611.07004, section 3.2, does with an image that is given.
         """
         decoder = model.network() if isinstance(model, LatentModel) else None
         if decoder is None:
@@ -90,7 +104,7 @@ class GanRecipe(AdversarialRecipe):
         check_fits(decoder.config, self.model.config, tuple(shape))
         if decoder.mapping is not None:
             check_fits(model.config, self.model.config, ("mapping",))
-        for module in (self.model.generator, self.ema.average):
+        for module in filter(None, (self.model.generator, self.ema.average, self.anchor)):
             module.load_state_dict({**module.state_dict(), **decoder.state_dict()})
         fields = DiscriminatorConfig.model_fields.keys()
         if isinstance(model, Gan) and all(
@@ -98,27 +112,44 @@ class GanRecipe(AdversarialRecipe):
         ):
             self.discriminator.load_state_dict(model.discriminator.state_dict())
 
-    def generate(self, count: int, labels: Tensor | None, rng: torch.Generator) -> Tensor:
-        """Generate images for fresh latents, without clipping."""
-        z = torch.randn(count, self.model.latent_dim, generator=rng, device=self.device)
+    def latents(self, count: int, rng: torch.Generator) -> Float[Tensor, "count dim"]:
+        """Draw fresh latents from the prior."""
+        return torch.randn(count, self.model.latent_dim, generator=rng, device=self.device)
+
+    def generate(self, z: Tensor, labels: Tensor | None) -> Tensor:
+        """Generate images without clipping."""
         with self.autocast():
             output = self.model.generator(z, labels).float()
         return unclipped(self.model.output, output)
+
+    def drift(self, z: Tensor, labels: Tensor | None, fake: Tensor) -> Tensor:
+        """Return how far images are from those of the anchor for the same latents: the mean absolute difference."""
+        assert self.anchor is not None
+        with torch.no_grad(), self.autocast():
+            held = unclipped(self.model.output, self.anchor(z, labels).float()).clamp(-1, 1)
+        return F.l1_loss(_coarse(fake), _coarse(held))
 
     def step(self, batch: Batch, progress: float, step: int, rng: torch.Generator) -> Mapping[str, Tensor]:
         """Take one step of the discriminator and, unless it `waits`, one of the generator."""
         self.set_learning_rate(progress)
         real, labels = self.whole_packs(batch)
         with torch.no_grad():
-            fake = self.generate(len(real), labels, rng)
+            fake = self.generate(self.latents(len(real), rng), labels)
         scalars = self.step_discriminator(real, fake, labels, progress, step, rng)
         if self.waits(step):
             return scalars
 
-        loss = self.generator_loss(real, self.generate(len(real), labels, rng), labels, rng)
+        z = self.latents(len(real), rng)
+        fake = self.generate(z, labels)
+        loss = self.generator_loss(real, fake, labels, rng)
+        scalars["generator_loss"] = loss.detach()
+        if self.anchor is not None:
+            drift = self.drift(z, labels, fake)
+            scalars["drift"] = drift.detach()
+            loss = loss + self.config.anchor * drift
         self.descend("generator", loss)
         self.ema.update(len(batch.x) * self.config.critic_steps, (step + 1) * len(batch.x))
-        return {**scalars, "generator_loss": loss.detach()}
+        return scalars
 
     @torch.no_grad()
     def preview(self, z: Tensor, labels: Tensor | None) -> Tensor:
@@ -137,3 +168,8 @@ class GanRecipe(AdversarialRecipe):
         model.load_state_dict(self.model.state_dict())
         model.generator.load_state_dict(self.ema.average.state_dict())
         return model.eval().requires_grad_(False)
+
+
+def _coarse(x: Tensor) -> Tensor:
+    """Return images at no more than 16 x 16 pixels, each the mean of its area; points as they are."""
+    return F.adaptive_avg_pool2d(x, _COARSE) if x.shape[-1] > _COARSE else x

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from models.choices import ADVERSARIAL_LOSSES, AUGMENTATIONS, OPTIMIZERS, PENALTIES
-from models.config import DiscriminatorConfig, GanTraining
+from models.config import AdversarialTraining, DiscriminatorConfig
 from models.datasets import ImageData
 from models.errors import UserError
 from models.latent import generator, prior
@@ -33,9 +33,9 @@ class AdversarialRecipe(Recipe):
         "gamma", "final_gamma", "penalty_interval", "penalty_dense_steps", "critic_steps", "discriminator_rate",
     }  # fmt: skip
     judged = True
-    config: GanTraining
+    config: AdversarialTraining
 
-    def __init__(self, model: DiscriminatorConfig, config: GanTraining, device: torch.device) -> None:
+    def __init__(self, model: DiscriminatorConfig, config: AdversarialTraining, device: torch.device) -> None:
         super().__init__(config, device)
         if config.batch_size < model.packing:
             problem = (

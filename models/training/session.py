@@ -157,6 +157,11 @@ def configure(
         training = {"shift": 0, **training}  # the default would move what is to be predicted
     recipe = parse(entry.training, training, what=what, code="bad-option")
     augmentation.check(recipe, info, predicts)
+    if getattr(recipe, "anchor", 0) and not first:
+        problem = (
+            "The option 'anchor' holds a generator to the model that it starts from, and it starts from none."
+        )
+        raise UserError("bad-option", problem, "Add --start MODEL, or leave the option out.")
     return RunConfig(
         model=model.model_dump(mode="json"),
         training=recipe.model_dump(mode="json"),

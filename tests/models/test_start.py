@@ -11,6 +11,7 @@ from models.config import Budget, RunConfig
 from models.core import LatentModel
 from models.datasets import ImageData, load
 from models.errors import UserError
+from models.gan import GanRecipe
 from models.latent import prior
 from models.training import session
 from models.training.runs import Run
@@ -115,17 +116,52 @@ def test_only_the_discriminator_learns_in_its_head_start(
     assert moved
 
 
+@pytest.mark.parametrize("options", [{}, {"anchor": "4"}])
 def test_a_run_that_was_interrupted_does_not_start_again(
-    trained: dict[str, Path], tmp_path: Path, digits: tuple[ImageData, ImageData]
+    options: dict[str, str], trained: dict[str, Path], tmp_path: Path, digits: tuple[ImageData, ImageData]
 ) -> None:
-    whole = session.new_run(configure("gan", trained["vae"], 8), tmp_path / "whole")
+    whole = session.new_run(configure("gan", trained["vae"], 8, **options), tmp_path / "whole")
     session.train(whole, data=digits)
-    parts = session.new_run(configure("gan", trained["vae"], 8), tmp_path / "parts")
+    parts = session.new_run(configure("gan", trained["vae"], 8, **options), tmp_path / "parts")
     asked = iter([False] * 3 + [True])
     assert session.train(parts, data=digits, stop=lambda: next(asked)).steps == 3
     session.train(Run(tmp_path / "parts"), data=digits)
     one, two = (checkpoints.load(run.checkpoint).state_dict() for run in (whole, parts))
     assert all(torch.equal(one[k], two[k]) for k in one)
+
+
+def test_an_anchor_keeps_what_belongs_to_a_latent(
+    trained: dict[str, Path], tmp_path: Path, digits: tuple[ImageData, ImageData]
+) -> None:
+    other, z = checkpoints.load(trained["vae"]), prior(range(50), 6)
+    assert isinstance(other, LatentModel)
+    moved: dict[str, float] = {}
+    for anchor in ("0", "50"):
+        config = configure("gan", trained["vae"], 60, anchor=anchor)
+        model = checkpoints.load(
+            session.train(session.new_run(config, tmp_path / anchor), data=digits).checkpoint
+        )
+        assert isinstance(model, LatentModel)
+        moved[anchor] = float((model.decode(z) - other.decode(z)).abs().mean())
+    assert 0 < moved["50"] < 0.5 * moved["0"]
+
+
+def test_an_anchor_leaves_details_to_the_discriminator() -> None:
+    config = session.configure("avatars", "gan", start="avatars-vae", options={"anchor": 1})
+    recipe = session.recipe_for(config)
+    session.begin(recipe, config)
+    assert isinstance(recipe, GanRecipe)
+    z = prior(range(2), config.model["latent_dim"])
+    fake = recipe.generate(z, None).detach().clamp(-1, 1)
+    stripes = torch.tensor([0.5, -0.5]).repeat(32)  # of a pixel each: four of them are one at 16 x 16
+    drifts = [float(recipe.drift(z, None, x)) for x in (fake, fake + stripes, fake + 0.5)]
+    assert drifts == pytest.approx([0, 0, 0.5], abs=1e-3)
+
+
+def test_an_anchor_needs_a_start() -> None:
+    with pytest.raises(UserError, match="starts from none") as caught:
+        session.configure("digits", "gan", options={"anchor": "1"})
+    assert caught.value.code == "bad-option"
 
 
 def test_card_and_config_name_the_start(
