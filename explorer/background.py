@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import streamlit as st
 
-from explorer import cache
+from explorer import cache, navigation
 from models.requests import RenderRequest
 
 if TYPE_CHECKING:  # importing it for more than annotations would import torch
@@ -257,5 +257,5 @@ def progress(words: str, work: Work | Works) -> None:
 
 def _poll(work: Watched, show: Callable[[Watched], None]) -> None:
     if not work.running:
-        st.rerun()  # of the whole page: it then draws no fragment here, which ends the polling
+        navigation.redraw()  # of the whole page: it then draws no fragment here, which ends the polling
     show(work)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from explorer import navigation
 from explorer.access import may_change
 from explorer.panels import picker, pictures, problem
 from explorer.panels.fold import fold
@@ -142,4 +143,4 @@ def _added(name: str) -> None:
     st.session_state[picker.ADDED] = name
     st.session_state[_ROUND] = st.session_state.get(_ROUND, 0) + 1
     st.session_state.pop("adding-where", None)
-    st.rerun()
+    navigation.redraw()

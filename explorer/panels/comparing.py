@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from explorer import maps
+from explorer import maps, navigation
 from explorer.components.map.scene import Shown
 from explorer.panels import landscape, mapping
 from explorer.text import _
@@ -105,7 +105,7 @@ def _await_figures(found: "EmbeddingMap") -> None:
     if maps.measuring(found):
         st.caption(_("How good the principal components are is being measured."))
     else:
-        st.rerun()
+        navigation.redraw()
 
 
 def _words(first: "EmbeddingMap", other: "EmbeddingMap") -> str:

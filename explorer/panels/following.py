@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from explorer import cache, jobs
+from explorer import cache, jobs, navigation
 from explorer.text import _
 from models.catalog import ModelInfo
 from models.errors import UserError
@@ -32,7 +32,7 @@ def _watch(run: str, digest: str) -> None:
     if newest is None or newest.digest == digest:
         return
     if not going or st.session_state.get(_FOLLOW, True):
-        st.rerun()
+        navigation.redraw()
 
 
 def trains(run: str) -> bool:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from explorer import cache, jobs, maps
+from explorer import cache, jobs, maps, navigation
 from explorer.panels import following, problem, waiting
 from explorer.text import N_, _, percent
 from models import catalog, datasets
@@ -141,7 +141,7 @@ def _ask(info: ModelInfo, spec: MapSpec) -> None:
         _keep(_ASKED, info, (spec, job))
         _keep(_FAILED, info, None)
         st.session_state[_ROUND] = st.session_state.get(_ROUND, 0) + 1
-        st.rerun()
+        navigation.redraw()
 
 
 def _settled(info: ModelInfo, spec: MapSpec) -> MapSpec:

@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from explorer import background, cache, controls, fresh, map_data, map_pictures, own, sitemap, state
+from explorer import (
+    background,
+    cache,
+    controls,
+    fresh,
+    map_data,
+    map_pictures,
+    navigation,
+    own,
+    sitemap,
+    state,
+)
 from explorer.compare import rivals
 from explorer.components.map.reports import Above
 from explorer.components.map.scene import MARKS, Extra, OwnImage
@@ -189,7 +200,7 @@ def _wait(tasks: "Sequence[Task[Any]]") -> None:
 
 def _poll(tasks: "Sequence[Task[Any]]") -> None:
     if not all(task.running for task in tasks):
-        st.rerun()
+        navigation.redraw()
     share = sum(task.share for task in tasks) / len(tasks)
     st.progress(share, _("Samples find their places · {share:.0%}").format(share=share))
 

@@ -6,7 +6,7 @@ from typing import Any, cast
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from explorer import cache, jobs
+from explorer import cache, jobs, navigation
 from explorer.access import may_change
 from explorer.panels import options, pictures, problem
 from explorer.settings import settings
@@ -101,7 +101,7 @@ def _upload() -> None:
                 )
                 st.session_state[_TAKEN], st.session_state[_NEXT] = taken, taken.id
                 st.session_state[_ROUND] = turn + 1
-                st.rerun()
+                navigation.redraw()
 
 
 def _step(bar: DeltaGenerator, done: int, total: int) -> None:
@@ -251,4 +251,4 @@ def start(config: RunConfig, preset: str) -> None:
         title = f"{title}, {options.title(preset)}"
     st.session_state[CHOSEN] = [jobs.train(config, title).id]
     st.session_state[_STARTED] = st.session_state.get(_STARTED, 0) + 1
-    st.rerun()
+    navigation.redraw()

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from explorer import cache, state
+from explorer import cache, navigation, state
 from explorer.access import may_change
 from explorer.panels import picker, pictures, problem, sending
 from explorer.text import _
@@ -25,7 +25,7 @@ def show(found: Sequence[ModelInfo]) -> None:
     if st.session_state.pop(_GO, False):
         st.switch_page("views/explore.py")
     if st.session_state.pop(_STALE, False):
-        st.rerun()  # others of the page list the models, too
+        navigation.redraw()  # others of the page list the models, too
     wanted = st.text_input(
         _("Filter"), key=_FILTER, placeholder=_("Name, family or data set"), icon=":material/filter_alt:"
     )

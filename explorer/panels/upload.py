@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
 
-from explorer import own, state
+from explorer import navigation, own, state
 from explorer.components.draw_pad import draw_pad
 from explorer.own import Own
 from explorer.panels import pictures, problem, reconstruct
@@ -27,7 +27,7 @@ _ZOOM = 8.0  # at most
 def show(info: ModelInfo) -> None:
     """Draw the panel, once it is open; its widgets rerun it and nothing else."""
     if reconstruct.moved():
-        st.rerun()  # the point is elsewhere: the rest of the page must follow
+        navigation.redraw()  # the point is elsewhere: the rest of the page must follow
     place = fold(_("Your own image"), key="own-image", icon=":material/add_photo_alternate:")
     if place is None:
         return

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import streamlit as st
 
-from explorer import jobs
+from explorer import jobs, navigation
 from explorer.text import _, duration
 from models.errors import UserError
 from models.jobs import Job
@@ -29,14 +29,19 @@ def until_over(name: str, *, key: str, going: str, settle: Settle) -> None:
         if not job.over:
             left, right = st.columns([3, 1], vertical_alignment="center")
             left.progress(job.share, _state(job, going))
-            if right.button(_("Cancel"), key=f"{key}-cancel", icon=":material/close:"):
-                jobs.queue().cancel(name)
+            icon = ":material/close:"
+            right.button(_("Cancel"), key=f"{key}-cancel", icon=icon, on_click=_cancel, args=(name,))
             return
         settle(job)
         jobs.queue().remove(name)
-        st.rerun()
+        navigation.redraw()
     settle(None)
-    st.rerun()
+    navigation.redraw()
+
+
+def _cancel(name: str) -> None:
+    with suppress(UserError):  # it is over, and was removed
+        jobs.queue().cancel(name)
 
 
 def keep(name: str, key: str, value: object) -> None:

@@ -7,12 +7,13 @@ from contextlib import suppress
 
 import streamlit as st
 
-from explorer import cache, figures, jobs, run_pictures, sitemap, state
+from explorer import cache, figures, jobs, navigation, run_pictures, sitemap
 from explorer.components.timeline import Pictures, timeline
-from explorer.panels import picker, problem, sending
+from explorer.panels import problem
+from explorer.panels.head import Head
 from explorer.panels.setup import CHOSEN
 from explorer.text import _, count, duration, ngettext
-from models import catalog, datasets, library
+from models import datasets
 from models.errors import UserError
 from models.jobs import Job
 from models.training.record import Record
@@ -21,18 +22,7 @@ from models.training.runs import SnapshotKind
 _SECOND = 1.0  # between two looks at what a run has written
 _EARLY, _YOUNG = 0.4, 12.0  # seconds between them at first, and for how long
 _MOST = 3  # runs side by side
-_GO = "training-go"
 _PICKED = "training-picked"
-_STATES = {
-    "queued": lambda: (_("Waiting for its turn"), ":material/hourglass_empty:"),
-    "running": lambda: (_("Training"), ":material/model_training:"),
-    "stopping": lambda: (_("Stopping, with a checkpoint"), ":material/stop_circle:"),
-    "done": lambda: (_("Done"), ":material/check_circle:"),
-    "stopped": lambda: (_("Stopped"), ":material/stop_circle:"),
-    "cancelled": lambda: (_("Cancelled"), ":material/cancel:"),
-    "failed": lambda: (_("Failed"), ":material/error:"),
-    "died": lambda: (_("Ended without a word"), ":material/error:"),
-}
 _KINDS: Mapping[SnapshotKind, Callable[[], str]] = {
     "samples": lambda: _("Samples"),
     "reconstructions": lambda: _("Reconstructions"),
@@ -54,9 +44,6 @@ def trainings() -> dict[str, Job]:
 
 def show() -> None:
     """Draw the choice of runs and what is chosen of them."""
-    # In a run of the whole page only: a part that is drawn again by itself must not take another page's turn.
-    if st.session_state.pop(_GO, False):
-        st.switch_page("views/explore.py")
     found = trainings()
     if not found:
         with st.container(key="charts-ahead"):  # seconds, which are spent while a person still chooses
@@ -100,9 +87,20 @@ def _labels(found: Mapping[str, Job]) -> dict[str, str]:
 
 
 def _watch(names: tuple[str, ...]) -> None:
-    """Draw runs, again and again for as long as one of them goes on."""
-    pace = _pace(list(_those(names)))
-    st.fragment(_draw, run_every=pace)(names, pace)
+    """Draw runs: what can be done with them once, the rest again and again for as long as one of them goes on.
+
+    A press on a button beside something that draws itself again can come twice, or not at all: the browser may send it
+    with the tick as well, and a tick that calls for the whole page has taken it. Where a whole page is drawn, it counts
+    once (Streamlit 1.67).
+    """
+    found = list(_those(names))
+    heads = [Head.of(job) for job in found]
+    if not heads:  # they were removed just now
+        return
+    for head, column in zip(heads, st.columns(len(heads), gap="large"), strict=True):
+        with column:
+            head.draw()
+    st.fragment(_draw, run_every=_pace(found))(names, heads, _pace(found))
 
 
 def _pace(found: Sequence[Job]) -> float | None:
@@ -118,25 +116,22 @@ def _those(names: Sequence[str]) -> Iterator[Job]:
             yield jobs.queue().get(name)
 
 
-def _draw(names: tuple[str, ...], pace: float | None) -> None:
+def _draw(names: tuple[str, ...], heads: Sequence[Head], pace: float | None) -> None:
     found = list(_those(names))
-    if len(found) < len(names) or (pace is not None and pace != _pace(found)):
-        st.rerun()  # of the whole page: one was removed elsewhere, or there is less to wait for
+    if [Head.of(job) for job in found] != heads or pace != _pace(found):
+        navigation.redraw()  # one was removed, or something else can be done with it, or there is less to wait for
     records = [cache.record(jobs.queue().folder(job.id)) for job in found]
     alone = len(found) == 1
     columns = st.columns([1, 1.2] if alone else len(found), gap="large")
     for job, record, column in zip(found, records, columns, strict=False):
         with column:
             _status(job, record)
-            _actions(job)
             _timeline(job, record)
     with columns[1] if alone else st.container():
         _curves(found, records, columns=1 if alone else 2)
 
 
 def _status(job: Job, record: Record) -> None:
-    words, icon = _STATES[job.state]()
-    st.markdown(f"**{problem.literal(job.spec.title)}** · {icon} {words}")
     last = record.last()
     parts: list[str] = []
     if last:
@@ -164,94 +159,6 @@ def _begins(job: Job) -> str:
     if not job.ahead:
         return _("It is the next to begin")
     return ngettext("{n} other waits before it", "{n} others wait before it", job.ahead).format(n=job.ahead)
-
-
-def _actions(job: Job) -> None:
-    queue = jobs.queue()
-    with st.container(horizontal=True):
-        if job.state in ("running", "queued"):
-            _button(
-                _("Stop"),
-                "stop",
-                job,
-                ":material/stop:",
-                queue.stop,
-                _("End it now, and keep what it learned"),
-            )
-            _button(_("Cancel"), "cancel", job, ":material/close:", queue.cancel, _("End it at once"))
-        _explore(job)
-        if job.over and job.state != "done":
-            _button(
-                _("Resume"),
-                "resume",
-                job,
-                ":material/play_arrow:",
-                queue.resume,
-                _("Go on to the end of its time"),
-            )
-        if job.over:
-            _keep(job)
-            _remove(job)
-
-
-def _button(text: str, name: str, job: Job, icon: str, act: Callable[[str], object], hint: str) -> None:
-    if st.button(text, key=f"{name}-{job.id}", icon=icon, help=hint):
-        with problem.explained():
-            act(job.id)
-            st.rerun()
-
-
-def _remove(job: Job) -> None:
-    """Offer to delete a run, which is asked for twice."""
-    with st.popover(_("Remove"), icon=":material/delete:", key=f"remove-{job.id}"):
-        st.caption(_("Its curves, pictures and weights. A model that was kept of it stays."))
-        hint = _("There is no way back")
-        _button(_("Delete the run"), "delete", job, ":material/delete:", jobs.queue().remove, hint)
-
-
-def _explore(job: Job) -> None:
-    """Offer to open what it has come to, where that makes pictures; while it trains, the page follows."""
-    with suppress(UserError):  # it is being replaced just now
-        info = catalog.of_run(job.id)
-        if info is None or not info.can("picture"):
-            return
-        if st.button(
-            _("Explore this"),
-            key=f"explore-{job.id}",
-            icon=":material/explore:",
-            help=_("Move through its latent space; while it trains, with its newest weights"),
-        ):
-            state.open_model(info.id)
-            st.session_state[_GO] = True
-            st.rerun()
-
-
-def _keep(job: Job) -> None:
-    """Offer to take the result among the models, to open it, and to send it away."""
-    result = None
-    with suppress(UserError):  # it cannot be read
-        result = catalog.of_run(job.id, live=False)
-    if result is None:
-        return
-    with st.popover(_("Keep"), icon=":material/bookmark_add:", key=f"keep-{job.id}"):
-        name = st.text_input(
-            _("Name"),
-            job.spec.title,
-            key=f"keep-name-{job.id}",
-            max_chars=100,
-            help=_("Of the model, as it will stand among the others."),
-        )
-        if st.button(
-            _("Keep and explore"), key=f"keep-go-{job.id}", icon=":material/explore:", type="primary"
-        ):
-            with problem.explained():
-                title = name.strip() or job.spec.title
-                kept = library.take_in(str(result.path), library.unused(datasets.slug(title).lower()))
-                state.open_model(library.titled(kept, title).id)
-                st.session_state[picker.ADDED] = title
-                st.session_state[_GO] = True
-                st.rerun()
-        sending.show(result)
 
 
 def _timeline(job: Job, record: Record) -> None:

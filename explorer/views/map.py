@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 from models.catalog import ModelInfo
 
-from explorer import link
+from explorer import link, navigation
 from explorer.components.map import latent_map
 from explorer.components.map.scene import Scene
 from explorer.panels import (
@@ -88,7 +88,7 @@ def landscape_of(info: ModelInfo) -> None:
             target = "views/explore.py" if landscape.here(info, spot is not None) else target
             target = selecting.show(info, panes) or target
             if not target and spot is None and landscape.spot(info, found):  # it is rendered now
-                st.rerun()
+                navigation.redraw()
     if target:
         st.switch_page(target)
     link.publish(link.MAP)

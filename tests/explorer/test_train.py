@@ -15,7 +15,7 @@ from streamlit.testing.v1 import AppTest
 
 from explorer import cache, identity, jobs, state
 from explorer.components import timeline as component
-from explorer.panels import following, setup, watch
+from explorer.panels import following, head, setup, watch
 from models import catalog, media, paths
 from models.config import Budget, RunConfig
 from models.datasets import uploads
@@ -227,6 +227,25 @@ def test_a_run_is_opened_in_explore_and_followed(open_app: Open, queue: Jobs) ->
     assert cache.newest(job.id) is None
 
 
+def test_what_is_pressed_is_not_part_of_what_draws_itself_again(
+    open_app: Open, queue: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, order = submit(queue), list[str]()
+
+    def noted(name: str, act: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda *arguments: (order.append(name), act(*arguments), order.append(f"end of {name}"))
+
+    def fragment(draw: Callable[..., Any], run_every: float | None) -> Callable[..., Any]:
+        return noted(f"fragment every {run_every} s", draw)
+
+    monkeypatch.setattr(watch.st, "fragment", fragment)
+    monkeypatch.setattr(head.Head, "draw", noted("buttons", head.Head.draw))
+    app = open_app("train")
+    assert not app.exception and app.button(key=f"stop-{job.id}").label == "Stop"
+    assert order[:3] == ["buttons", "end of buttons", "fragment every 0.4 s"]
+    assert order[3:] == ["end of fragment every 0.4 s"]
+
+
 def test_a_model_that_learns_is_drawn_anew(
     open_app: Open, queue: Jobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -345,7 +364,7 @@ def test_images_of_ones_own_are_among_the_data_sets(open_app: Open, queue: Jobs)
     "name", ["queued", "running", "stopping", "done", "stopped", "cancelled", "failed", "died"]
 )
 def test_each_state_has_words(name: str) -> None:
-    assert all(watch._STATES[name]())  # pyright: ignore[reportPrivateUsage]
+    assert all(head._STATES[name]())  # pyright: ignore[reportPrivateUsage]
 
 
 def test_data_sets_are_described_in_a_few_words() -> None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from explorer import cache, jobs, words
+from explorer import cache, jobs, navigation, words
 from explorer.compare import charts, claims, protocols, rivals, tables
 from explorer.compare.measured import MeasuredTable, table
 from explorer.compare.protocols import SLOW, Wanted
@@ -109,7 +109,7 @@ def _measure(models: Sequence[ModelInfo], missing: Wanted) -> None:
                 job = jobs.measure(specs, title)
                 waiting.keep(_FAILED, key, None)
                 waiting.keep(_ASKED, key, job.id)
-                st.rerun()
+                navigation.redraw()
         st.caption(_words(missing, titles))
 
 
