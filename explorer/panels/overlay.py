@@ -22,7 +22,7 @@ from explorer import (
 from explorer.compare import rivals
 from explorer.components.map.reports import Above
 from explorer.components.map.scene import MARKS, Extra, OwnImage
-from explorer.panels import landscape, problem, upload
+from explorer.panels import pin, problem, upload
 from explorer.text import _, percent
 from models import images
 from models.catalog import ModelInfo
@@ -266,7 +266,7 @@ def pick(
     """
     if above.key is None:
         if image is not None and _pick_own(info):
-            landscape.mark(found, image.place)
+            pin.mark(found, image.place)
         return
     layer = next((one for one in layers if one.extra.key == above.key), None)
     if layer is None:
@@ -275,8 +275,8 @@ def pick(
     label = map_pictures.label_of(layer.samples, above.index) if layer.who.labels else None
     if layer.who.digest == info.digest:
         state.update_point(seed=seed, latent=(), edits=(), truncation=1.0, label=label)
-        landscape.say(_("seed {n}").format(n=seed))
-        landscape.mark(found, layer.samples.positions[above.index])
+        pin.say(_("seed {n}").format(n=seed))
+        pin.mark(found, layer.samples.positions[above.index])
     else:
         st.session_state[_OTHER] = (info.digest, state.view().point, layer.who, seed, label)
 
@@ -288,7 +288,7 @@ def _pick_own(info: ModelInfo) -> bool:
     if result is None:
         return False
     state.go_to(result.latents[0].tolist(), label=_label(info, result), private=True)
-    landscape.say(_("Your own image"))
+    pin.say(_("Your own image"))
     return True
 
 

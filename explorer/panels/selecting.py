@@ -11,7 +11,7 @@ from explorer import controls, map_pictures, state, tray
 from explorer.components.map.reports import Chosen
 from explorer.components.map.scene import Selection, Shown
 from explorer.components.tiles import tiles
-from explorer.panels import arithmetic, landscape, problem
+from explorer.panels import arithmetic, pin, problem
 from explorer.panels.comparing import Pane
 from explorer.text import _, percent
 from explorer.words import word
@@ -132,12 +132,12 @@ def _sheet(info: ModelInfo, selected: Selected) -> None:
         png(contact_sheet(images, COLUMNS)),
         key="map-sheet",
         size=(width, height),
-        names=[landscape.words(found, Chosen((int(row),), (1.0,))) for row in rows],
+        names=[pin.words(found, Chosen((int(row),), (1.0,))) for row in rows],
         label=_("Pictures of the selection"),
         sheet_columns=COLUMNS,
         columns=COLUMNS,
         largest=64,
-        on_open=lambda tile: landscape.pick(info, found, Chosen((int(rows[tile]),), (1.0,))),
+        on_open=lambda tile: pin.pick(info, found, Chosen((int(rows[tile]),), (1.0,))),
     )
 
 
@@ -236,7 +236,7 @@ def _direction(info: ModelInfo, a: Selected, b: Selected) -> str:
 
 def _point(info: ModelInfo, selected: Selected, mean: "NDArray[np.float32]") -> Point:
     latent = state.half(mean.tolist())
-    if landscape.own(selected.found, selected.rows):
+    if pin.own(selected.found, selected.rows):
         state.keep_private(latent)
     label = common_label(info, selected.found, selected.rows)
     return Point(latent=latent, axes=controls.point_of(info).axes, label=label)

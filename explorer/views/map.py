@@ -14,6 +14,7 @@ from explorer.panels import (
     mapping,
     overlay,
     picker,
+    pin,
     point as place,
     problem,
     saving,
@@ -58,7 +59,7 @@ def landscape_of(info: ModelInfo) -> None:
             layers = overlay.samples(info, found)
         with search:
             image = overlay.own_image(info, found)
-        spot = landscape.spot(info, found)
+        spot = pin.spot(info, found)
         with maps:
             scene = Scene(
                 shown,
@@ -77,7 +78,7 @@ def landscape_of(info: ModelInfo) -> None:
                 scene,
                 key="map",
                 url=place.socket_url(),
-                on_pick=lambda number, what: landscape.pick(info, panes[number].found, what),
+                on_pick=lambda number, what: pin.pick(info, panes[number].found, what),
                 on_select=lambda number, rows: selecting.take(panes, number, rows),
                 on_above=lambda above: overlay.pick(info, found, layers, image, above),
                 on_look=lambda seen: landscape.see(info, seen),
@@ -85,9 +86,9 @@ def landscape_of(info: ModelInfo) -> None:
             saving.show(info, found, shown, look, layers)
         with below:
             target = overlay.other(info)
-            target = "views/explore.py" if landscape.here(info, spot is not None) else target
+            target = "views/explore.py" if pin.here(info, spot is not None) else target
             target = selecting.show(info, panes) or target
-            if not target and spot is None and landscape.spot(info, found):  # it is rendered now
+            if not target and spot is None and pin.spot(info, found):  # it is rendered now
                 navigation.redraw()
     if target:
         st.switch_page(target)

@@ -12,7 +12,7 @@ from explorer import map_data, maps
 from explorer.components.map.reports import Chosen
 from explorer.components.map.scene import Scene, Selection, Shown
 from explorer.link import pack
-from explorer.panels import landscape, selecting
+from explorer.panels import pin, selecting
 from explorer.panels.comparing import Pane
 from models import catalog
 from models.embedding.maps import Categories, EmbeddingMap
@@ -178,7 +178,7 @@ def test_images_that_the_model_cannot_encode_have_no_place_in_explore(
     before = app.session_state["view"].point
     drawn.tell(app, "on_pick", Chosen((7,), (1.0,)))
     assert app.session_state["view"].point == before and "cannot encode that image" in texts(app)
-    assert landscape.latent_of(partly, Chosen((99, 150), (0.5, 0.5))) is None
+    assert pin.latent_of(partly, Chosen((99, 150), (0.5, 0.5))) is None
     drawn.tell(app, "on_select", np.arange(95, 105))
     assert selecting.mean_of(partly, np.arange(95, 105)) == pytest.approx(found.latents[100:105].mean(0))
     app.button_group(key="map-selection").set_value("B").run()

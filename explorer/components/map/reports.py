@@ -36,7 +36,7 @@ class Chosen:
 
     Args:
         rows: Indices of the points that it is made of; one where it is a point.
-        weights: Of their latents, with a sum of 1; see `explorer.panels.landscape.latent_of`.
+        weights: Of their latents, with a sum of 1; see `explorer.panels.pin.latent_of`.
         place: Where the click was, if it was between points.
     """
 
