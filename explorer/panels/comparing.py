@@ -80,7 +80,7 @@ def _chosen(info: ModelInfo, found: "EmbeddingMap") -> "Sequence[EmbeddingMap]":
         max_selections=MOST,
         key=_key(info),
         persist_state="session",
-        placeholder=_("another map of the model"),
+        placeholder=_("another map"),
         help=_(
             "Side by side, a point that is looked at, found, selected or left out on one map is so on the others. "
             "Every map that was made is kept: make another one to compare this with."

@@ -218,7 +218,7 @@ def way(info: ModelInfo, found: "EmbeddingMap") -> list[tuple[float, float]]:
     hint = _(
         "The way between the key frames of the page Interpolate, each of its pictures beside those like it."
     )
-    if not st.toggle(_("The film of Interpolate"), key="map-way", persist_state="session", help=hint):
+    if not st.toggle(_("Way of the film"), key="map-way", persist_state="session", help=hint):
         return []
     from models.embedding.place import place_latents
 

@@ -108,7 +108,9 @@ def _draw(info: ModelInfo, work: Work) -> None:
     searches = work.request.op.op == "invert"
     if work.running:
         share = work.share
-        words = _("Searching") if result is not None else _("Preparing")
+        words = _("Searching") if searches else _("Encoding")
+        if searches and result is None:
+            words = _("Learning a first guess from the model's own pictures, once for each model")
         st.progress(share, f"{words} · {share:.0%}")
         st.button(_("Stop"), key="own-stop", icon=":material/stop:", on_click=work.cancel)
     elif result is not None:
