@@ -114,7 +114,7 @@ _GROUPS: dict[str, dict[str, str]] = {
         "d_fake": N_("D(fake)"),
     },
     N_("Gradient penalty"): {"penalty": N_("Penalty")},
-    N_("Distance from the anchor's images"): {"drift": N_("Distance")},
+    N_("Distance from the anchor, at 16 × 16 pixels"): {"drift": N_("Mean absolute difference")},
     N_("Reconstructions (dB)"): {"psnr_db": N_("PSNR")},
     N_("Active units"): {"active_units": N_("Active units")},
     N_("Diversity and sharpness (× real)"): {

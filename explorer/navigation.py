@@ -1,4 +1,4 @@
-"""Going from page to page."""
+"""Drawing a page again without keeping a person on it."""
 
 from typing import NoReturn
 

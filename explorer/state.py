@@ -220,13 +220,12 @@ def choose_model(name: str) -> None:
 
 
 def open_model(name: str) -> None:
-    """Show another model on another page, whatever the page that is left still says; none anew if it is that one.
+    """Show another model on another page, whatever the page that is left still says.
 
     A part of a page that is drawn again by itself may send what the widgets held before, a moment after.
     """
-    if name != view().model:
-        st.session_state[_FORMER] = (view().model, time.monotonic())
-        choose_model(name)
+    st.session_state[_FORMER] = (view().model, time.monotonic())
+    choose_model(name)
 
 
 def pick_model(name: str) -> None:

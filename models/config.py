@@ -4,7 +4,7 @@ import math
 import re
 from typing import Annotated, Any, ClassVar, Literal, Self, cast
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, JsonValue, model_validator
 
 from models.errors import UserError
 from models.values import MAX_SEED, Value, parse as parse
@@ -190,6 +190,10 @@ def _names(value: object) -> object:
 Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
 
 
+NEEDS_START: dict[str, JsonValue] = {"needs": "start"}
+"""Marks an option that is of no use in a training that starts from random weights."""
+
+
 class TrainingConfig(Value):
     """What every training recipe needs."""
 
@@ -208,6 +212,11 @@ class TrainingConfig(Value):
         default=0.0, ge=0, le=0.5, description="Random crops of the training images, up to this share smaller"
     )
     flip: bool = Field(default=False, description="Random mirror images, left to right")
+
+    @property
+    def needs_start(self) -> bool:
+        """Whether an option means the model that the training starts from."""
+        return False
 
 
 class EncodedTraining(TrainingConfig):
@@ -335,7 +344,13 @@ class GanTraining(AdversarialTraining):
         ge=0,
         le=1000,
         description="Weight of likeness, at 16 x 16 pixels, to what the start's decoder makes of the same latent",
+        json_schema_extra=NEEDS_START,
     )
+
+    @property
+    def needs_start(self) -> bool:
+        """Whether an option means the model that the training starts from."""
+        return self.anchor > 0
 
 
 class VaeGanTraining(AdversarialTraining, EncodedTraining):

@@ -19,6 +19,7 @@ _PROBES = 1024  # decoded images that the order of the axes may cost
 _SAMPLES = 4000  # latents whose features are analysed
 _Pair = tuple[Tensor, Tensor]
 _Svd = tuple[Tensor, Tensor, Tensor]
+_GIVE = 0.075  # unwanted change that is allowed along a direction, for each attribute that is kept
 _OWN = 0.1  # cosine between a direction and what is left of it where others are kept, to move along that
 _LINEAR = 0.5  # share of a component's variance that z must explain for it to be a direction
 
@@ -57,7 +58,8 @@ class Directions:
         """Return a direction that leaves alone what others stand for: conditional manipulation.
 
         Where the effects of attributes have been measured, it is bent away from whatever changes the kept
-        ones (`models.latent.sheltered`); kept values of its own attribute, and directions without a measured
+        ones (`models.latent.sheltered`), less strictly the more of them there are, so that something is left of it;
+        kept values of its own attribute, and directions without a measured
         meaning, only keep their coordinates (`models.latent.projected`).
 
         Args:
@@ -73,7 +75,9 @@ class Directions:
         rest = [o for o in others if not self.attributes or self.attributes[o] not in measured]
         vector = self.vectors[index]
         if measured:
-            vector = sheltered(vector, torch.cat([self.effects[name] for name in sorted(measured)]))
+            effects = [self.effects[name] for name in sorted(measured)]
+            give = _GIVE * sum(len(rows) > 0 for rows in effects)
+            vector = sheltered(vector, torch.cat(effects), give) if give else vector
         return projected(vector, self.vectors[rest])
 
     def moves(self, indices: Sequence[int], keep: Sequence[int]) -> Float[Tensor, "edits dim"]:

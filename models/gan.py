@@ -58,7 +58,7 @@ class Gan(LatentModel):
         return self.generator.hidden(z, labels)
 
 
-_COARSE = 16  # height and width at which a generator may be held to its anchor
+_COARSE = 16  # height and width, at most, at which a generator may be held to its anchor
 
 
 class GanRecipe(AdversarialRecipe):
@@ -122,8 +122,22 @@ class GanRecipe(AdversarialRecipe):
             output = self.model.generator(z, labels).float()
         return unclipped(self.model.output, output)
 
-    def drift(self, z: Tensor, labels: Tensor | None, fake: Tensor) -> Tensor:
-        """Return how far images are from those of the anchor for the same latents: the mean absolute difference."""
+    def drift(
+        self,
+        z: Float[Tensor, "batch dim"],
+        labels: Int[Tensor, " batch"] | None,
+        fake: Float[Tensor, "batch channels height width"],
+    ) -> Float[Tensor, ""]:
+        """Return how far images are from those of the anchor for the same latents.
+
+        Args:
+            z: Latents.
+            labels: Of a conditional model.
+            fake: What the generator makes of them, unclipped, so that what is out of range is called back, too.
+
+        Returns:
+            The mean absolute difference at 16 x 16 pixels, in units of which black and white are 2 apart.
+        """
         assert self.anchor is not None
         with torch.no_grad(), self.autocast():
             held = unclipped(self.model.output, self.anchor(z, labels).float()).clamp(-1, 1)
@@ -171,5 +185,5 @@ class GanRecipe(AdversarialRecipe):
 
 
 def _coarse(x: Tensor) -> Tensor:
-    """Return images at no more than 16 x 16 pixels, each the mean of its area; points as they are."""
-    return F.adaptive_avg_pool2d(x, _COARSE) if x.shape[-1] > _COARSE else x
+    """Return images at no more than 16 x 16 pixels, each the mean of a square; points as they are."""
+    return F.avg_pool2d(x, x.shape[-1] // _COARSE) if x.shape[-1] > _COARSE else x

@@ -182,7 +182,7 @@ def projected(direction: Float[Tensor, " dim"], others: Float[Tensor, "others di
 
 
 def sheltered(
-    direction: Float[Tensor, " dim"], effects: Float[Tensor, "rows dim"], give: float = 0.7
+    direction: Float[Tensor, " dim"], effects: Float[Tensor, "rows dim"], give: float
 ) -> Float[Tensor, " dim"]:
     """Bend a direction away from those that change what is to stay.
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import streamlit as st
@@ -56,12 +56,16 @@ class Head:
             keeps = job.over and catalog.of_run(job.id, live=False) is not None
         return cls(job.id, job.spec.title, job.state, job.over, opens, keeps)
 
+    def outdated(self, now: Self) -> bool:
+        """Tell whether something else is to be drawn; what a run publishes is away for a moment as it is replaced."""
+        return replace(now, opens=now.opens or self.opens) != self
+
     def draw(self) -> None:
         """Draw its title and its buttons, and do what is asked for."""
         words, icon = _STATES[self.state]()
-        st.markdown(f"**{problem.literal(self.title)}** · {icon} {words}")
         queue = jobs.queue()
-        with st.container(horizontal=True):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(f"**{problem.literal(self.title)}** · {icon} {words}", width="content")
             if self.state in ("running", "queued"):
                 self._act(_("Stop"), "stop", "stop", queue.stop, _("End it now, and keep what it learned"))
                 self._act(_("Cancel"), "cancel", "close", queue.cancel, _("End it at once"))
@@ -71,7 +75,8 @@ class Head:
                 icon=":material/explore:",
                 help=_("Move through its latent space; while it trains, with its newest weights"),
             ):
-                state.open_model(self.job)
+                if self.job != state.view().model:  # else the point is kept
+                    state.open_model(self.job)
                 st.switch_page("views/explore.py")
             if self.over and self.state != "done":
                 self._act(

@@ -9,6 +9,7 @@ from pydantic.fields import FieldInfo
 
 from explorer.text import N_, _
 from models.choices import OPTIONS
+from models.config import NEEDS_START
 from models.families import options
 
 # The few that matter, by family: what a lesson turns first.
@@ -71,9 +72,10 @@ def knobs(family: str, defaults: Mapping[str, Any], key: str) -> dict[str, Any]:
 
 
 def rest(family: str, defaults: Mapping[str, Any], key: str) -> dict[str, Any]:
-    """Draw all other options; return those that are not as by default."""
+    """Draw all other options of a training from random weights; return those that are not as by default."""
     shown = _KNOBS.get(family, ())
-    return _draw(family, [name for name in sorted(options(family)) if name not in shown], defaults, key)
+    offered = (name for name, field in options(family).items() if field.json_schema_extra != NEEDS_START)
+    return _draw(family, sorted(set(offered).difference(shown)), defaults, key)
 
 
 def _draw(family: str, names: Sequence[str], defaults: Mapping[str, Any], key: str) -> dict[str, Any]:

@@ -93,9 +93,9 @@ def words(found: "EmbeddingMap", choice: Chosen) -> str:
     return number if known is None or code < 0 else f"{word(known.names[code])} · {number}"
 
 
-def mark(found: "EmbeddingMap", place: "Sequence[float] | NDArray[np.float32]") -> None:
+def mark(found: "EmbeddingMap", at: "Sequence[float] | NDArray[np.float32]") -> None:
     """Let the pin of the point of Explore stand at a place of a map, until the point moves on."""
-    x, y = map(float, place)
+    x, y = map(float, at)
     st.session_state[_CLICKED] = (found.spec, _standing(), (x, y))
 
 

@@ -109,7 +109,7 @@ def _draw(info: ModelInfo, work: Work) -> None:
     if work.running:
         share = work.share
         words = _("Searching") if searches else _("Encoding")
-        if searches and result is None:
+        if searches and result is None and work.latest is not None:  # told so far: no pictures
             words = _("Learning a first guess from the model's own pictures, once for each model")
         st.progress(share, f"{words} · {share:.0%}")
         st.button(_("Stop"), key="own-stop", icon=":material/stop:", on_click=work.cancel)

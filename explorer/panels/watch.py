@@ -100,7 +100,8 @@ def _watch(names: tuple[str, ...]) -> None:
     for head, column in zip(heads, st.columns(len(heads), gap="large"), strict=True):
         with column:
             head.draw()
-    st.fragment(_draw, run_every=_pace(found))(names, heads, _pace(found))
+    pace = _pace(found)
+    st.fragment(_draw, run_every=pace)(names, heads, pace)
 
 
 def _pace(found: Sequence[Job]) -> float | None:
@@ -118,7 +119,8 @@ def _those(names: Sequence[str]) -> Iterator[Job]:
 
 def _draw(names: tuple[str, ...], heads: Sequence[Head], pace: float | None) -> None:
     found = list(_those(names))
-    if [Head.of(job) for job in found] != heads or pace != _pace(found):
+    gone = len(found) < len(heads)
+    if gone or pace != _pace(found) or any(map(Head.outdated, heads, map(Head.of, found))):
         navigation.redraw()  # one was removed, or something else can be done with it, or there is less to wait for
     records = [cache.record(jobs.queue().folder(job.id)) for job in found]
     alone = len(found) == 1

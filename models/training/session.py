@@ -157,11 +157,8 @@ def configure(
         training = {"shift": 0, **training}  # the default would move what is to be predicted
     recipe = parse(entry.training, training, what=what, code="bad-option")
     augmentation.check(recipe, info, predicts)
-    if getattr(recipe, "anchor", 0) and not first:
-        problem = (
-            "The option 'anchor' holds a generator to the model that it starts from, and it starts from none."
-        )
-        raise UserError("bad-option", problem, "Add --start MODEL, or leave the option out.")
+    if not first:
+        _check_needs(recipe)
     return RunConfig(
         model=model.model_dump(mode="json"),
         training=recipe.model_dump(mode="json"),
@@ -206,12 +203,22 @@ def recipe_for(config: RunConfig) -> Recipe:
 def begin(recipe: Recipe, config: RunConfig) -> None:
     """Give a recipe the weights that its run starts from, if it does; raises UserError if they do not fit."""
     if not config.start:
+        _check_needs(recipe.config)
         return
     info = catalog.find(config.start.model)
     if info.digest != config.start.digest:
         problem = f"'{config.start.model}' is not what it was when this training was set up."
         raise UserError("start-changed", problem, "Set up a new one, or bring the former checkpoint back.")
     recipe.adopt(checkpoints.load(info))
+
+
+def _check_needs(training: TrainingConfig) -> None:
+    """Raise UserError if a training that starts from random weights has an option that means those of a model."""
+    if training.needs_start:
+        problem = (
+            "The option 'anchor' holds a generator to the model that it starts from, and it starts from none."
+        )
+        raise UserError("bad-option", problem, "Add --start MODEL, or leave the option out.")
 
 
 def out_of_memory(config: RunConfig) -> UserError:

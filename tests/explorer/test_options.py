@@ -37,7 +37,8 @@ def opened(family: str) -> AppTest:
 def test_each_option_has_a_widget_and_nothing_is_changed_by_looking(family: str) -> None:
     app = opened(family)
     drawn = [*app.selectbox, *app.number_input, *app.toggle, *app.multiselect]
-    assert {str(widget.key).removeprefix("k-") for widget in drawn} == set(options(family))
+    every = set(options(family)) - {"anchor"}  # which means the start of a training, and the page offers none
+    assert {str(widget.key).removeprefix("k-") for widget in drawn} == every
     assert all(widget.help for widget in drawn)
     assert app.session_state["changed"] == {}
 

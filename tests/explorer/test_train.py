@@ -215,9 +215,14 @@ def test_a_run_that_is_done_is_shown_and_kept_among_the_models(open_app: Open, q
     assert kept.sample_shape == (1, 16, 16) and kept.title == "My digits, 1st"
 
 
-def test_a_run_is_opened_in_explore_and_followed(open_app: Open, queue: Jobs) -> None:
+def test_a_run_is_opened_in_explore_and_followed(
+    open_app: Open, queue: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
     job = finish(queue, submit(queue).id)
+    opened: list[str] = []
+    monkeypatch.setattr(head.st, "switch_page", opened.append)
     app = press(open_app("train"), f"explore-{job.id}")
+    assert opened == ["views/explore.py"]
     app.switch_page("views/explore.py").run()
     assert not app.exception and app.selectbox(key="pick-model").value == job.id
     assert "From the runs on the page Train" in words(app) and "The training has ended" in words(app)

@@ -147,7 +147,7 @@ def test_an_anchor_keeps_what_belongs_to_a_latent(
 
 
 def test_an_anchor_leaves_details_to_the_discriminator() -> None:
-    config = session.configure("avatars", "gan", start="avatars-vae", options={"anchor": 1})
+    config = session.configure("avatars", "gan", start="avatars-vae", options={"anchor": 1}, where="cpu")
     recipe = session.recipe_for(config)
     session.begin(recipe, config)
     assert isinstance(recipe, GanRecipe)
@@ -158,10 +158,15 @@ def test_an_anchor_leaves_details_to_the_discriminator() -> None:
     assert drifts == pytest.approx([0, 0, 0.5], abs=1e-3)
 
 
-def test_an_anchor_needs_a_start() -> None:
-    with pytest.raises(UserError, match="starts from none") as caught:
-        session.configure("digits", "gan", options={"anchor": "1"})
-    assert caught.value.code == "bad-option"
+def test_an_anchor_needs_a_start(trained: dict[str, Path]) -> None:
+    config = configure("gan", trained["vae"], anchor="1").model_copy(update={"start": None})
+    for act in (
+        lambda: session.configure("digits", "gan", options={"anchor": "1"}),
+        lambda: session.begin(session.recipe_for(config), config),
+    ):
+        with pytest.raises(UserError, match="starts from none") as caught:
+            act()
+        assert caught.value.code == "bad-option"
 
 
 def test_card_and_config_name_the_start(
