@@ -213,11 +213,6 @@ class TrainingConfig(Value):
     )
     flip: bool = Field(default=False, description="Random mirror images, left to right")
 
-    @property
-    def needs_start(self) -> bool:
-        """Whether an option means the model that the training starts from."""
-        return False
-
 
 class EncodedTraining(TrainingConfig):
     """How a model with an encoder is trained."""
@@ -346,11 +341,6 @@ class GanTraining(AdversarialTraining):
         description="Weight of likeness, at 16 x 16 pixels, to what the start's decoder makes of the same latent",
         json_schema_extra=NEEDS_START,
     )
-
-    @property
-    def needs_start(self) -> bool:
-        """Whether an option means the model that the training starts from."""
-        return self.anchor > 0
 
 
 class VaeGanTraining(AdversarialTraining, EncodedTraining):

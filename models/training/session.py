@@ -16,7 +16,7 @@ import torch
 from models import catalog, checkpoints, hub, paths
 from models.catalog import Card, CheckpointConfig, Metric
 from models.classifier import Classifier, heads_of
-from models.config import Budget, ModelConfig, RunConfig, Start, TrainingConfig, parse
+from models.config import NEEDS_START, Budget, ModelConfig, RunConfig, Start, TrainingConfig, parse
 from models.core import parameter_count
 from models.datasets import DatasetInfo, ImageData, begin as begin_data, info as info_of, load, resized, slug
 from models.errors import UserError
@@ -214,11 +214,12 @@ def begin(recipe: Recipe, config: RunConfig) -> None:
 
 def _check_needs(training: TrainingConfig) -> None:
     """Raise UserError if a training that starts from random weights has an option that means those of a model."""
-    if training.needs_start:
-        problem = (
-            "The option 'anchor' holds a generator to the model that it starts from, and it starts from none."
-        )
-        raise UserError("bad-option", problem, "Add --start MODEL, or leave the option out.")
+    for name, field in type(training).model_fields.items():
+        if field.json_schema_extra == NEEDS_START and getattr(training, name):
+            problem = (
+                f"The option '{name}' means the model that a training starts from, and this starts from none."
+            )
+            raise UserError("bad-option", problem, "Add --start MODEL, or leave the option out.")
 
 
 def out_of_memory(config: RunConfig) -> UserError:

@@ -174,16 +174,12 @@ def test_effects_cost_nothing_where_there_is_one_attribute() -> None:
 
 def test_what_is_kept_twice_is_kept_no_more_strictly(found: Directions) -> None:
     index, other = found.names.index("glasses"), found.names.index("smile")
-    name = found.attributes[other]
-    twice = replace(
-        found,
-        vectors=torch.cat([found.vectors, found.vectors[other : other + 1]]),
-        names=(*found.names, "twin"),
-        attributes=(*found.attributes, "twin"),
-        effects={**found.effects, "twin": found.effects[name], "still": found.effects[name][:0]},
-    )
-    alone = found.keeping(index, [other])
-    assert float(twice.keeping(index, [other, len(found.names)]) @ alone) == pytest.approx(1, abs=1e-4)
+    rows = found.effects["smile"]
+    vectors = torch.cat([found.vectors, found.vectors[other : other + 1]])
+    more = {"names": (*found.names, "twin"), "attributes": (*found.attributes, "twin")}
+    twice = replace(found, vectors=vectors, effects={**found.effects, "twin": rows}, **more)
+    both = twice.keeping(index, [other, len(found.names)])
+    assert float(both @ found.keeping(index, [other])) == pytest.approx(1, abs=1e-4)
 
 
 def test_keeping_another_value_of_the_same_attribute_keeps_its_coordinate(found: Directions) -> None:

@@ -164,7 +164,7 @@ def test_an_anchor_needs_a_start(trained: dict[str, Path]) -> None:
         lambda: session.configure("digits", "gan", options={"anchor": "1"}),
         lambda: session.begin(session.recipe_for(config), config),
     ):
-        with pytest.raises(UserError, match="starts from none") as caught:
+        with pytest.raises(UserError, match="'anchor' means the model") as caught:
             act()
         assert caught.value.code == "bad-option"
 
