@@ -8,7 +8,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from explorer import cache, jobs, navigation
 from explorer.access import may_change
-from explorer.panels import options, pictures, problem
+from explorer.panels import following, options, pictures, problem
 from explorer.settings import settings
 from explorer.text import _, count, ngettext
 from models import datasets
@@ -18,7 +18,7 @@ from models.errors import UserError
 from models.families import FAMILIES, POINT_OPTIONS
 from models.jobs import Device
 
-CHOSEN = "training-chosen"  # ids of the jobs that the page shows
+CHOSEN, MOST = "training-chosen", 3  # ids of the jobs that the page shows side by side, and how many at most
 _DATA, _NEXT, _TAKEN, _ROUND = "training-data", "training-next", "training-taken", "training-round"
 _DEVICE, _STARTED = "training-device", "training-started"
 _SECONDS, _SHORTEST = 60, 5
@@ -244,11 +244,13 @@ def _config(
 
 
 def start(config: RunConfig, preset: str) -> None:
-    """Put a training in the queue and show it; raises UserError."""
+    """Put a training in the queue and show it, beside those shown that still go on; raises UserError."""
     family = FAMILIES[str(config.model["family"])]
     title = _("{family} on {dataset}").format(family=family.title, dataset=datasets.title(config.dataset))
     if preset != next(iter(family.presets)):  # those of a lesson are to be told apart
         title = f"{title}, {options.title(preset)}"
-    st.session_state[CHOSEN] = [jobs.train(config, title).id]
+    new = jobs.train(config, title).id
+    live = [name for name in st.session_state.get(CHOSEN, []) if name != new and following.trains(name)]
+    st.session_state[CHOSEN] = [*live, new][-MOST:]
     st.session_state[_STARTED] = st.session_state.get(_STARTED, 0) + 1
     navigation.redraw()

@@ -11,7 +11,7 @@ from explorer import cache, figures, jobs, navigation, run_pictures, sitemap
 from explorer.components.timeline import Pictures, timeline
 from explorer.panels import problem
 from explorer.panels.head import Head
-from explorer.panels.setup import CHOSEN
+from explorer.panels.setup import CHOSEN, MOST
 from explorer.text import _, count, duration, ngettext
 from models import datasets
 from models.errors import UserError
@@ -21,7 +21,6 @@ from models.training.runs import SnapshotKind
 
 _SECOND = 1.0  # between two looks at what a run has written
 _EARLY, _YOUNG = 0.4, 12.0  # seconds between them at first, and for how long
-_MOST = 3  # runs side by side
 _PICKED = "training-picked"
 _KINDS: Mapping[SnapshotKind, Callable[[], str]] = {
     "samples": lambda: _("Samples"),
@@ -61,7 +60,7 @@ def show() -> None:
             format_func=lambda name: labels[name],
             key=_PICKED,
             on_change=_pick,
-            max_selections=_MOST,
+            max_selections=MOST,
         )
     _watch(tuple(chosen))
 

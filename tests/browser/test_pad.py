@@ -375,7 +375,7 @@ def test_the_browser_and_python_agree_on_every_move(browser: Any) -> None:
 
 def test_the_others_stay_where_they_are_kept(open_pad: Open) -> None:
     pad = open_pad("/explore?model=digits-gan&seed=5").wait_live()
-    switch = pad.page.get_by_role("switch", name="Keep the others fixed")
+    switch = pad.page.get_by_role("switch", name="Disturb the others less")
     before, values = pad.pixels(), pad.values()
     pad.grab(pad.dial().locator(".track"), 0.9)
     pad.wait_changed(before)  # the sliders move with the picture

@@ -154,6 +154,16 @@ def test_runs_of_the_same_words_are_told_apart_and_shown_together(
     assert words(app).count("Waiting for its turn") == 3
 
 
+def test_a_run_that_goes_on_stays_beside_a_new_one(open_app: Open, queue: Jobs) -> None:
+    over, going = finish(queue, submit(queue, title="Over").id), submit(queue, title="Going")
+    app = open_app("train")
+    app.multiselect(key="training-picked").set_value([over.id, going.id]).run()
+    app.selectbox(key="training-data").set_value("digits").run()
+    press(app, "training-start")
+    new = next(job.id for job in queue.all() if job.id not in {over.id, going.id})
+    assert app.multiselect(key="training-picked").value == [going.id, new]
+
+
 def test_the_run_that_was_looked_at_is_shown_again(open_app: Open, queue: Jobs) -> None:
     older, newer = submit(queue, title="Older"), submit(queue, title="Newer")
     app = open_app("train")

@@ -94,7 +94,7 @@ def _texts() -> dict[str, str]:
         "across": _("Across"),
         "upwards": _("Upwards"),
         "along": _("Along"),
-        "keep": _("Keep the others fixed"),
+        "keep": _("Disturb the others less"),
         "keepHint": _(
             "These directions overlap, so a move along one changes more than its name says. Switched on, each slider "
             "takes a way that leaves alone what the others at hand stand for, as far as there is one: glasses without "
