@@ -116,10 +116,10 @@ class GanRecipe(AdversarialRecipe):
         """Draw fresh latents from the prior."""
         return torch.randn(count, self.model.latent_dim, generator=rng, device=self.device)
 
-    def generate(self, z: Tensor, labels: Tensor | None) -> Tensor:
-        """Generate images without clipping."""
+    def generate(self, z: Tensor, labels: Tensor | None, network: Decoder | None = None) -> Tensor:
+        """Generate images without clipping, by the generator or by another network of its shape."""
         with self.autocast():
-            output = self.model.generator(z, labels).float()
+            output = (network or self.model.generator)(z, labels).float()
         return unclipped(self.model.output, output)
 
     def drift(
@@ -139,8 +139,8 @@ class GanRecipe(AdversarialRecipe):
             The mean absolute difference at 16 x 16 pixels, in units of which black and white are 2 apart.
         """
         assert self.anchor is not None
-        with torch.no_grad(), self.autocast():
-            held = unclipped(self.model.output, self.anchor(z, labels).float()).clamp(-1, 1)
+        with torch.no_grad():
+            held = self.generate(z, labels, self.anchor).clamp(-1, 1)
         return F.l1_loss(_coarse(fake), _coarse(held))
 
     def step(self, batch: Batch, progress: float, step: int, rng: torch.Generator) -> Mapping[str, Tensor]:
